@@ -1,0 +1,55 @@
+# Canopy's verbs. `make serve` and `make test` need nothing but Python 3.11, make and, where wheels are missing, gcc.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+
+# What `make train` trains on: sample (bundled), full (downloaded by scikit-learn) or the path of a CSV file.
+DATA ?= sample
+# More options for the command behind a target, as in `make serve ARGS="--port 9000"`.
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve train test lint format bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.train ## install what serving and training need into .venv
+
+$(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh $*
+
+serve: setup ## serve the registered model, training one on the bundled sample first if there is none
+	@if [ -z "$$CANOPY_MODEL_URI" ]; then $(PY) -m training --if-missing; fi
+	@exec $(PY) server.py $(ARGS)
+
+train: setup ## train, evaluate, register and promote a forest: DATA=sample|full|PATH
+	@exec $(PY) -m training --data $(DATA) $(ARGS)
+
+test: $(VENV)/.dev ## run the tests
+	@exec $(PY) -m pytest -m "not slow" $(ARGS)
+
+lint: $(VENV)/.dev ## check style and types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(VENV)/.dev ## rewrite the code in the house's style
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: $(VENV)/.train ## compare batched with unbatched serving under a closed-loop crowd
+	@exec $(PY) -m loadtest.compare $(ARGS)
+
+# dev.txt is resolved first and constrains the others, so that every group agrees on every version.
+LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
+	$(LOCK) pyproject.toml --group dev --group loadtest $(ARGS) -o requirements/all.txt
+	$(LOCK) pyproject.toml --group build -c requirements/all.txt -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --group train -c requirements/all.txt -o requirements/train.txt
+	$(LOCK) pyproject.toml --group loadtest -c requirements/all.txt -o requirements/loadtest.txt
+	$(LOCK) pyproject.toml --group dev -c requirements/all.txt -o requirements/dev.txt
+	rm requirements/all.txt
+
+clean: ## remove the environment and every cache (the embedded store in .canopy stays)
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

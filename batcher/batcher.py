@@ -1,0 +1,377 @@
+"""The queue, the worker and the waiting callers. All decisions are policy's; this module carries them out."""
+
+import asyncio
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+from batcher import policy
+from batcher.cost import CostModel, Crowd
+from batcher.errors import BatchTooLarge, Closed, DeadlineExceeded, EngineFailed
+from batcher.events import BatchEvent, Observer, Statistics
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_PAUSE = 10
+"""An arrival gap of so many fixed costs of a call ends a crowd: what was known of its rate is forgotten."""
+
+
+class _Waiter(asyncio.Future[Result], Generic[Item, Result]):
+    """A caller's future, which is also its entry in the queue: cancelling it takes its rows out."""
+
+    __slots__ = ("arrived", "deadline", "item", "on_cancel", "rows")
+
+    item: Item
+    rows: int
+    arrived: float
+    deadline: float
+    on_cancel: Callable[["_Waiter[Item, Result]"], None]
+
+    def cancel(self, msg: object = None) -> bool:
+        if not super().cancel(msg):
+            return False
+        self.on_cancel(self)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch(Generic[Item, Result]):
+    waiters: Sequence[_Waiter[Item, Result]]
+    rows: int
+    started: float
+    expected: float
+
+
+class Batcher(Generic[Item, Result]):
+    """Gathers items from many callers and answers them by few calls of an engine.
+
+    One call runs at a time. While it runs, the queue gathers; an idle engine starts at the end of the event-loop turn
+    in which an item arrives, unless ``policy.flush_or_wait`` finds that waiting for company pays. Items share batches
+    first come, first served, and are never split over two. If a call fails, its batch is halved until only the items
+    that fail alone are left; all others are answered.
+
+    Use it from one event loop only.
+
+    Args:
+        engine: called with the items of a batch, returns one result an item, in order.
+        limits: the bounds to keep.
+        executor: runs the engine; None runs it on the event loop, which suits calls of microseconds.
+        timeout: seconds that an item may wait in the queue unless ``submit`` says less.
+        observer: told of each call of the engine.
+        clock: seconds, monotonic. The event loop's own clock may have a resolution of milliseconds only.
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[list[Item]], Sequence[Result]],
+        limits: policy.Limits | None = None,
+        *,
+        executor: Executor | None = None,
+        timeout: float = 30.0,
+        observer: Observer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        self._limits = limits or policy.Limits()
+        self._executor = executor
+        self._timeout = timeout
+        self._observer = observer
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._cost = CostModel()
+        self._crowd = Crowd()
+        self._idle_since = float("-inf")
+        self._queue: OrderedDict[_Waiter[Item, Result], None] = OrderedDict()
+        self._queued_rows = 0
+        self._running: _Batch[Item, Result] | None = None
+        self._suspects: list[Sequence[_Waiter[Item, Result]]] = []
+        self._turn_due = False
+        self._company_timer: asyncio.TimerHandle | None = None
+        self._deadline_timer: asyncio.TimerHandle | None = None
+        self._next_deadline = float("inf")
+        self._draining = False
+        self._drained = asyncio.Event()
+        self._counts: Counter[str] = Counter()
+
+    def __repr__(self) -> str:
+        state = "draining" if self._draining else "busy" if self._running else "idle"
+        return f"<Batcher {state}, {len(self._queue)} items of {self._queued_rows} rows queued>"
+
+    def statistics(self) -> Statistics:
+        """Snapshot of what is queued, what has been done and what was learned."""
+        count = self._counts
+        return Statistics(
+            queued_items=len(self._queue),
+            queued_rows=self._queued_rows,
+            running_rows=self._running.rows if self._running else 0,
+            accepted=count["accepted"],
+            answered=count["answered"],
+            failed=count["failed"],
+            cancelled=count["cancelled"],
+            expired=count["expired"],
+            refused=count["refused"],
+            dropped=count["dropped"],
+            batches=count["batches"],
+            batched_rows=count["batched_rows"],
+            cost_fixed=self._cost.fixed,
+            cost_per_row=self._cost.per_row,
+            draining=self._draining,
+        )
+
+    def learn(self, rows: int, seconds: float) -> None:
+        """Tell the cost model of a call made elsewhere, such as a warm-up."""
+        self._cost.observe(rows, seconds)
+
+    def submit(self, item: Item, rows: int = 1, *, timeout: float | None = None) -> asyncio.Future[Result]:
+        """Queue one item.
+
+        Args:
+            item: handed to the engine as it is.
+            rows: how much of a batch it takes up.
+            timeout: seconds that the item may wait in the queue; it only ever lowers the batcher's own.
+
+        Returns:
+            A future of the item's result. Cancelling it takes a queued item out of the queue. It fails with
+            DeadlineExceeded if the deadline passes in the queue, EngineFailed if the engine fails on this item alone,
+            Closed if a drain has to give it up.
+
+        Raises:
+            Closed: the batcher is draining.
+            BatchTooLarge: the item can never fit.
+            Overloaded: the item is refused; the error tells when to try again.
+        """
+        if self._draining:
+            raise Closed("the batcher is draining")
+        if not 1 <= rows <= min(self._limits.max_batch_rows, self._limits.max_queue_rows):
+            raise BatchTooLarge(f"an item of {rows} rows never fits")
+        now = self._clock()
+        timeout = self._timeout if timeout is None else min(timeout, self._timeout)
+        self._crowd.arrival(now, _PAUSE * self._cost.fixed)
+        refusal = policy.refuse(
+            self._limits,
+            self._cost,
+            rows=rows,
+            timeout=timeout,
+            queued_rows=self._queued_rows,
+            queued_items=len(self._queue),
+            running=self._seconds_left(now),
+        )
+        if refusal is not None:
+            self._counts["refused"] += 1
+            raise refusal
+
+        waiter: _Waiter[Item, Result] = _Waiter(loop=self._loop)
+        waiter.item = item
+        waiter.rows = rows
+        waiter.arrived = now
+        waiter.deadline = now + timeout
+        waiter.on_cancel = self._forget
+        self._queue[waiter] = None
+        self._queued_rows += rows
+        self._counts["accepted"] += 1
+        if waiter.deadline < self._next_deadline:
+            self._watch_deadline(waiter.deadline, now)
+        self._wake()
+        return waiter
+
+    async def drain(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - what it does then is its own
+        """Refuse new items and wait until every accepted one is answered.
+
+        Args:
+            timeout: after so many seconds, what is still queued fails with Closed; the running call is not awaited.
+        """
+        self._draining = True
+        self._wake()
+        self._check_drained()
+        try:
+            await asyncio.wait_for(self._drained.wait(), timeout)
+        except TimeoutError:
+            self._give_up()
+
+    def _wake(self) -> None:
+        """Let the engine decide at the end of this event-loop turn, so that all that arrives in it takes part."""
+        if self._running is None and not self._turn_due:
+            self._turn_due = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Start what is due, if the engine is idle."""
+        self._turn_due = False
+        if self._company_timer is not None:
+            self._company_timer.cancel()
+            self._company_timer = None
+        if self._running is not None:
+            return
+        now = self._clock()
+        self._expire(now)
+        while self._suspects:
+            if waiters := self._still_waiting(self._suspects.pop(), now):
+                self._start(waiters, now)
+                return
+        if self._queue:
+            decision = self._decide(now)
+            if isinstance(decision, policy.WaitUntil):
+                self._company_timer = self._loop.call_later(decision.time - now, self._turn)
+            else:
+                self._start(self._take(), now)
+        self._check_drained()
+
+    def _decide(self, now: float) -> policy.Flush | policy.WaitUntil:
+        if self._draining:
+            return policy.FLUSH
+        return policy.flush_or_wait(
+            self._limits,
+            self._cost,
+            self._crowd,
+            now=now,
+            rows=self._queued_rows,
+            items=len(self._queue),
+            since=max(next(iter(self._queue)).arrived, self._idle_since),
+        )
+
+    def _take(self) -> list[_Waiter[Item, Result]]:
+        """Take the next batch out of the queue: the longest run from its head that fits."""
+        taken: list[_Waiter[Item, Result]] = []
+        rows = 0
+        for waiter in self._queue:
+            rows += waiter.rows
+            if rows > self._limits.max_batch_rows or len(taken) >= self._limits.max_batch_items:
+                break
+            taken.append(waiter)
+        for waiter in taken:
+            del self._queue[waiter]
+            self._queued_rows -= waiter.rows
+        return taken
+
+    def _start(self, waiters: Sequence[_Waiter[Item, Result]], now: float) -> None:
+        rows = sum(waiter.rows for waiter in waiters)
+        batch = self._running = _Batch(waiters, rows, now, self._cost.seconds(rows))
+        items = [waiter.item for waiter in waiters]
+        if self._executor is None:
+            try:
+                results = self._engine(items)
+            except BaseException as error:
+                self._finish(batch, None, error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                self._finish(batch, results, None)
+            return
+        try:
+            call = self._loop.run_in_executor(self._executor, self._engine, items)
+        except RuntimeError as error:  # the executor was shut down
+            self._finish(batch, None, error)
+        else:
+            call.add_done_callback(partial(self._collect, batch))
+
+    def _collect(self, batch: _Batch[Item, Result], call: asyncio.Future[Sequence[Result]]) -> None:
+        error = asyncio.CancelledError() if call.cancelled() else call.exception()
+        self._finish(batch, None if error else call.result(), error)
+
+    def _finish(
+        self, batch: _Batch[Item, Result], results: Sequence[Result] | None, error: BaseException | None
+    ) -> None:
+        """Answer the callers of a batch, or halve it, and let the engine go on."""
+        now = self._idle_since = self._clock()
+        self._running = None
+        self._crowd.answered(now, len(batch.waiters) + len(self._queue))
+        if results is not None and len(results) != len(batch.waiters):
+            error = ValueError(f"the engine returned {len(results)} results for {len(batch.waiters)} items")
+            results = None
+        if results is not None:
+            self._cost.observe(batch.rows, now - batch.started)
+            self._counts["batches"] += 1
+            self._counts["batched_rows"] += batch.rows
+            for waiter, result in zip(batch.waiters, results, strict=True):
+                if not waiter.done():
+                    waiter.set_result(result)
+                    self._counts["answered"] += 1
+        elif len(batch.waiters) == 1:
+            failure = EngineFailed(f"the engine failed: {error}")
+            failure.__cause__ = error
+            self._fail(batch.waiters[0], failure, "failed")
+        else:
+            middle = len(batch.waiters) // 2
+            self._suspects += [batch.waiters[middle:], batch.waiters[:middle]]
+        self._wake()
+        if self._observer is not None:
+            self._observer(
+                BatchEvent(
+                    items=len(batch.waiters),
+                    rows=batch.rows,
+                    queue_wait=batch.started - batch.waiters[0].arrived,
+                    duration=now - batch.started,
+                    error=error,
+                    queued_rows=self._queued_rows,
+                )
+            )
+
+    def _seconds_left(self, now: float) -> float | None:
+        if self._running is None:
+            return None
+        return policy.seconds_left(now, self._running.started, self._running.expected)
+
+    def _watch_deadline(self, deadline: float, now: float) -> None:
+        if self._deadline_timer is not None:
+            self._deadline_timer.cancel()
+        self._next_deadline = deadline
+        self._deadline_timer = self._loop.call_later(deadline - now, self._deadline_passed)
+
+    def _deadline_passed(self) -> None:
+        self._expire(self._clock())
+        self._check_drained()
+
+    def _expire(self, now: float) -> None:
+        """Fail the queued items whose deadline has passed, and watch for the next one."""
+        now += policy.TIMER_RESOLUTION
+        if now < self._next_deadline:
+            return
+        for waiter in [waiter for waiter in self._queue if waiter.deadline <= now]:
+            self._leave(waiter)
+            self._fail(waiter, DeadlineExceeded("the deadline passed in the queue"), "expired")
+        if self._queue:
+            self._watch_deadline(min(waiter.deadline for waiter in self._queue), now)
+        else:
+            self._next_deadline = float("inf")
+
+    def _still_waiting(self, waiters: Sequence[_Waiter[Item, Result]], now: float) -> Sequence[_Waiter[Item, Result]]:
+        for waiter in waiters:
+            if waiter.deadline <= now:
+                self._fail(waiter, DeadlineExceeded("the deadline passed while a failed batch was retried"), "expired")
+        return [waiter for waiter in waiters if not waiter.done()]
+
+    def _fail(self, waiter: _Waiter[Item, Result], error: Exception, count: str) -> None:
+        if not waiter.done():
+            waiter.set_exception(error)
+            self._counts[count] += 1
+
+    def _forget(self, waiter: _Waiter[Item, Result]) -> None:
+        """The caller gave up: free its rows if they are still queued."""
+        self._counts["cancelled"] += 1
+        if waiter in self._queue:
+            self._leave(waiter)
+            self._check_drained()
+
+    def _leave(self, waiter: _Waiter[Item, Result]) -> None:
+        del self._queue[waiter]
+        self._queued_rows -= waiter.rows
+
+    def _give_up(self) -> None:
+        """Fail everything that is not in the engine."""
+        error = Closed("the batcher was closed before the item was served")
+        for waiter in [*self._queue, *(waiter for waiters in self._suspects for waiter in waiters)]:
+            self._fail(waiter, error, "dropped")
+        self._queue.clear()
+        self._queued_rows = 0
+        self._suspects.clear()
+
+    def _check_drained(self) -> None:
+        if self._draining and not (self._queue or self._suspects or self._running):
+            self._drained.set()
+            if self._deadline_timer is not None:
+                self._deadline_timer.cancel()

@@ -1,0 +1,139 @@
+"""When to run a batch, and whom to refuse: pure functions of what is known now. Times and costs are in seconds."""
+
+import math
+from dataclasses import dataclass
+
+from batcher.cost import CostModel, Crowd
+from batcher.errors import DeadlineUnreachable, Overloaded, QueueFull
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds that the batcher keeps.
+
+    Attributes:
+        max_batch_rows: most rows in one engine call.
+        max_queue_rows: most rows waiting, those in the engine not counted.
+        max_wait: longest time, in seconds, that an idle engine may wait for company for a queued item.
+        max_batch_items: most items in one engine call; 1 turns batching off.
+    """
+
+    max_batch_rows: int = 1024
+    max_queue_rows: int = 20_000
+    max_wait: float = 0.002
+    max_batch_items: float = math.inf
+
+    def __post_init__(self) -> None:
+        if min(self.max_batch_rows, self.max_queue_rows, self.max_batch_items) < 1:
+            raise ValueError("a batch and the queue must have room for at least one row")
+        if self.max_wait < 0:
+            raise ValueError("max_wait must not be negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Run a batch now."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Look again at ``time``, or when something arrives."""
+
+    time: float
+
+
+FLUSH = Flush()
+
+TIMER_RESOLUTION = 0.0005
+"""Waits shorter than this are not taken: event loops round their timers to milliseconds."""
+
+
+def flush_or_wait(
+    limits: Limits, cost: CostModel, crowd: Crowd, *, now: float, rows: int, items: int, since: float
+) -> Flush | WaitUntil:
+    """Decide what an idle engine does with a queue that is not empty.
+
+    Let n items be queued and m more expected, one every ``gap`` seconds, each with as many rows as those queued. If
+    the engine starts now, the n take fixed + per_row x rows, and the m wait for that and then for a call of their own.
+    If it waits for the m, all take one call, but the n start m x gap later and compute the m's rows too. Adding up
+    everybody's latency, waiting is the better choice when
+
+        gap < (fixed - per_row x rows) / (n + m),
+
+    and gathering the m is worth m times as much. So the engine waits for those of the crowd who are missing, only if
+    they arrive fast enough, and no longer than that in all, nor than ``max_wait``. A lone client, a crowd of one, never
+    waits. A busy engine asks nothing: it gathers what arrives.
+
+    Args:
+        limits: the bounds to keep.
+        cost: the learned cost of a call.
+        crowd: who is expected.
+        now: the present.
+        rows: rows queued.
+        items: items queued, at least one.
+        since: when the engine was first idle and the queue not empty.
+    """
+    missing = crowd.callers - items
+    if rows >= limits.max_batch_rows or items >= limits.max_batch_items or missing <= 0:
+        return FLUSH
+    patience = (cost.fixed - cost.per_row * rows) / crowd.callers
+    if crowd.gap >= patience:
+        return FLUSH
+    until = since + min(missing * patience, limits.max_wait)
+    return WaitUntil(until) if until - now >= TIMER_RESOLUTION else FLUSH
+
+
+def drain_seconds(limits: Limits, cost: CostModel, rows: int, items: int) -> float:
+    """Predict how long the engine takes for ``rows`` queued rows in ``items`` items."""
+    calls = max(math.ceil(rows / limits.max_batch_rows), math.ceil(items / limits.max_batch_items))
+    return cost.seconds(rows, calls)
+
+
+def seconds_left(now: float, started: float, expected: float) -> float:
+    """Predict how long a batch that started at ``started`` and was expected to take ``expected`` will still take.
+
+    A batch that is overdue is taken to need as long again as it is late, so that a stuck engine is noticed.
+    """
+    return abs(started + expected - now)
+
+
+def refuse(
+    limits: Limits,
+    cost: CostModel,
+    *,
+    rows: int,
+    timeout: float,
+    queued_rows: int,
+    queued_items: int,
+    running: float | None,
+) -> Overloaded | None:
+    """Decide whether a new item is refused; None admits it.
+
+    An item is refused if the queue has no room for it, or if by the learned cost it would be answered too late. With
+    nothing ahead of it an item is always admitted: only a call can correct a cost that was learned too high.
+
+    Args:
+        limits: the bounds to keep.
+        cost: the learned cost of a call.
+        rows: rows of the new item.
+        timeout: seconds that its caller can wait.
+        queued_rows: rows queued.
+        queued_items: items queued.
+        running: seconds that the running batch will still take; None while the engine is idle.
+
+    Returns:
+        The error to raise. Its ``retry_after`` is the predicted time until the queue has room, or until the backlog
+        has shrunk to what the caller can wait for.
+    """
+    if running is None and not queued_items:
+        return None
+    ahead = running or 0.0
+    excess = queued_rows + rows - limits.max_queue_rows
+    if excess > 0:
+        leaving = math.ceil(queued_items * excess / queued_rows) if queued_rows else 0
+        retry_after = ahead + drain_seconds(limits, cost, excess, leaving)
+        return QueueFull(f"{queued_rows} rows are queued, {limits.max_queue_rows} fit", retry_after)
+    finish = ahead + drain_seconds(limits, cost, queued_rows + rows, queued_items + 1)
+    if finish > timeout:
+        return DeadlineUnreachable(f"the backlog takes {finish:.3g} s", retry_after=finish - timeout)
+    return None

@@ -1,0 +1,140 @@
+"""A closed-loop crowd in one process: each user sends its next request when the last one is answered."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httptools
+import orjson
+
+_LABELS = frozenset(range(1, 8))
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a crowd saw.
+
+    Attributes:
+        latencies: seconds from sending a request to having its whole, right answer.
+        failures: how often each kind of failure was seen.
+        seconds: how long the crowd was counted.
+    """
+
+    latencies: list[float] = field(default_factory=list)
+    failures: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def fail(self, reason: str) -> None:
+        """Count a failure."""
+        self.failures[reason] = self.failures.get(reason, 0) + 1
+
+
+@dataclass(slots=True)
+class _Crowd:
+    """What all users share."""
+
+    requests: Sequence[bytes]
+    tally: Tally
+    counting: bool = False
+    stopping: bool = False
+    sent: int = 0
+
+    def next_request(self) -> bytes:
+        self.sent += 1
+        return self.requests[self.sent % len(self.requests)]
+
+
+class _User(asyncio.Protocol):
+    """One user on one keep-alive connection."""
+
+    def __init__(self, crowd: _Crowd) -> None:
+        self._crowd = crowd
+        self._transport: Any = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._body = b""
+        self._sent_at = 0.0
+        self.gone = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        crowd = self._crowd
+        if crowd.counting:
+            if (reason := self._fault()) is None:
+                crowd.tally.latencies.append(time.perf_counter() - self._sent_at)
+            else:
+                crowd.tally.fail(reason)
+        if crowd.stopping:
+            self._transport.close()
+            return
+        self._body = b""
+        self._parser = httptools.HttpResponseParser(self)
+        # Not from within the parser's callback: it is still busy with the last response.
+        asyncio.get_running_loop().call_soon(self._send)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._crowd.counting and not self._crowd.stopping:
+            self._crowd.tally.fail(f"connection lost: {error or 'closed by the server'}")
+        self.gone.set_result(None)
+
+    def _send(self) -> None:
+        if not self._transport.is_closing():
+            self._sent_at = time.perf_counter()
+            self._transport.write(self._crowd.next_request())
+
+    def _fault(self) -> str | None:
+        """What is wrong with the response, if anything."""
+        if (status := self._parser.get_status_code()) != 200:
+            return f"status {status}"
+        labels = orjson.loads(self._body).get("prediction")
+        return None if isinstance(labels, list) and len(labels) == 1 and labels[0] in _LABELS else "wrong answer"
+
+
+async def run_crowd(
+    host: str, port: int, requests: Sequence[bytes], *, users: int, seconds: float, warm_up: float
+) -> Tally:
+    """Let a crowd ask for a while.
+
+    Args:
+        host: the server's address.
+        port: the server's port.
+        requests: whole HTTP requests, taken in turn by all users together.
+        users: connections, each with one request under way.
+        seconds: how long to count.
+        warm_up: seconds before counting starts.
+
+    Raises:
+        OSError: a user cannot connect.
+    """
+    loop = asyncio.get_running_loop()
+    crowd = _Crowd(requests, Tally())
+    everyone: list[_User] = []
+    for _ in range(users):
+        _, user = await loop.create_connection(lambda: _User(crowd), host, port)
+        everyone.append(user)
+    await asyncio.sleep(warm_up)
+    started = time.perf_counter()
+    crowd.counting = True
+    await asyncio.sleep(seconds)
+    crowd.counting = False
+    crowd.tally.seconds = time.perf_counter() - started
+    crowd.stopping = True
+    await asyncio.gather(*(user.gone for user in everyone))
+    return crowd.tally
+
+
+def encode_request(host: str, row: Sequence[float]) -> bytes:
+    """A whole POST /predict for one row."""
+    body = orjson.dumps({"features": [int(value) if value == int(value) else value for value in row]})
+    head = f"POST /predict HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body

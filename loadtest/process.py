@@ -1,0 +1,95 @@
+"""A server of one's own, and what the system says of it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+_SERVER = Path(__file__).resolve().parent.parent / "server.py"
+_HOST = "127.0.0.1"
+
+
+class ServerProcess:
+    """A running ``server.py``.
+
+    Attributes:
+        host: where it listens.
+        port: where it listens.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.host = _HOST
+        self.port = port
+        self._process = process
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Fetch a JSON document; an error status raises ``urllib.error.HTTPError``."""
+        with urllib.request.urlopen(f"http://{self.host}:{self.port}{path}", timeout=10) as response:  # noqa: S310
+            document: dict[str, Any] = orjson.loads(response.read())
+        return document
+
+    def cpu_seconds(self) -> float:
+        """User and system time that it has used, all threads."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_memory_mb(self) -> float:
+        """The largest resident set that it has had, in MB."""
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Wait until it has loaded its model.
+
+        Raises:
+            RuntimeError: it ended instead, or took too long.
+        """
+        give_up = time.monotonic() + seconds
+        while time.monotonic() < give_up:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the server ended with status {self._process.returncode}")
+            try:
+                self.get("/health/ready")
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+            else:
+                return
+        raise RuntimeError(f"the server was not ready within {seconds:g} s")
+
+
+@contextmanager
+def serving(options: Sequence[str], *, ready_within: float = 60) -> Iterator[ServerProcess]:
+    """Run a server on a free port of the loopback interface and wait until it is ready.
+
+    Args:
+        options: of ``server.py``.
+        ready_within: seconds that it may take to load its model.
+
+    Raises:
+        RuntimeError: it did not become ready.
+    """
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, str(_SERVER), "--host", _HOST, "--port", str(port), "--log-level", "warning", *options]
+    process = subprocess.Popen(command)
+    try:
+        server = ServerProcess(process, port)
+        server.wait_until_ready(ready_within)
+        yield server
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

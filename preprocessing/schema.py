@@ -1,0 +1,77 @@
+"""The 12 fields of a request and the 54 columns of the model: the single source of truth for both.
+
+A request row carries ten numbers and two codes; the model sees the ten numbers followed by the codes' one-hot columns.
+"""
+
+from typing import Final
+
+NUMERIC: Final = (
+    "Elevation",
+    "Aspect",
+    "Slope",
+    "Horizontal_Distance_To_Hydrology",
+    "Vertical_Distance_To_Hydrology",
+    "Horizontal_Distance_To_Roadways",
+    "Hillshade_9am",
+    "Hillshade_Noon",
+    "Hillshade_3pm",
+    "Horizontal_Distance_To_Fire_Points",
+)
+"""The numeric fields, in the order of a row."""
+
+WILDERNESS_AREAS: Final = ("Cache", "Commanche", "Neota", "Rawah")
+"""Names of the wilderness areas; the position is the code (alphabetical, the reverse of UCI's 1..4)."""
+
+# fmt: off
+SOIL_TYPES: Final = (
+    "C2702", "C2703", "C2704", "C2705", "C2706", "C2717", "C3501", "C3502", "C4201", "C4703",
+    "C4704", "C4744", "C4758", "C5101", "C5151", "C6101", "C6102", "C6731", "C7101", "C7102",
+    "C7103", "C7201", "C7202", "C7700", "C7701", "C7702", "C7709", "C7710", "C7745", "C7746",
+    "C7755", "C7756", "C7757", "C7790", "C8703", "C8707", "C8708", "C8771", "C8772", "C8776",
+)
+# fmt: on
+"""Names of the soil types (ELU codes); the position is the code. UCI numbers them 1..40 in the same order."""
+
+FIELDS: Final = (*NUMERIC, "Wilderness_Area", "Soil_Type")
+"""The 12 fields of a row, in order: ten numbers, then the wilderness code and the soil code."""
+
+COLUMNS: Final = (
+    *NUMERIC,
+    *(f"Wilderness_Area_{name}" for name in WILDERNESS_AREAS),
+    *(f"Soil_Type_{name}" for name in SOIL_TYPES),
+)
+"""The 54 columns of the model, in order."""
+
+FIRST_WILDERNESS: Final = len(NUMERIC)
+"""Index in COLUMNS of the first wilderness indicator."""
+
+FIRST_SOIL: Final = FIRST_WILDERNESS + len(WILDERNESS_AREAS)
+"""Index in COLUMNS of the first soil indicator."""
+
+UCI_WILDERNESS_AREAS: Final = WILDERNESS_AREAS[::-1]
+"""The same areas in UCI's order, Wilderness_Area1..4: Rawah, Neota, Comanche Peak, Cache la Poudre."""
+
+
+def _uci_aliases() -> dict[str, str]:
+    """Name UCI's indicator columns, counted from 1 as UCI does and from 0 as ``fetch_covtype`` does, in our terms."""
+    aliases: dict[str, str] = {}
+    for kind, names in (("Wilderness_Area", UCI_WILDERNESS_AREAS), ("Soil_Type", SOIL_TYPES)):
+        for position, name in enumerate(names):
+            aliases[f"{kind}{position + 1}"] = f"{kind}_{name}"
+            aliases[f"{kind}_{position}"] = f"{kind}_{name}"
+    return aliases
+
+
+UCI_ALIASES: Final = _uci_aliases()
+"""Column names of the UCI data set and of ``sklearn.datasets.fetch_covtype`` → names in COLUMNS."""
+
+SOIL_CODES: Final = {name: code for code, name in enumerate(SOIL_TYPES)} | {
+    f"UCI{code + 1}": code for code in range(len(SOIL_TYPES))
+}
+"""Everything a client may write as a string for a soil type → code. ``UCI7`` is UCI's Soil_Type7, that is code 6."""
+
+WILDERNESS_CODES: Final = {name: code for code, name in enumerate(WILDERNESS_AREAS)}
+"""Everything a client may write as a string for a wilderness area → code."""
+
+EXAMPLE: Final = (3000.0, 45.0, 10.0, 100.0, 20.0, 200.0, 220.0, 230.0, 180.0, 150.0, 0, 0)
+"""A plausible row."""

@@ -1,0 +1,99 @@
+"""A model URI → the version that it means now."""
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from registry.errors import ModelNotFound, StoreUnavailable
+from registry.uri import ModelURI
+
+_REMEDY = "run `make train`, which trains, registers and promotes one"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One version of a registered model.
+
+    Attributes:
+        name: the registered model.
+        number: the version, as the registry writes it: "1", "2", ...
+    """
+
+    name: str
+    number: str
+
+    @property
+    def uri(self) -> str:
+        """The version's own model URI."""
+        return f"models:/{self.name}/{self.number}"
+
+
+def resolve(uri: ModelURI, tracking_uri: str) -> ModelVersion:
+    """Ask the registry which version ``uri`` means.
+
+    Args:
+        uri: what to look for.
+        tracking_uri: the tracking server, or the database of an embedded store.
+
+    Raises:
+        ModelNotFound: there is no such model, version, stage or alias.
+        StoreUnavailable: the server or store cannot be used.
+    """
+    if (path := _sqlite_path(tracking_uri)) is not None and not path.exists():
+        raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_REMEDY}")
+    from mlflow import MlflowClient
+
+    with _translated(uri, tracking_uri):
+        return ModelVersion(uri.name, _find(MlflowClient(tracking_uri, tracking_uri), uri))
+
+
+def _find(client: Any, uri: ModelURI) -> str:  # noqa: ANN401 - mlflow is imported late
+    if uri.kind == "version":
+        return str(client.get_model_version(uri.name, uri.selector).version)
+    if uri.kind == "alias":
+        return str(client.get_model_version_by_alias(uri.name, uri.selector).version)
+    with warnings.catch_warnings():
+        # Stages are deprecated in favour of aliases, but registries use them and Canopy serves both.
+        warnings.simplefilter("ignore", FutureWarning)
+        found = client.get_latest_versions(uri.name, stages=None if uri.kind == "latest" else [uri.selector])
+    if found:
+        return str(max((version.version for version in found), key=int))
+    versions = client.search_model_versions(f"name='{uri.name}'")
+    there = ", ".join(f"{v.version} in {v.current_stage}" for v in sorted(versions, key=lambda v: int(v.version)))
+    raise ModelNotFound(
+        f"{uri.name} has no version in stage {uri.selector} (it has {there or 'none'}): promote one, or {_REMEDY}"
+    )
+
+
+@contextmanager
+def _translated(uri: ModelURI, tracking_uri: str) -> Iterator[None]:
+    """Turn MLflow's exceptions into ours."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        message = " ".join(str(error).split())
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST" or "alias" in message.lower():
+            raise ModelNotFound(
+                f"the registry has no {uri.name} with {uri.kind} {uri.selector}: register or promote it, or {_REMEDY}"
+            ) from None
+        if error.error_code == "INVALID_PARAMETER_VALUE":
+            raise ModelNotFound(f"the registry refuses {uri.kind} {uri.selector} of {uri.name}: {message}") from None
+        raise StoreUnavailable(f"the MLflow store {_redacted(tracking_uri)} cannot be used: {message}") from None
+    except (OSError, ImportError) as error:
+        raise StoreUnavailable(f"the MLflow store {_redacted(tracking_uri)} cannot be used: {error}") from None
+
+
+def _sqlite_path(tracking_uri: str) -> Path | None:
+    prefix = "sqlite:///"
+    return Path(tracking_uri.removeprefix(prefix)) if tracking_uri.startswith(prefix) else None
+
+
+def _redacted(uri: str) -> str:
+    """The URI without a user's name and password."""
+    return re.sub(r"://[^/@]*@", "://", uri)

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Install one dependency group, pinned and hashed, and Canopy itself into .venv.
+# usage: scripts/setup.sh runtime|train|loadtest|dev        (PYTHON names the interpreter, default python3)
+set -eu
+
+group=$1
+python=${PYTHON:-python3}
+venv=.venv
+log=$venv/setup.log
+
+die() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+command -v "$python" >/dev/null ||
+    die "$python was not found: install Python 3.11 or newer (Debian: apt-get install python3 python3-venv)"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    die "$("$python" --version) is too old: install Python 3.11 or newer and name it with PYTHON=..."
+
+# An interrupted or outdated environment is made anew rather than repaired.
+if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        die "$python has no venv module: install it (Debian: apt-get install python3-venv)"
+    "$python" -m venv --clear "$venv"
+fi
+
+install() {
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input "$@" >>"$log" 2>&1 && return
+    if grep -qE "Python\.h: No such file|command '[^']*(cc|gcc|clang)[^']*' failed: No such file|No C compiler|unable to execute" "$log"; then
+        die "a package has no wheel for this machine and building it needs a C compiler and Python's headers" \
+            "(Debian: apt-get install gcc python3-dev); the build's output is in $log"
+    fi
+    die "pip failed: $(grep -E '^ *ERROR' "$log" | tail -n 1) (all of it in $log)"
+}
+
+echo "setup: installing requirements/$group.txt into $venv (a minute or two the first time)" >&2
+: >"$log"
+install --require-hashes -r "requirements/$group.txt"
+install --no-deps --no-build-isolation --editable .
+touch "$venv/.$group"

@@ -1,0 +1,9 @@
+"""HTTP: the Starlette application and what it answers with."""
+
+from serving.app import create_app
+from serving.inference import Answer, Inference
+from serving.model import Model, ModelHandle
+from serving.server import DrainingServer
+from serving.service import Service
+
+__all__ = ["Answer", "DrainingServer", "Inference", "Model", "ModelHandle", "Service", "create_app"]

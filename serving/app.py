@@ -1,0 +1,124 @@
+"""The Starlette application."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from serving.errors import EXCEPTION_HANDLERS, BodyTooLarge, UnsupportedMediaType
+from serving.inference import Answer
+from serving.service import Service, encode, wants_probabilities
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def create_app(service: Service, description: dict[str, Any], lifespan: Lifespan) -> Starlette:
+    """Build the application.
+
+    Args:
+        service: answers the requests.
+        description: what ``GET /`` tells.
+        lifespan: starts and stops what ``service`` needs.
+    """
+
+    async def index(_request: Request) -> Response:
+        return _json(description | service.state())
+
+    async def live(_request: Request) -> Response:
+        return _json({"status": "live"})
+
+    async def ready(_request: Request) -> Response:
+        state = service.state()
+        if state["status"] == "ready":
+            return _json(state)
+        return _json(state, 503, {"Retry-After": "1"})
+
+    async def stats(_request: Request) -> Response:
+        return _json(service.statistics())
+
+    async def predict(request: Request) -> Response:
+        probabilities = wants_probabilities(request.query_params.get("probabilities"))
+        timeout = service.timeout(request.headers.get("canopy-deadline-ms"))
+        _require_json(request.headers.get("content-type"))
+        body = await _read(request, service.max_body_bytes)
+        answer = await _unless_gone(request, service.submit(body, timeout))
+        return Response(
+            encode(answer, probabilities=probabilities),
+            headers={"Canopy-Model": str(answer.model)},
+            media_type="application/json",
+        )
+
+    return Starlette(
+        routes=[
+            Route("/", index),
+            Route("/predict", predict, methods=["POST"]),
+            Route("/health/live", live),
+            Route("/health/ready", ready),
+            Route("/stats", stats),
+        ],
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=lifespan,
+    )
+
+
+def _json(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(document), status, headers, "application/json")
+
+
+def _require_json(content_type: str | None) -> None:
+    if content_type is None:
+        return
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type != "application/json" and not (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
+        raise UnsupportedMediaType(f"the content type is {content_type!r}; send application/json")
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    """Read the body.
+
+    Raises:
+        BodyTooLarge: it is, or is said to be, longer than ``limit`` bytes.
+        ClientDisconnect: the client hung up before it was complete.
+    """
+    too_large = BodyTooLarge(f"the body is longer than {limit} bytes")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise too_large
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > limit:
+            raise too_large
+    return bytes(chunks)
+
+
+async def _unless_gone(request: Request, future: asyncio.Future[Answer]) -> Answer:
+    """Await an answer; if the client hangs up first, its rows leave the queue.
+
+    Raises:
+        ClientDisconnect: the client hung up.
+        BatcherError: the answer is a failure.
+    """
+    watcher = asyncio.create_task(_gone(request))
+    watcher.add_done_callback(lambda _: future.cancel())
+    try:
+        return await future
+    except asyncio.CancelledError:
+        if watcher.done() and not watcher.cancelled():
+            raise ClientDisconnect from None
+        raise
+    finally:
+        watcher.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

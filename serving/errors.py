@@ -1,0 +1,127 @@
+"""Every failure's response, in one table: exception → status and problem type (RFC 9457)."""
+
+import math
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+import batcher
+import preprocessing
+
+
+class RequestError(Exception):
+    """A request that cannot be answered, for a reason that lies in its HTTP frame."""
+
+
+class BadParameter(RequestError):
+    """A header or query parameter has a bad value."""
+
+
+class BodyTooLarge(RequestError):
+    """The body is longer than the server takes."""
+
+
+class UnsupportedMediaType(RequestError):
+    """The body is said to be something else than JSON."""
+
+
+class NoProbabilities(RequestError):
+    """Probabilities were asked of a model that gives none."""
+
+
+class ModelNotReady(RequestError):
+    """No model is loaded yet."""
+
+    def __init__(self) -> None:
+        super().__init__("the model is still being loaded")
+
+
+class Problem(NamedTuple):
+    """How a kind of failure is answered.
+
+    Attributes:
+        status: HTTP status.
+        kind: last part of the problem's type URI.
+        title: what went wrong, the same for each occurrence.
+    """
+
+    status: int
+    kind: str
+    title: str
+
+
+PROBLEMS: Final[dict[type[Exception], Problem]] = {
+    preprocessing.MalformedJSON: Problem(400, "malformed-json", "The body is not JSON"),
+    preprocessing.InvalidRow: Problem(422, "invalid-row", "The body does not fit the schema"),
+    BadParameter: Problem(400, "bad-parameter", "A header or query parameter has a bad value"),
+    BodyTooLarge: Problem(413, "body-too-large", "The body is too long"),
+    UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body must be application/json"),
+    NoProbabilities: Problem(422, "no-probabilities", "The model gives no probabilities"),
+    ModelNotReady: Problem(503, "model-not-ready", "No model is loaded yet"),
+    batcher.QueueFull: Problem(503, "queue-full", "The queue is full"),
+    batcher.DeadlineUnreachable: Problem(503, "deadline-unreachable", "The backlog is longer than the deadline"),
+    batcher.Closed: Problem(503, "draining", "The server is shutting down"),
+    batcher.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline passed in the queue"),
+    batcher.EngineFailed: Problem(500, "inference-failed", "The model failed on this request"),
+}
+
+MEDIA_TYPE: Final = "application/problem+json"
+DEFAULT_RETRY_AFTER: Final = 1
+"""Seconds to wait before a retry when nothing better is known."""
+
+
+def problem_response(error: Exception) -> Response:
+    """The response to an error: a problem document with type, title, status and detail.
+
+    An invalid row adds ``path``, the JSONPath of the fault. Every 503 carries Retry-After in whole seconds; a refusal
+    for overload adds the exact ``retry_after``. What the table does not know is a 500 that tells nothing of the inside.
+    """
+    extra: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    if isinstance(error, HTTPException):
+        phrase = HTTPStatus(error.status_code).phrase
+        problem = Problem(error.status_code, phrase.lower().replace(" ", "-"), phrase)
+        detail = error.detail
+        headers.update(error.headers or {})
+    elif (known := PROBLEMS.get(type(error))) is not None:
+        problem, detail = known, str(error)
+    else:
+        problem = Problem(500, "internal-error", "The server failed")
+        detail = "The fault is the server's; its log has the details."
+    if isinstance(error, preprocessing.InvalidRow):
+        extra["path"] = error.path
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        retry_after = DEFAULT_RETRY_AFTER
+        if isinstance(error, batcher.Overloaded):
+            extra["retry_after"] = error.retry_after
+            retry_after = max(1, math.ceil(error.retry_after))
+        headers["Retry-After"] = str(retry_after)
+    document = {
+        "type": f"urn:canopy:problem:{problem.kind}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+    }
+    return Response(orjson.dumps(document | extra), problem.status, headers, MEDIA_TYPE)
+
+
+async def handle(_request: Request, error: Exception) -> Response:
+    """Exception handler of the Starlette application."""
+    return problem_response(error)
+
+
+async def handle_disconnect(_request: Request, _error: Exception) -> Response:
+    """The client is gone: nobody reads this response."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
+
+
+EXCEPTION_HANDLERS: Final[Any] = {
+    **dict.fromkeys(PROBLEMS, handle),
+    HTTPException: handle,
+    ClientDisconnect: handle_disconnect,
+    Exception: handle,
+}

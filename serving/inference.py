@@ -1,0 +1,94 @@
+"""From the rows of a batch to an answer for each of its requests: what the batcher calls its engine."""
+
+import time
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forest import Prediction
+from preprocessing import MatrixBuilder, Row, schema
+from serving.errors import ModelNotReady
+from serving.model import Model, ModelHandle
+
+_WARM_UP_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one request of n rows.
+
+    Attributes:
+        labels: n labels, as plain Python values.
+        probabilities: (n, n_classes) float64, a view of the batch's; None if the model gives none.
+        model: the version that computed it.
+    """
+
+    labels: list[Any]
+    probabilities: NDArray[np.float64] | None
+    model: Model
+
+
+class Inference:
+    """Predicts for whole requests. Calls must not overlap: one matrix serves them all.
+
+    Args:
+        handle: where to take the model from, once a batch.
+        max_batch_rows: most rows in one call.
+    """
+
+    def __init__(self, handle: ModelHandle, max_batch_rows: int) -> None:
+        self._handle = handle
+        self._matrix = MatrixBuilder(max_batch_rows)
+
+    def __call__(self, requests: list[list[Row]]) -> list[Answer]:
+        """Predict for the rows of each request, all in one call of the engine.
+
+        Raises:
+            ModelNotReady: no model is loaded.
+            ValueError: the engine returned an array of the wrong shape, or probabilities that are not finite.
+        """
+        model = self._handle.model
+        if model is None:
+            raise ModelNotReady
+        prediction = self._predict(model, list(chain.from_iterable(requests)))
+        labels, probabilities = prediction.labels.tolist(), prediction.probabilities
+        answers = []
+        start = 0
+        for request in requests:
+            end = start + len(request)
+            part = None if probabilities is None else probabilities[start:end]
+            answers.append(Answer(labels[start:end], part, model))
+            start = end
+        return answers
+
+    def warm_up(self, model: Model) -> list[tuple[int, float]]:
+        """Run a model that is not yet in service on a plausible row, once and many times over.
+
+        Returns:
+            (rows, seconds) of each call that tells what a call costs.
+
+        Raises:
+            ValueError: as a call does.
+        """
+        self._predict(model, [schema.EXAMPLE])  # the first call pays for lazy imports
+        calls = []
+        for rows in (1, min(_WARM_UP_ROWS, self._matrix.max_rows)):
+            start = time.perf_counter()
+            self._predict(model, [schema.EXAMPLE] * rows)
+            calls.append((rows, time.perf_counter() - start))
+        return calls
+
+    def _predict(self, model: Model, rows: list[Row]) -> Prediction:
+        prediction = model.engine.predict(self._matrix.build(rows))
+        labels, probabilities = prediction.labels, prediction.probabilities
+        if labels.shape != (len(rows),):
+            raise ValueError(f"the engine returned labels of shape {labels.shape} for {len(rows)} rows")
+        if probabilities is not None:
+            if probabilities.ndim != 2 or len(probabilities) != len(rows):
+                raise ValueError(f"the engine returned probabilities of shape {probabilities.shape}")
+            if not np.isfinite(probabilities).all():
+                raise ValueError("the engine returned probabilities that are not finite")
+        return prediction

@@ -1,0 +1,33 @@
+"""The model in service: a handle that is swapped, never changed."""
+
+from dataclasses import dataclass
+
+from forest import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One version of a model, ready to predict.
+
+    Attributes:
+        name: the registered model.
+        version: its version, as the registry writes it.
+        engine: what computes its predictions.
+    """
+
+    name: str
+    version: str
+    engine: Engine
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}"
+
+
+class ModelHandle:
+    """Holds the model in service. A batch takes the model once, so that one version computes all of it."""
+
+    def __init__(self) -> None:
+        self.model: Model | None = None
+
+    def __repr__(self) -> str:
+        return f"<ModelHandle {self.model or 'empty'}>"

@@ -1,0 +1,179 @@
+"""Every setting of the server: one typed object, filled from command-line options and CANOPY_ environment variables."""
+
+import argparse
+from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+PREFIX: Final = "CANOPY_"
+ROOT: Final = Path(__file__).resolve().parent
+STORE: Final = ROOT / ".canopy"
+"""The project's own ignored folder: the embedded MLflow store."""
+
+EMBEDDED_STORE: Final = f"sqlite:///{STORE / 'mlflow.db'}"
+MODEL_NAME: Final = "BestModelRF"
+"""The registered model that training writes and the server reads unless told otherwise."""
+
+_ENVIRONMENT: Final = {"tracking_uri": "MLFLOW_TRACKING_URI"}
+"""Settings that are read from a name of their own instead of PREFIX + name."""
+
+
+class SettingsError(ValueError):
+    """A setting has a bad value; the message names the option or variable that carries it."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The server's settings. Construct it with ``Settings.read``, which checks every value."""
+
+    host: Annotated[str, Meta(min_length=1, description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one")] = 8000
+    model_uri: Annotated[
+        str,
+        Meta(
+            min_length=1, description="model to serve: models:/NAME/STAGE, models:/NAME@ALIAS or models:/NAME/VERSION"
+        ),
+    ] = f"models:/{MODEL_NAME}/Production"
+    tracking_uri: Annotated[str, Meta(min_length=1, description="MLflow tracking server or store")] = EMBEDDED_STORE
+    engine: Annotated[
+        Literal["auto", "sklearn", "pyfunc"],
+        Meta(
+            description="what computes predictions: scikit-learn's own code, MLflow's pyfunc (any model, slowly), "
+            "or auto, the first of them that can"
+        ),
+    ] = "auto"
+    batching: Annotated[
+        Literal["on", "off"], Meta(description="whether requests share engine calls; off makes one call a request")
+    ] = "on"
+    max_batch_rows: Annotated[int, Meta(ge=1, le=1_000_000, description="most rows in one engine call")] = 1024
+    max_wait_ms: Annotated[
+        float, Meta(ge=0, le=60_000, description="longest that an idle engine waits for company for a request, in ms")
+    ] = 2.0
+    max_queue_rows: Annotated[
+        int, Meta(ge=1, le=100_000_000, description="most rows that wait; more are refused with 503")
+    ] = 20_000
+    max_rows_per_request: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="most rows in one request, never above max_batch_rows or max_queue_rows; "
+            "0 is 1000, or the lower of those",
+        ),
+    ] = 0
+    max_body_bytes: Annotated[
+        int, Meta(ge=1, le=1 << 32, description="longest request body, in bytes; longer ones are refused with 413")
+    ] = 1 << 20
+    deadline_ms: Annotated[
+        float,
+        Meta(
+            gt=0, le=86_400_000, description="longest time in the queue, in ms; a Canopy-Deadline-Ms header lowers it"
+        ),
+    ] = 30_000.0
+    keep_alive_seconds: Annotated[
+        int, Meta(ge=1, le=86_400, description="how long an idle connection is kept open, in s")
+    ] = 75
+    drain_delay_seconds: Annotated[
+        float,
+        Meta(
+            ge=0, le=3_600, description="on SIGTERM, serve on as not ready for so long, so that balancers notice, in s"
+        ),
+    ] = 0.0
+    drain_timeout_seconds: Annotated[
+        int, Meta(ge=1, le=3_600, description="on SIGTERM, longest time to answer what was accepted, in s")
+    ] = 30
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least severity to log; debug shows every batch")
+    ] = "info"
+
+    def __post_init__(self) -> None:
+        if self.max_rows_per_request > (most := min(self.max_batch_rows, self.max_queue_rows)):
+            raise SettingsError(
+                f"{PREFIX}MAX_ROWS_PER_REQUEST: {self.max_rows_per_request} is above {most}, the lower of "
+                f"{PREFIX}MAX_BATCH_ROWS ({self.max_batch_rows}) and {PREFIX}MAX_QUEUE_ROWS ({self.max_queue_rows})"
+            )
+
+    @property
+    def rows_per_request(self) -> int:
+        """Most rows in one request."""
+        return self.max_rows_per_request or min(1000, self.max_batch_rows, self.max_queue_rows)
+
+    @classmethod
+    def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
+        """Fill the settings from options, which come first, and environment variables.
+
+        Raises:
+            SettingsError: a value is bad.
+            SystemExit: an option is unknown, or help was asked for.
+        """
+        given = vars(_parser().parse_args(arguments))
+        values: dict[str, Any] = {}
+        for field in msgspec.structs.fields(cls):
+            name = field.name
+            if (text := given[name]) is not None:
+                values[name] = _convert(option(name), text, field.type)
+            elif text := environment.get(variable(name)):
+                values[name] = _convert(variable(name), text, field.type)
+        return cls(**values)
+
+
+def option(name: str) -> str:
+    """The command-line option of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return _ENVIRONMENT.get(name, PREFIX + name.upper())
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that are no setting, probably misspelt."""
+    known = {variable(field.name) for field in msgspec.structs.fields(Settings)}
+    return sorted(key for key in environment if key.startswith(PREFIX) and key not in known)
+
+
+def tame_mlflow(environment: MutableMapping[str, str]) -> None:
+    """Set MLflow's own variables as Canopy wants them, where the user has not; call it before MLflow is imported."""
+    environment.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    environment.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # A server that is down is reported within seconds, not after minutes of silent retries.
+    environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """Each setting's name, its default as a person would write it, and its meaning."""
+    meanings = get_type_hints(Settings, include_extras=True)
+    rows = []
+    for field in msgspec.structs.fields(Settings):
+        meta = get_args(meanings[field.name])[1]
+        default = field.default
+        if field.name == "tracking_uri":
+            default = f"SQLite in {STORE.name}/"
+        elif isinstance(default, float):
+            default = f"{default:g}"
+        rows.append((field.name, str(default), str(meta.description)))
+    return rows
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="server.py",
+        description="Serve a registered tree-ensemble model over HTTP, micro-batched.",
+        epilog="Each option may also be given by the environment variable named behind it; options come first.",
+        allow_abbrev=False,
+    )
+    for name, default, meaning in describe():
+        text = f"{meaning} (default {default}; {variable(name)})".replace("%", "%%")
+        parser.add_argument(option(name), dest=name, metavar="VALUE", help=text)
+    return parser
+
+
+def _convert(key: str, text: str, type_: Any) -> Any:  # noqa: ANN401 - the types are those of the fields
+    try:
+        return msgspec.convert(text, type_, strict=False)
+    except msgspec.ValidationError as error:
+        plain = get_args(type_)[0]
+        reason = f"is none of {', '.join(get_args(plain))}" if get_origin(plain) is Literal else error
+        raise SettingsError(f"{key}: {reason} (got {text!r})") from None

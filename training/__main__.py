@@ -1,0 +1,96 @@
+"""Train the forest-cover forest, register it with MLflow and promote it to production.
+
+Running it again with the same data and parameters trains nothing: it makes sure that the version which it finds is
+promoted. Exit status: 0, the wanted version is registered and promoted; 1, it is not (the last line says why); 2, the
+options are wrong.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from settings import EMBEDDED_STORE, MODEL_NAME, STORE, tame_mlflow
+
+logger = logging.getLogger("canopy.training")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument(
+        "--data",
+        default="sample",
+        metavar="sample|full|PATH",
+        help="train on the bundled sample, on the full data set (downloaded by scikit-learn), or on a CSV file "
+        "(default %(default)s)",
+    )
+    made.add_argument("--trees", type=_count, default=100, help="number of trees (default %(default)s)")
+    made.add_argument("--depth", type=_count, default=20, help="greatest depth of a tree (default %(default)s)")
+    made.add_argument("--seed", type=int, default=42, help="seed of the split and the forest (default %(default)s)")
+    made.add_argument("--name", default=MODEL_NAME, help="registered model (default %(default)s)")
+    made.add_argument(
+        "--tracking-uri",
+        default=os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED_STORE,
+        help=f"MLflow tracking server or store (default: MLFLOW_TRACKING_URI, else SQLite in {STORE.name}/)",
+    )
+    again = made.add_mutually_exclusive_group()
+    again.add_argument("--force", action="store_true", help="train even if the same forest is registered already")
+    again.add_argument("--if-missing", action="store_true", help="do nothing if any version of the model is registered")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    args = parser().parse_args(arguments)
+    tame_mlflow(os.environ)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logger.setLevel(logging.INFO)
+    try:
+        _run(args)
+    except Exception as error:
+        logger.debug("traceback", exc_info=True)
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        logger.error("training failed: %s", reason)  # noqa: TRY400 - one line, for a scheduler's log
+        return 1
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    embedded = args.tracking_uri == EMBEDDED_STORE
+    if embedded:
+        if args.if_missing and not STORE.exists():
+            logger.info("no model yet: training one on the bundled sample")
+        STORE.mkdir(exist_ok=True)
+    # Imported late: help and usage errors need not wait for MLflow and scikit-learn.
+    from training import data, forest, publish
+
+    publisher = publish.Publisher(args.tracking_uri, args.name, STORE / "artifacts" if embedded else None)
+    if args.if_missing and publisher.versions():
+        return
+    source = data.load(args.data)
+    recipe = forest.Recipe(trees=args.trees, depth=args.depth, seed=args.seed)
+    version = None if args.force else publisher.find(publish.fingerprint(source, recipe))
+    if version is None:
+        trained = forest.train(source.data, recipe)
+        version = publisher.publish(trained, source, recipe)
+        scores = ", ".join(f"{name} {value:.4g}" for name, value in trained.metrics.items())
+        logger.info("registered %s version %s: %s", args.name, version, scores)
+    else:
+        logger.info("%s version %s is this very forest: nothing to train", args.name, version)
+    changed = "promoted" if publisher.promote(version) else "found in place:"
+    logger.info("%s %s version %s, stage %s, alias %s", changed, args.name, version, publish.STAGE, publish.ALIAS)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Logging a forest to MLflow, registering and promoting it."""
+
+import hashlib
+import json
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import mlflow
+import numpy as np
+import sklearn
+import skops
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
+
+from dataset import load_sample
+from training.data import TrainingData, matrix
+from training.forest import Recipe, Trained, frame
+
+STAGE = "Production"
+ALIAS = "production"
+FINGERPRINT = "canopy.fingerprint"
+"""Tag of a model version: digest of all that decides the forest."""
+
+EXPECTED = "expected/sample_labels.json"
+"""Artifact of the run: scikit-learn's own labels for the bundled sample."""
+
+
+def fingerprint(data: TrainingData, recipe: Recipe) -> str:
+    """Digest of the data, the recipe and scikit-learn's version: equal fingerprints mean equal forests."""
+    facts = {"data": data.digest, "scikit-learn": sklearn.__version__, **asdict(recipe)}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+class Publisher:
+    """A registered model in one MLflow store.
+
+    Args:
+        tracking_uri: the tracking server, or the database of an embedded store.
+        name: the registered model.
+        artifacts: where an embedded store keeps its artifacts; None leaves that to the tracking server.
+
+    Raises:
+        MlflowException: the store cannot be used.
+    """
+
+    def __init__(self, tracking_uri: str, name: str, artifacts: Path | None = None) -> None:
+        mlflow.set_tracking_uri(tracking_uri)
+        mlflow.set_registry_uri(tracking_uri)
+        self._client = MlflowClient(tracking_uri, tracking_uri)
+        self._name = name
+        self._artifacts = artifacts
+
+    def versions(self) -> list[ModelVersion]:
+        """All versions of the registered model, newest first."""
+        found = self._client.search_model_versions(f"name='{self._name}'")
+        return sorted(found, key=lambda version: int(version.version), reverse=True)
+
+    def find(self, fingerprint: str) -> str | None:
+        """The newest usable version with this fingerprint."""
+        for version in self.versions():
+            if version.tags.get(FINGERPRINT) == fingerprint and version.status == "READY":
+                return str(version.version)
+        return None
+
+    def publish(self, trained: Trained, data: TrainingData, recipe: Recipe) -> str:
+        """Log a forest with all that belongs to it and register it as a new version.
+
+        Returns:
+            The version's number. It is not yet promoted.
+        """
+        sample = load_sample()
+        features = matrix(sample)
+        expected = trained.forest.predict(frame(features))
+        example = frame(features[:5])
+        with mlflow.start_run(experiment_id=self._experiment()) as run:
+            mlflow.log_params({"source": data.source, "rows": len(data.data), "digest": data.digest, **asdict(recipe)})
+            mlflow.log_metrics(trained.metrics)
+            self._log_expected(expected, TrainingData("sample", sample).digest)
+            logged = mlflow.sklearn.log_model(
+                trained.forest,
+                name="model",
+                signature=infer_signature(example, trained.forest.predict(example)),
+                input_example=example,
+                serialization_format="skops",
+                skops_trusted_types=["sklearn.tree._tree.Tree"],
+                pip_requirements=[f"scikit-learn=={sklearn.__version__}", f"skops=={skops.__version__}"],
+            )
+        self._ensure_name()
+        version = self._client.create_model_version(
+            self._name,
+            source=logged.model_uri,
+            run_id=run.info.run_id,
+            tags={FINGERPRINT: fingerprint(data, recipe), "canopy.expected": EXPECTED},
+            model_id=logged.model_id,
+        )
+        return str(version.version)
+
+    def promote(self, version: str) -> bool:
+        """Give a version the production alias, and the stage Production in which no other version stays.
+
+        Returns:
+            Whether anything changed.
+        """
+        now = self._client.get_model_version(self._name, version)
+        if now.current_stage == STAGE and ALIAS in now.aliases:
+            return False
+        self._client.set_registered_model_alias(self._name, ALIAS, version)
+        with warnings.catch_warnings():
+            # Stages are deprecated in favour of aliases; the reference system reads its model by stage.
+            warnings.simplefilter("ignore", FutureWarning)
+            self._client.transition_model_version_stage(self._name, version, STAGE, archive_existing_versions=True)
+        return True
+
+    def _experiment(self) -> str:
+        experiment = self._client.get_experiment_by_name(self._name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        location = None if self._artifacts is None else self._artifacts.as_uri()
+        return str(self._client.create_experiment(self._name, artifact_location=location))
+
+    def _ensure_name(self) -> None:
+        try:
+            self._client.create_registered_model(self._name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _log_expected(self, labels: np.ndarray, digest: str) -> None:
+        """Log the labels that this forest gives the bundled sample, row for row, and which sample that was."""
+        path = Path(EXPECTED)
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / path.name
+            file.write_text(json.dumps({"sample_sha256": digest, "labels": labels.tolist()}))
+            mlflow.log_artifact(str(file), artifact_path=str(path.parent))
