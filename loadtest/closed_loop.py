@@ -136,5 +136,10 @@ async def run_crowd(
 def encode_request(host: str, row: Sequence[float]) -> bytes:
     """A whole POST /predict for one row."""
     body = orjson.dumps({"features": [int(value) if value == int(value) else value for value in row]})
-    head = f"POST /predict HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    head = [
+        "POST /predict HTTP/1.1",
+        f"Host: {host}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + body

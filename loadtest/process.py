@@ -33,7 +33,7 @@ class ServerProcess:
 
     def get(self, path: str) -> dict[str, Any]:
         """Fetch a JSON document; an error status raises ``urllib.error.HTTPError``."""
-        with urllib.request.urlopen(f"http://{self.host}:{self.port}{path}", timeout=10) as response:  # noqa: S310
+        with urllib.request.urlopen(f"http://{self.host}:{self.port}{path}", timeout=10) as response:
             document: dict[str, Any] = orjson.loads(response.read())
         return document
 
@@ -81,7 +81,7 @@ def serving(options: Sequence[str], *, ready_within: float = 60) -> Iterator[Ser
         probe.bind((_HOST, 0))
         port = probe.getsockname()[1]
     command = [sys.executable, str(_SERVER), "--host", _HOST, "--port", str(port), "--log-level", "warning", *options]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command)  # noqa: S603 - our own server
     try:
         server = ServerProcess(process, port)
         server.wait_until_ready(ready_within)

@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from serving.errors import EXCEPTION_HANDLERS, BodyTooLarge, UnsupportedMediaType
 from serving.inference import Answer
+from serving.protocol import EXTENSION
 from serving.service import Service, encode, wants_probabilities
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -107,18 +108,15 @@ async def _unless_gone(request: Request, future: asyncio.Future[Answer]) -> Answ
         ClientDisconnect: the client hung up.
         BatcherError: the answer is a failure.
     """
-    watcher = asyncio.create_task(_gone(request))
-    watcher.add_done_callback(lambda _: future.cancel())
+    connection = request.scope.get("extensions", {}).get(EXTENSION)
+    if connection is None:  # another ASGI server: the rows of a client that has gone are computed all the same
+        return await future
+    connection.on_lost = future.cancel
     try:
         return await future
     except asyncio.CancelledError:
-        if watcher.done() and not watcher.cancelled():
+        if connection.lost:
             raise ClientDisconnect from None
         raise
     finally:
-        watcher.cancel()
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+        connection.on_lost = None

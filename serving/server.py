@@ -15,7 +15,7 @@ class DrainingServer(uvicorn.Server):
 
     1. On SIGTERM or SIGINT ``begin_drain`` is called: the server reports that it is not ready.
     2. For ``delay`` seconds it goes on serving, so that a load balancer notices. A second signal ends the delay.
-    3. It stops listening, and closes the connections on which no whole request has been read.
+    3. It stops listening, and closes the connections on which no whole request has been read (``Connection.shutdown``).
     4. It answers the requests that it has read, for as long as ``config.timeout_graceful_shutdown`` allows.
     5. The application's lifespan ends. A second SIGINT during 3 to 5 stops at once.
 
@@ -57,14 +57,6 @@ class DrainingServer(uvicorn.Server):
         if self._exit_at is not None and time.monotonic() >= self._exit_at:
             self.should_exit = True
         return await super().on_tick(counter)
-
-    async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """See ``uvicorn.Server.shutdown``."""
-        for connection in list(self.server_state.connections):
-            cycle = getattr(connection, "cycle", None)
-            if cycle is not None and cycle.more_body and not cycle.response_complete:
-                connection.transport.close()
-        await super().shutdown(sockets)
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> None:
