@@ -56,6 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _Server(settings, uri, listener).run()
 
 
+_ENGINE = "inference"
+"""Name of the engine's thread."""
+
+
 class _Server:
     """One serving process."""
 
@@ -64,6 +68,7 @@ class _Server:
         self._uri = uri
         self._listener = listener
         self._failed = False
+        self._executor = ThreadPoolExecutor(1, _ENGINE)
         self._service = Service(
             ModelHandle(),
             RowDecoder(settings.rows_per_request),
@@ -82,17 +87,22 @@ class _Server:
             server_header=False,
             backlog=4096,
             timeout_keep_alive=settings.keep_alive_seconds,
-            timeout_graceful_shutdown=settings.drain_timeout_seconds,
         )
-        self._uvicorn = DrainingServer(config, self._begin_drain, settings.drain_delay_seconds)
+        self._uvicorn = DrainingServer(
+            config, self._service, delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
+        )
 
     def run(self) -> int:
         """Serve; returns the exit status."""
         self._uvicorn.run(sockets=[self._listener])
-        return int(self._failed)
-
-    def _begin_drain(self) -> None:
-        self._service.draining = True
+        status = int(self._failed)
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        if any(_outlives(thread, seconds=1) for thread in threading.enumerate() if thread.name.startswith(_ENGINE)):
+            # The interpreter would wait for that thread for ever.
+            logger.warning("the engine does not return: leaving without it")
+            logging.shutdown()
+            os._exit(status)
+        return status
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -104,19 +114,16 @@ class _Server:
             **({"max_batch_items": 1} if settings.batching == "off" else {}),
         )
         inference = Inference(self._service.handle, settings.max_batch_rows)
-        with ThreadPoolExecutor(1, "inference") as executor:
-            batcher = self._service.batcher = Batcher(
-                inference, limits, executor=executor, timeout=settings.deadline_ms / 1000, observer=_log_batch
-            )
-            loading = asyncio.create_task(self._load_model(inference, batcher, executor))
-            yield
-            loading.cancel()
-            # uvicorn has answered every connection that it waited for: what is left has nobody to answer to.
-            await batcher.drain(timeout=0)
+        batcher = self._service.batcher = Batcher(
+            inference, limits, executor=self._executor, timeout=settings.deadline_ms / 1000, observer=_log_batch
+        )
+        loading = asyncio.create_task(self._load_model(inference, batcher))
+        yield
+        # uvicorn has answered every connection that it waited for: what is left has nobody to answer to.
+        loading.cancel()
+        batcher.close()
 
-    async def _load_model(
-        self, inference: Inference, batcher: Batcher[list[Row], Answer], executor: ThreadPoolExecutor
-    ) -> None:
+    async def _load_model(self, inference: Inference, batcher: Batcher[list[Row], Answer]) -> None:
         """Load and warm up the model; without one the server stops."""
         settings = self._settings
         try:
@@ -125,7 +132,7 @@ class _Server:
             )
             model = Model(found.name, found.number, engine)
             loop = asyncio.get_running_loop()
-            for rows, seconds in await loop.run_in_executor(executor, inference.warm_up, model):
+            for rows, seconds in await loop.run_in_executor(self._executor, inference.warm_up, model):
                 batcher.learn(rows, seconds)
         except registry.RegistryError as error:
             self._fail(str(error))
@@ -203,6 +210,11 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _outlives(thread: threading.Thread, seconds: float) -> bool:
+    thread.join(seconds)
+    return thread.is_alive()
 
 
 def _log_batch(event: BatchEvent) -> None:

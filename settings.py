@@ -81,8 +81,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 0.0
     drain_timeout_seconds: Annotated[
-        int, Meta(ge=1, le=3_600, description="on SIGTERM, longest time to answer what was accepted, in s")
-    ] = 30
+        float, Meta(gt=0, le=3_600, description="on SIGTERM, longest time to answer what was accepted, in s")
+    ] = 30.0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severity to log; debug shows every batch")
     ] = "info"

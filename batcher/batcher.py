@@ -179,11 +179,11 @@ class Batcher(Generic[Item, Result]):
         self._wake()
         return waiter
 
-    async def drain(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - what it does then is its own
+    async def drain(self, timeout: float | None = None) -> None:
         """Refuse new items and wait until every accepted one is answered.
 
         Args:
-            timeout: after so many seconds, what is still queued fails with Closed; the running call is not awaited.
+            timeout: after so many seconds the batcher is closed.
         """
         self._draining = True
         self._wake()
@@ -191,7 +191,18 @@ class Batcher(Generic[Item, Result]):
         try:
             await asyncio.wait_for(self._drained.wait(), timeout)
         except TimeoutError:
-            self._give_up()
+            self.close()
+
+    def close(self) -> None:
+        """Refuse new items and fail all that are not in the engine with Closed; the running call is not awaited."""
+        self._draining = True
+        error = Closed("the batcher was closed before the item was served")
+        for waiter in [*self._queue, *(waiter for waiters in self._suspects for waiter in waiters)]:
+            self._fail(waiter, error, "dropped")
+        self._queue.clear()
+        self._queued_rows = 0
+        self._suspects.clear()
+        self._check_drained()
 
     def _wake(self) -> None:
         """Let the engine decide at the end of this event-loop turn, so that all that arrives in it takes part."""
@@ -323,15 +334,17 @@ class Batcher(Generic[Item, Result]):
         self._deadline_timer = self._loop.call_later(deadline - now, self._deadline_passed)
 
     def _deadline_passed(self) -> None:
-        self._expire(self._clock())
+        now = self._clock()
+        if self._next_deadline - now > policy.TIMER_RESOLUTION:  # the timer was early
+            self._watch_deadline(self._next_deadline, now)
+        self._expire(now)
         self._check_drained()
 
     def _expire(self, now: float) -> None:
         """Fail the queued items whose deadline has passed, and watch for the next one."""
-        now += policy.TIMER_RESOLUTION
-        if now < self._next_deadline:
+        if self._next_deadline - now > policy.TIMER_RESOLUTION:
             return
-        for waiter in [waiter for waiter in self._queue if waiter.deadline <= now]:
+        for waiter in [waiter for waiter in self._queue if waiter.deadline - now <= policy.TIMER_RESOLUTION]:
             self._leave(waiter)
             self._fail(waiter, DeadlineExceeded("the deadline passed in the queue"), "expired")
         if self._queue:
@@ -360,15 +373,6 @@ class Batcher(Generic[Item, Result]):
     def _leave(self, waiter: _Waiter[Item, Result]) -> None:
         del self._queue[waiter]
         self._queued_rows -= waiter.rows
-
-    def _give_up(self) -> None:
-        """Fail everything that is not in the engine."""
-        error = Closed("the batcher was closed before the item was served")
-        for waiter in [*self._queue, *(waiter for waiters in self._suspects for waiter in waiters)]:
-            self._fail(waiter, error, "dropped")
-        self._queue.clear()
-        self._queued_rows = 0
-        self._suspects.clear()
 
     def _check_drained(self) -> None:
         if self._draining and not (self._queue or self._suspects or self._running):

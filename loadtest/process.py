@@ -5,16 +5,15 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-_SERVER = Path(__file__).resolve().parent.parent / "server.py"
+_SERVER = str(Path(__file__).resolve().parent.parent / "server.py")
 _HOST = "127.0.0.1"
 
 
@@ -24,12 +23,13 @@ class ServerProcess:
     Attributes:
         host: where it listens.
         port: where it listens.
+        process: the process.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.host = _HOST
         self.port = port
-        self._process = process
+        self.process = process
 
     def get(self, path: str) -> dict[str, Any]:
         """Fetch a JSON document; an error status raises ``urllib.error.HTTPError``."""
@@ -39,13 +39,21 @@ class ServerProcess:
 
     def cpu_seconds(self) -> float:
         """User and system time that it has used, all threads."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def peak_memory_mb(self) -> float:
         """The largest resident set that it has had, in MB."""
-        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
+
+    def wait_until_listening(self, seconds: float) -> None:
+        """Wait until it accepts connections.
+
+        Raises:
+            RuntimeError: it ended instead, or took too long.
+        """
+        self._wait_for("/health/live", seconds)
 
     def wait_until_ready(self, seconds: float) -> None:
         """Wait until it has loaded its model.
@@ -53,26 +61,37 @@ class ServerProcess:
         Raises:
             RuntimeError: it ended instead, or took too long.
         """
+        self._wait_for("/health/ready", seconds)
+
+    def _wait_for(self, path: str, seconds: float) -> None:
         give_up = time.monotonic() + seconds
         while time.monotonic() < give_up:
-            if self._process.poll() is not None:
-                raise RuntimeError(f"the server ended with status {self._process.returncode}")
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended with status {self.process.returncode}")
             try:
-                self.get("/health/ready")
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
+                self.get(path)
+            except OSError:  # URLError is one, an error status too
+                time.sleep(0.05)
             else:
                 return
-        raise RuntimeError(f"the server was not ready within {seconds:g} s")
+        raise RuntimeError(f"{path} was not answered within {seconds:g} s")
 
 
 @contextmanager
-def serving(options: Sequence[str], *, ready_within: float = 60) -> Iterator[ServerProcess]:
+def serving(
+    options: Sequence[str],
+    *,
+    program: Sequence[str] = (_SERVER,),
+    environment: Mapping[str, str] | None = None,
+    ready_within: float | None = 60,
+) -> Iterator[ServerProcess]:
     """Run a server on a free port of the loopback interface and wait until it is ready.
 
     Args:
         options: of ``server.py``.
-        ready_within: seconds that it may take to load its model.
+        program: what to give the interpreter: a script, or -m and a module.
+        environment: variables to set besides this process's own.
+        ready_within: seconds that it may take to load its model; None does not wait for it.
 
     Raises:
         RuntimeError: it did not become ready.
@@ -80,11 +99,12 @@ def serving(options: Sequence[str], *, ready_within: float = 60) -> Iterator[Ser
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, str(_SERVER), "--host", _HOST, "--port", str(port), "--log-level", "warning", *options]
-    process = subprocess.Popen(command)  # noqa: S603 - our own server
+    command = [sys.executable, *program, "--host", _HOST, "--port", str(port), "--log-level", "warning", *options]
+    process = subprocess.Popen(command, env={**os.environ, **(environment or {})})  # noqa: S603 - our own server
     try:
         server = ServerProcess(process, port)
-        server.wait_until_ready(ready_within)
+        if ready_within is not None:
+            server.wait_until_ready(ready_within)
         yield server
     finally:
         process.terminate()

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from batcher import Closed
 from serving.errors import EXCEPTION_HANDLERS, BodyTooLarge, UnsupportedMediaType
 from serving.inference import Answer
 from serving.protocol import EXTENSION
@@ -48,7 +49,7 @@ def create_app(service: Service, description: dict[str, Any], lifespan: Lifespan
         timeout = service.timeout(request.headers.get("canopy-deadline-ms"))
         _require_json(request.headers.get("content-type"))
         body = await _read(request, service.max_body_bytes)
-        answer = await _unless_gone(request, service.submit(body, timeout))
+        answer = await _answered(request, service, service.submit(body, timeout))
         return Response(
             encode(answer, probabilities=probabilities),
             headers={"Canopy-Model": str(answer.model)},
@@ -101,7 +102,7 @@ async def _read(request: Request, limit: int) -> bytes:
     return bytes(chunks)
 
 
-async def _unless_gone(request: Request, future: asyncio.Future[Answer]) -> Answer:
+async def _answered(request: Request, service: Service, future: asyncio.Future[Answer]) -> Answer:
     """Await an answer; if the client hangs up first, its rows leave the queue.
 
     Raises:
@@ -117,6 +118,8 @@ async def _unless_gone(request: Request, future: asyncio.Future[Answer]) -> Answ
     except asyncio.CancelledError:
         if connection.lost:
             raise ClientDisconnect from None
+        if service.draining:  # uvicorn cancels what its shutdown can no longer wait for
+            raise Closed("the engine did not answer in time") from None
         raise
     finally:
         connection.on_lost = None

@@ -1,34 +1,44 @@
 """uvicorn's server, with a drain that loses no accepted request."""
 
+import asyncio
 import contextlib
+import math
 import signal
 import time
-from collections.abc import Callable
 from socket import socket
 from types import FrameType
 
 import uvicorn
 
+from serving.service import Service
+
+_LAST_CALL = 5
+"""Seconds that a call of the engine may go on after the drain's timeout."""
+
 
 class DrainingServer(uvicorn.Server):
     """Stops in a written sequence.
 
-    1. On SIGTERM or SIGINT ``begin_drain`` is called: the server reports that it is not ready.
+    1. On SIGTERM or SIGINT the service reports that it is not ready.
     2. For ``delay`` seconds it goes on serving, so that a load balancer notices. A second signal ends the delay.
-    3. It stops listening, and closes the connections on which no whole request has been read (``Connection.shutdown``).
-    4. It answers the requests that it has read, for as long as ``config.timeout_graceful_shutdown`` allows.
+    3. It stops listening, and closes the connections on which no whole request was read (``Connection.shutdown``).
+    4. It answers the requests that it has read. After ``timeout`` seconds it answers what is still queued with 503,
+       and gives the running call a few seconds more.
     5. The application's lifespan ends. A second SIGINT during 3 to 5 stops at once.
 
     Args:
-        config: uvicorn's.
-        begin_drain: called in step 1, from a signal handler.
+        config: uvicorn's; its ``timeout_graceful_shutdown`` is overwritten.
+        service: what is drained.
         delay: seconds of step 2.
+        timeout: seconds of step 4.
     """
 
-    def __init__(self, config: uvicorn.Config, begin_drain: Callable[[], None], delay: float) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, *, delay: float, timeout: float) -> None:
+        config.timeout_graceful_shutdown = math.ceil(timeout) + _LAST_CALL
         super().__init__(config)
-        self._begin_drain = begin_drain
+        self._service = service
         self._delay = delay
+        self._timeout = timeout
         self._exit_at: float | None = None
 
     def run(self, sockets: list[socket] | None = None) -> None:
@@ -38,15 +48,15 @@ class DrainingServer(uvicorn.Server):
         that would kill the process.
 
         Raises:
-            SystemExit: with status 0, on SIGTERM; otherwise as ``uvicorn.Server.run`` does.
+            SystemExit: with status 0, on SIGTERM before the server has started.
         """
-        signal.signal(signal.SIGTERM, _leave)
+        signal.signal(signal.SIGTERM, self._leave)
         with contextlib.suppress(KeyboardInterrupt):
             super().run(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """See ``uvicorn.Server.handle_exit``."""
-        self._begin_drain()
+        self._service.draining = True
         if self._delay and self._exit_at is None and self.started:
             self._exit_at = time.monotonic() + self._delay
         else:
@@ -58,6 +68,12 @@ class DrainingServer(uvicorn.Server):
             self.should_exit = True
         return await super().on_tick(counter)
 
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """See ``uvicorn.Server.shutdown``."""
+        giving_up = asyncio.get_running_loop().call_later(self._timeout, self._service.give_up)
+        await super().shutdown(sockets)
+        giving_up.cancel()
 
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
+    def _leave(self, _signal: int, _frame: FrameType | None) -> None:
+        if not self.started:
+            raise SystemExit(0)

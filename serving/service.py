@@ -61,6 +61,11 @@ class Service:
             raise ModelNotReady
         return self.batcher.submit(rows, len(rows), timeout=timeout)
 
+    def give_up(self) -> None:
+        """Fail every request that is not in the engine: the time to drain is over."""
+        if self.batcher is not None:
+            self.batcher.close()
+
     def timeout(self, header: str | None) -> float:
         """Seconds that a request may wait in the queue, given its Canopy-Deadline-Ms header.
 

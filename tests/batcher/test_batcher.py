@@ -1,0 +1,450 @@
+"""The batcher in virtual time: its seconds pass at once, and exactly."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from batcher import (
+    Batcher,
+    BatchEvent,
+    BatchTooLarge,
+    Closed,
+    DeadlineExceeded,
+    DeadlineUnreachable,
+    EngineFailed,
+    Limits,
+    Overloaded,
+    QueueFull,
+)
+from batcher.testing import VirtualExecutor, run_virtually
+
+FIXED, PER_ROW = 0.005, 0.00005
+
+
+def echo(items: list[Any]) -> list[Any]:
+    """An engine that answers each item with itself."""
+    return list(items)
+
+
+def cost(items: Sequence[object]) -> float:
+    """Virtual seconds of a call."""
+    return FIXED + PER_ROW * len(items)
+
+
+class Bench:
+    """A batcher whose engine takes virtual time, and what it did."""
+
+    def __init__(
+        self,
+        engine: Callable[[list[Any]], Sequence[Any]] = echo,
+        *,
+        seconds: Callable[[Any], float] = cost,
+        limits: Limits | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.events: list[BatchEvent] = []
+        self.batcher: Batcher[Any, Any] = Batcher(
+            engine,
+            limits,
+            executor=VirtualExecutor(self.loop, seconds),
+            timeout=timeout,
+            observer=self.events.append,
+            clock=self.loop.time,
+        )
+
+    async def latency(self, item: object, rows: int = 1, timeout: float | None = None) -> float:
+        """Submit an item and return how long its answer took."""
+        before = self.loop.time()
+        assert await self.batcher.submit(item, rows, timeout=timeout) == item
+        return self.loop.time() - before
+
+
+def test_a_lone_request_never_waits() -> None:
+    """A client that asks again after each answer, at any pace, waits for nothing but the engine."""
+
+    async def main() -> None:
+        bench = Bench()
+        for think in (0.0, 0.0001, 0.001, 0.01, 1.0, 0.0):
+            for _ in range(5):
+                assert await bench.latency("x") == pytest.approx(cost("x"))
+                await asyncio.sleep(think)
+
+    run_virtually(main())
+
+
+def test_a_lone_request_after_a_crowd_and_a_pause_never_waits() -> None:
+    """The rate of a crowd that has gone does not delay who comes after it."""
+
+    async def main() -> None:
+        bench = Bench()
+        for _ in range(20):
+            await asyncio.gather(*(bench.latency(number) for number in range(30)))
+        await asyncio.sleep(1.0)
+        assert await bench.latency("x") == pytest.approx(cost("x"))
+
+    run_virtually(main())
+
+
+def test_what_arrives_in_one_turn_shares_a_batch() -> None:
+    """An idle engine starts at the end of the event-loop turn, with all that arrived in it."""
+
+    async def main() -> None:
+        bench = Bench()
+        await asyncio.gather(*(bench.batcher.submit(number) for number in range(7)))
+        assert [event.items for event in bench.events] == [7]
+
+    run_virtually(main())
+
+
+def test_a_busy_engine_gathers() -> None:
+    """Whatever arrives while a batch runs goes into the next one, first come, first served."""
+
+    async def main() -> None:
+        bench = Bench(limits=Limits(max_wait=0.0))
+        first = bench.batcher.submit("first")
+        await asyncio.sleep(0.001)
+        others = [bench.batcher.submit(number) for number in range(5)]
+        await asyncio.gather(first, *others)
+        assert [event.items for event in bench.events] == [1, 5]
+        assert bench.events[1].queue_wait == pytest.approx(cost("x") - 0.001)
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("clients", [2, 3, 5, 10, 20])
+def test_a_small_closed_loop_crowd_shares_one_batch(clients: int) -> None:
+    """Clients that come back at once after each answer do not split into two groups that wait for each other."""
+
+    async def main() -> float:
+        bench = Bench()
+        latencies: list[float] = []
+
+        async def client(number: int) -> None:
+            while bench.loop.time() < 1.0:
+                await asyncio.sleep(0.00005 * (1 + number % 3))
+                latencies.append(await bench.latency(number))
+
+        await asyncio.gather(*(client(number) for number in range(clients)))
+        return sum(latencies) / len(latencies)
+
+    together = FIXED + PER_ROW * clients
+    in_two_groups = 2 * FIXED + PER_ROW * clients
+    assert run_virtually(main()) < (together + in_two_groups) / 2
+
+
+def test_batches_are_bounded_in_rows_and_requests_are_not_split() -> None:
+    """A request that does not fit into what is left of a batch starts the next one; nobody overtakes."""
+
+    async def main() -> None:
+        bench = Bench(limits=Limits(max_batch_rows=10))
+        sizes = [4, 4, 4, 10, 1, 9, 1]
+        await asyncio.gather(*(bench.batcher.submit(index, rows) for index, rows in enumerate(sizes)))
+        assert [(event.items, event.rows) for event in bench.events] == [(2, 8), (1, 4), (1, 10), (2, 10), (1, 1)]
+
+    run_virtually(main())
+
+
+def test_batching_can_be_turned_off() -> None:
+    """With max_batch_items 1, each request is a call of its own, in order."""
+
+    async def main() -> None:
+        seen: list[list[int]] = []
+
+        def engine(items: list[int]) -> list[int]:
+            seen.append(items)
+            return items
+
+        bench = Bench(engine, limits=Limits(max_batch_items=1))
+        await asyncio.gather(*(bench.batcher.submit(number, 3) for number in range(4)))
+        assert seen == [[0], [1], [2], [3]]
+
+    run_virtually(main())
+
+
+def test_a_deadline_in_the_queue_fails_on_time() -> None:
+    """A request whose deadline passes while it is queued learns so then, not when its batch would have started."""
+
+    async def main() -> None:
+        # Nothing is known of the engine's cost yet, so that nobody is refused early.
+        bench = Bench(seconds=lambda _: 10.0)
+        running = bench.batcher.submit("running")
+        await asyncio.sleep(0.001)
+        failed_after = {}
+
+        async def impatient(timeout: float) -> None:
+            before = bench.loop.time()
+            with pytest.raises(DeadlineExceeded):
+                await bench.batcher.submit("x", timeout=timeout)
+            failed_after[timeout] = bench.loop.time() - before
+
+        patient = bench.batcher.submit("patient")
+        await asyncio.gather(*(impatient(timeout) for timeout in (0.25, 2.0, 0.5, 9.9)))
+        assert failed_after == pytest.approx({timeout: timeout for timeout in (0.25, 2.0, 0.5, 9.9)}, abs=0.001)
+        assert [await running, await patient] == ["running", "patient"]
+        assert bench.batcher.statistics().expired == 4
+
+    run_virtually(main())
+
+
+def test_a_timeout_never_exceeds_the_batchers_own() -> None:
+    """A caller may lower its deadline, not raise it."""
+
+    async def main() -> None:
+        bench = Bench(seconds=lambda _: 10.0, timeout=1.0)
+        bench.batcher.submit("running")
+        await asyncio.sleep(0.5)
+        with pytest.raises(DeadlineExceeded):
+            await bench.latency("x", timeout=60.0)
+        assert bench.loop.time() == pytest.approx(1.5, abs=0.002)
+
+    run_virtually(main())
+
+
+def test_retry_after_follows_an_engine_whose_cost_changes() -> None:
+    """When the engine becomes ten times slower, early refusals start and their Retry-After grows with it."""
+
+    async def main() -> None:
+        slowness = 1.0
+        bench = Bench(seconds=lambda items: slowness * cost(items), limits=Limits(max_batch_rows=10), timeout=0.3)
+
+        async def offered() -> list[Overloaded]:
+            """Offer 400 items at once, in batches of ten, and wait for the answers."""
+            refused: list[Overloaded] = []
+            accepted = []
+            for number in range(400):
+                try:
+                    accepted.append(bench.batcher.submit(number))
+                except Overloaded as error:
+                    refused.append(error)
+                await asyncio.sleep(0)
+            await asyncio.gather(*accepted, return_exceptions=True)
+            return refused
+
+        for _ in range(3):
+            await offered()
+        assert await offered() == []  # 40 batches of 5.5 ms are 0.22 s
+
+        slowness = 10.0
+        for _ in range(5):
+            await offered()
+        refused = await offered()
+        assert all(isinstance(error, DeadlineUnreachable) for error in refused)
+        # What is admitted fills the deadline at 55 ms a batch; the next in line must wait for a part of a batch.
+        assert 300 < len(refused) < 395
+        assert 0 < refused[-1].retry_after < 0.11
+
+        slowness = 1.0
+        for _ in range(5):
+            await offered()
+        assert await offered() == []
+
+    run_virtually(main())
+
+
+def test_a_stuck_engine_raises_retry_after() -> None:
+    """The longer a call is overdue, the longer the refused are told to stay away."""
+
+    async def main() -> None:
+        bench = Bench(seconds=lambda items: 60.0 if items == ["stuck"] else cost(items), timeout=1.0)
+        await bench.latency("x")
+        stuck = bench.batcher.submit("stuck")
+        answers = []
+        for _ in range(3):
+            await asyncio.sleep(10)
+            with pytest.raises(DeadlineUnreachable) as refused:
+                bench.batcher.submit("x")
+            answers.append(refused.value.retry_after)
+        assert answers == sorted(answers)
+        assert answers[0] > 8
+        await stuck
+
+    run_virtually(main())
+
+
+def test_a_full_queue_refuses() -> None:
+    """Rows beyond max_queue_rows are refused at once, and accepted again when there is room."""
+
+    async def main() -> None:
+        bench = Bench(limits=Limits(max_batch_rows=10, max_queue_rows=20))
+        first = bench.batcher.submit("running")
+        await asyncio.sleep(0.001)
+        queued = [bench.batcher.submit(number, 10) for number in range(2)]
+        with pytest.raises(QueueFull) as refused:
+            bench.batcher.submit("too many")
+        assert refused.value.retry_after > 0
+        await first
+        await queued[0]
+        await bench.latency("again")
+        await asyncio.gather(*queued)
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("rows", [0, -1, 11])
+def test_an_item_that_never_fits_is_refused(rows: int) -> None:
+    """More rows than a batch holds, or none, cannot be queued."""
+
+    async def main() -> None:
+        with pytest.raises(BatchTooLarge):
+            Bench(limits=Limits(max_batch_rows=10)).batcher.submit("x", rows)
+
+    run_virtually(main())
+
+
+def test_cancelling_frees_queued_rows() -> None:
+    """The rows of a caller that gave up make room at once and never reach the engine."""
+
+    async def main() -> None:
+        seen: list[object] = []
+
+        def engine(items: list[object]) -> list[object]:
+            seen.extend(items)
+            return items
+
+        bench = Bench(engine, limits=Limits(max_batch_rows=10, max_queue_rows=10))
+        running = bench.batcher.submit("running")
+        await asyncio.sleep(0.001)
+        task = asyncio.create_task(bench.latency("given up", 10))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull):
+            bench.batcher.submit("next")
+        task.cancel()
+        await asyncio.sleep(0)
+        assert bench.batcher.statistics().queued_rows == 0
+        running.cancel()  # in the engine: its result is dropped
+        await bench.latency("next")
+        assert seen == ["running", "next"]
+        assert bench.batcher.statistics().cancelled == 2
+
+    run_virtually(main())
+
+
+def failing_on(poison: set[int]) -> Callable[[list[int]], list[int]]:
+    """An engine that fails if any of its items is poisonous."""
+
+    def engine(items: list[int]) -> list[int]:
+        if not poison.isdisjoint(items):
+            raise ArithmeticError("poison")
+        return items
+
+    return engine
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        pytest.param({3}, id="one"),
+        pytest.param({0, 15}, id="both-ends"),
+        pytest.param(set(range(1, 16)), id="all-but-one"),
+        pytest.param(set(range(16)), id="all"),
+    ],
+)
+def test_only_the_guilty_fail(poison: set[int]) -> None:
+    """A failing batch is halved until the items that fail alone are found; everybody else is answered."""
+
+    async def main() -> None:
+        bench = Bench(failing_on(poison))
+        outcomes = await asyncio.gather(*(bench.batcher.submit(n) for n in range(16)), return_exceptions=True)
+        for number, outcome in enumerate(outcomes):
+            if number in poison:
+                assert isinstance(outcome, EngineFailed)
+                assert isinstance(outcome.__cause__, ArithmeticError)
+            else:
+                assert outcome == number
+        assert await bench.batcher.submit(99) == 99
+
+    run_virtually(main())
+
+
+def test_an_engine_that_returns_too_few_results_fails_its_items() -> None:
+    """A wrong number of results is a failure like any other: nobody gets a neighbour's result."""
+
+    async def main() -> None:
+        bench = Bench(lambda items: items[:-1] if len(items) > 1 else items)
+        assert await asyncio.gather(*(bench.batcher.submit(number) for number in range(5))) == list(range(5))
+
+        empty = Bench(lambda items: [])  # noqa: ARG005 - an engine takes its items
+        with pytest.raises(EngineFailed, match="0 results for 1 items"):
+            await empty.batcher.submit("x")
+
+    run_virtually(main())
+
+
+def test_drain_answers_what_was_accepted_and_refuses_the_rest() -> None:
+    """After drain begins nothing is accepted; it ends when the last answer is out, without waiting for company."""
+
+    async def main() -> None:
+        bench = Bench(limits=Limits(max_batch_rows=2))
+        accepted = [bench.batcher.submit(number) for number in range(5)]
+        drained = asyncio.create_task(bench.batcher.drain())
+        await asyncio.sleep(0)
+        with pytest.raises(Closed):
+            bench.batcher.submit("late")
+        await drained
+        assert [future.result() for future in accepted] == list(range(5))
+        assert "draining" in repr(bench.batcher)
+        await bench.batcher.drain()
+
+    run_virtually(main())
+
+
+def test_drain_gives_up_after_its_timeout() -> None:
+    """What is still queued then fails with Closed; what is in the engine is answered when it is done."""
+
+    async def main() -> None:
+        bench = Bench(seconds=lambda _: 10.0, limits=Limits(max_batch_rows=1))
+        accepted = [bench.batcher.submit(number) for number in range(3)]
+        await asyncio.sleep(1)
+        await bench.batcher.drain(timeout=2)
+        assert bench.loop.time() == pytest.approx(3)
+        outcomes = await asyncio.gather(*accepted, return_exceptions=True)
+        assert outcomes[0] == 0
+        assert [type(outcome) for outcome in outcomes[1:]] == [Closed, Closed]
+
+    run_virtually(main())
+
+
+def test_without_an_executor_the_engine_runs_on_the_loop() -> None:
+    """An engine of microseconds needs no thread; its failures are bisected all the same."""
+
+    async def main() -> None:
+        batcher: Batcher[int, int] = Batcher(failing_on({2}), Limits(max_batch_rows=4))
+        outcomes = await asyncio.gather(*(batcher.submit(number) for number in range(8)), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [int, int, EngineFailed, int, int, int, int, int]
+
+    asyncio.run(main())
+
+
+def test_a_shut_down_executor_fails_its_items() -> None:
+    """An executor that takes no more calls is an engine failure, not a hang."""
+
+    async def main() -> None:
+        bench = Bench()
+
+        def refuse(*_args: object) -> None:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+
+        bench.batcher._executor.submit = refuse  # type: ignore[union-attr, method-assign]
+        with pytest.raises(EngineFailed):
+            await bench.batcher.submit("x")
+
+    run_virtually(main())
+
+
+def test_statistics_add_up() -> None:
+    """Each accepted item is counted under exactly one outcome."""
+
+    async def main() -> None:
+        bench = Bench(failing_on({1}))
+        futures = [bench.batcher.submit(number) for number in range(4)]
+        futures[0].cancel()
+        await asyncio.gather(*futures, return_exceptions=True)
+        counts = bench.batcher.statistics()
+        assert (counts.accepted, counts.answered, counts.failed, counts.cancelled) == (4, 2, 1, 1)
+        assert counts.queued_rows == counts.queued_items == counts.running_rows == 0
+        assert counts.batches == len([event for event in bench.events if event.error is None])
+
+    run_virtually(main())

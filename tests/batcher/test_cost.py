@@ -1,0 +1,90 @@
+"""The learned cost and the crowd."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batcher.cost import CostModel, Crowd
+
+SECONDS = st.floats(min_value=1e-6, max_value=10)
+ROWS = st.integers(min_value=1, max_value=4096)
+
+
+def test_a_line_is_learned_from_batches_of_different_sizes() -> None:
+    """Fixed cost and slope are found as soon as the sizes tell them apart."""
+    cost = CostModel()
+    for rows in (1, 10, 100, 3, 50):
+        cost.observe(rows, 0.005 + 0.0001 * rows)
+    assert cost.fixed == pytest.approx(0.005)
+    assert cost.per_row == pytest.approx(0.0001)
+    assert cost.seconds(1000, calls=2) == pytest.approx(0.11)
+
+
+def test_equal_batches_leave_the_slope_and_move_the_fixed_cost() -> None:
+    """When sizes no longer vary, a slower engine shows in the fixed cost."""
+    cost = CostModel()
+    cost.observe(1, 0.0051)
+    for _ in range(100):
+        cost.observe(50, 0.010)
+    for _ in range(100):
+        cost.observe(50, 0.110)
+    assert cost.per_row == pytest.approx(0.0001, rel=0.01)
+    assert cost.seconds(50) == pytest.approx(0.110, rel=0.01)
+
+
+def test_the_past_is_forgotten() -> None:
+    """Some twenty batches after the engine has become ten times slower, the prediction has followed."""
+    cost = CostModel()
+    for rows in (1, 64) * 20:
+        cost.observe(rows, 0.005 + 0.0001 * rows)
+    for rows in (1, 64) * 10:
+        cost.observe(rows, 0.05 + 0.001 * rows)
+    assert cost.seconds(64) == pytest.approx(0.114, rel=0.15)
+
+
+@given(st.lists(st.tuples(ROWS, SECONDS), min_size=1, max_size=40))
+def test_costs_are_never_negative(batches: list[tuple[int, float]]) -> None:
+    """Whatever is observed, neither part is negative and the line goes through the mean."""
+    cost = CostModel()
+    for rows, seconds in batches:
+        cost.observe(rows, seconds)
+    assert cost.fixed >= -1e-12
+    assert cost.per_row >= 0
+
+
+@given(st.lists(SECONDS, min_size=1, max_size=40), ROWS)
+def test_prediction_stays_within_what_was_seen(seconds: list[float], rows: int) -> None:
+    """For batches of one size, the prediction lies between the fastest and the slowest."""
+    cost = CostModel()
+    for duration in seconds:
+        cost.observe(rows, duration)
+    assert min(seconds) * (1 - 1e-6) <= cost.seconds(rows) <= max(seconds) * (1 + 1e-6)
+
+
+def test_the_first_arrivals_are_taken_as_they_are() -> None:
+    """Before two arrivals nothing is known; the first gap is the first estimate."""
+    crowd = Crowd()
+    crowd.arrival(5.0, pause=1.0)
+    assert crowd.gap == float("inf")
+    crowd.arrival(5.25, pause=1.0)
+    assert crowd.gap == 0.25
+
+
+def test_a_gap_is_counted_from_the_end_of_a_call() -> None:
+    """Callers that come back after an answer are close behind it, however long the call took."""
+    crowd = Crowd()
+    crowd.arrival(0.0, pause=100)
+    crowd.answered(7.0, callers=3)
+    crowd.arrival(7.5, pause=100)
+    assert crowd.callers == 3
+    assert crowd.gap == 0.5
+
+
+def test_a_pause_starts_the_estimate_anew() -> None:
+    """After a pause the rate of the crowd before it no longer counts."""
+    crowd = Crowd()
+    for now in (0.0, 0.01, 0.02, 0.03):
+        crowd.arrival(now, pause=1.0)
+    assert crowd.gap == pytest.approx(0.01)
+    crowd.arrival(2.03, pause=1.0)
+    assert crowd.gap == pytest.approx(2.0)

@@ -1,0 +1,69 @@
+"""Fixtures that every room's tests may use."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dataset import Covertype, load_sample
+from preprocessing import one_hot, schema
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An MLflow store with a small forest, registered and promoted by the real ``python -m training``."""
+
+    tracking_uri: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def sample() -> Covertype:
+    """The bundled sample."""
+    return load_sample()
+
+
+@pytest.fixture(scope="session")
+def matrix(sample: Covertype) -> NDArray[np.float32]:
+    """The sample's (20000, 54) matrix."""
+    out = np.empty((len(sample), len(schema.COLUMNS)), dtype=np.float32)
+    one_hot(sample.rows, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def forest(matrix: NDArray[np.float32], sample: Covertype) -> Any:  # noqa: ANN401 - sklearn is untyped
+    """A small forest, fitted without column names on a part of the sample."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(10, max_depth=12, random_state=0).fit(matrix[:4000], sample.labels[:4000])
+
+
+@pytest.fixture(scope="session")
+def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run ``python -m training`` with some options, as a scheduler would, away from the project's own store."""
+    folder = tmp_path_factory.mktemp("training")
+
+    def run(options: Sequence[str], *, cwd: Path = folder) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "training", *options]
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., subprocess.CompletedProcess[str]]) -> Store:
+    """A store with BestModelRF version 1 in production: ten trees, trained on the bundled sample."""
+    folder = tmp_path_factory.mktemp("store")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    done = train(["--tracking-uri", uri, "--trees", "10"], cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return Store(uri, folder)

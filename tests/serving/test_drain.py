@@ -1,0 +1,94 @@
+"""How the server stops."""
+
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.serving.conftest import Client, Reply, Start, label
+from tests.serving.test_app import wait_for
+from tests.stub_server import HANGS
+
+
+def test_sigterm_answers_what_was_accepted_and_exits_with_0(start: Start) -> None:
+    """Requests in the engine and in the queue are answered in full; then the process ends cleanly."""
+    with start("--max-batch-rows", "4", fixed=0.2) as server, ThreadPoolExecutor(24) as pool:
+        watcher = Client(server)
+        asked = [pool.submit(Client(server).predict, number) for number in range(24)]
+        wait_for(watcher, "accepted", 24)
+        server.process.send_signal(signal.SIGTERM)
+        replies: list[Reply] = [future.result() for future in asked]
+        assert [reply.document for reply in replies] == [{"prediction": [label(number)]} for number in range(24)]
+        assert server.process.wait(timeout=10) == 0
+
+
+def test_a_request_that_is_not_wholly_read_does_not_hold_up_the_drain(start: Start) -> None:
+    """A connection with half a body is closed, idle ones too, and the process ends at once."""
+    with (
+        start() as server,
+        socket.create_connection((server.host, server.port), timeout=10) as half,
+        socket.create_connection((server.host, server.port), timeout=10) as idle,
+    ):
+        half.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
+        assert Client(server).predict(1).status == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert half.recv(1) == b""
+        assert idle.recv(1) == b""
+        assert server.process.wait(timeout=5) == 0
+
+
+def test_with_a_drain_delay_it_serves_on_as_not_ready(start: Start) -> None:
+    """Between the signal and the end, readiness is 503 and says so, while predictions are still answered."""
+    with start("--drain-delay-seconds", "60") as server:
+        client = Client(server)
+        server.process.send_signal(signal.SIGTERM)
+        for _ in range(2000):
+            reply = client.ask("GET", "/health/ready")
+            if reply.status == 503:
+                break
+        assert (reply.status, reply.document["status"]) == (503, "draining")
+        assert client.predict(3).document == {"prediction": [label(3)]}
+        assert client.ask("GET", "/health/live").status == 200
+        server.process.send_signal(signal.SIGTERM)  # a second signal ends the delay
+        assert server.process.wait(timeout=5) == 0
+
+
+def test_after_the_drain_timeout_the_queued_are_told_to_go_elsewhere(start: Start) -> None:
+    """What is in the engine is answered; what is still queued gets a 503, not a cut connection."""
+    options = ["--drain-timeout-seconds", "0.5", "--max-batch-rows", "1"]
+    with start(*options, fixed=1.0) as server, ThreadPoolExecutor(10) as pool:
+        watcher = Client(server)
+        asked = [pool.submit(Client(server).predict, number) for number in range(10)]
+        wait_for(watcher, "accepted", 10)
+        server.process.send_signal(signal.SIGTERM)
+        statuses = [(reply.status, reply.document.get("title")) for reply in (future.result() for future in asked)]
+        assert (200, None) in statuses
+        assert (503, "The server is shutting down") in statuses
+        assert len(set(statuses)) == 2
+        assert server.process.wait(timeout=10) == 0
+
+
+def test_an_engine_that_hangs_does_not_keep_the_process(start: Start) -> None:
+    """The drain is bounded whatever the engine does."""
+    with start("--drain-timeout-seconds", "0.1") as server, ThreadPoolExecutor(1) as pool:
+        client, watcher = Client(server), Client(server)
+        client.connection.timeout = 60
+        asked = pool.submit(client.predict, HANGS)
+        wait_for(watcher, "running_rows", 1)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=20) == 0
+        assert asked.exception() is not None or asked.result().status >= 500
+
+
+def test_ctrl_c_exits_with_0(start: Start) -> None:
+    """SIGINT drains as SIGTERM does."""
+    with start() as server:
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(timeout=5) == 0
+
+
+def test_sigterm_while_the_model_is_loaded_exits_with_0(start: Start) -> None:
+    """A server that is stopped before it is ready does not wait for its model."""
+    with start(ready_within=None, load_after="/nonexistent") as server:
+        server.wait_until_listening(30)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=5) == 0

@@ -1,0 +1,71 @@
+"""The real server with a stand-in for the registry: everything runs but MLflow, and the engine does as it is told.
+
+Started as a program by the tests; the environment variable STUB holds a JSON object:
+
+- ``fixed``, ``per_row``: seconds that a call takes;
+- ``load_after``: a path; the model is loaded once a file is there;
+- ``no_model``: true if the registry has none.
+
+The label of a row tells its elevation: 1 + elevation modulo 7. Elevations below zero are faults that the engine shows
+only when it computes.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import registry
+import server
+from forest import Engine, Prediction
+
+RAISES, WRONG_SHAPE, NOT_FINITE, HANGS = -1.0, -2.0, -3.0, -4.0
+"""Elevations of rows that make the engine fail, each in its own way."""
+
+CLASSES = np.arange(1, 8)
+
+
+class StubEngine:
+    """Takes the time that it is told to take."""
+
+    name = "stub"
+    classes: NDArray[Any] | None = CLASSES
+
+    def __init__(self, fixed: float, per_row: float) -> None:
+        self._fixed = fixed
+        self._per_row = per_row
+
+    def predict(self, matrix: NDArray[np.float32]) -> Prediction:
+        """See ``forest.Engine.predict``."""
+        time.sleep(self._fixed + self._per_row * len(matrix))
+        elevations = matrix[:, 0]
+        if HANGS in elevations:
+            time.sleep(3600)
+        if RAISES in elevations:
+            raise ArithmeticError("this row is poison")
+        probabilities = np.eye(7)[elevations.astype(int) % 7]
+        if NOT_FINITE in elevations:
+            probabilities[0] = np.nan
+        labels = CLASSES[elevations.astype(int) % 7]
+        return Prediction(labels[1:] if WRONG_SHAPE in elevations else labels, probabilities)
+
+
+def load(uri: registry.ModelURI, _tracking_uri: str, _engine: str) -> tuple[registry.ModelVersion, Engine]:
+    """Stands in for ``registry.load``."""
+    told = json.loads(os.environ.get("STUB", "{}"))
+    if told.get("no_model"):
+        raise registry.ModelNotFound("there is no model: run `make train`")
+    gate = told.get("load_after")
+    while gate and not Path(gate).exists():
+        time.sleep(0.01)
+    return registry.ModelVersion(uri.name, "7"), StubEngine(told.get("fixed", 0.0), told.get("per_row", 0.0))
+
+
+if __name__ == "__main__":
+    registry.load = load  # type: ignore[assignment]
+    sys.exit(server.main())
