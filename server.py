@@ -35,8 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.read(sys.argv[1:] if arguments is None else arguments, os.environ)
         uri = registry.ModelURI.parse(settings.model_uri)
-    except (SettingsError, registry.BadModelURI) as error:
+    except SettingsError as error:
         sys.stderr.write(f"canopy: {error}\n")
+        return 2
+    except registry.BadModelURI as error:
+        sys.stderr.write(f"canopy: --model-uri or CANOPY_MODEL_URI: {error}\n")
         return 2
     _start_logging(settings.log_level)
     for name in unknown_variables(os.environ):

@@ -1,0 +1,113 @@
+"""Who may import whom, and what the rooms may be called."""
+
+import ast
+import importlib.metadata
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+ROOMS = [*PROJECT["tool"]["setuptools"]["packages"], *PROJECT["tool"]["setuptools"]["py-modules"]]
+
+ALLOWED = {
+    "batcher": set[str](),
+    "preprocessing": set[str](),
+    "forest": set[str](),
+    "dataset": {"preprocessing.schema"},
+    "registry": {"forest", "preprocessing.schema"},
+    "training": {"dataset", "preprocessing", "forest", "settings"},
+    "loadtest": {"dataset", "preprocessing.schema"},
+    "serving": {"batcher", "preprocessing", "forest"},
+    "settings": set[str](),
+    "server": {"batcher", "preprocessing", "serving", "registry", "settings"},
+}
+"""What each room may import of the others; a room stands for all that is in it."""
+
+FORBIDDEN = {
+    "batcher": {"starlette", "uvicorn", "mlflow", "sklearn", "numpy"},
+    "preprocessing": {"starlette", "uvicorn", "mlflow", "sklearn", "pandas"},
+    "forest": {"starlette", "uvicorn", "mlflow", "pandas"},
+    "dataset": {"starlette", "uvicorn", "mlflow", "sklearn", "pandas"},
+    "registry": {"starlette", "uvicorn"},
+    "serving": {"mlflow", "sklearn", "pandas"},
+    "loadtest": {"starlette", "uvicorn", "mlflow", "sklearn", "pandas"},
+    "settings": {"starlette", "uvicorn", "mlflow", "sklearn", "numpy"},
+}
+"""Third parties that a room must not know."""
+
+
+def modules(room: str) -> Iterator[Path]:
+    """The source files of a room."""
+    folder = ROOT / room
+    yield from folder.rglob("*.py") if folder.is_dir() else [ROOT / f"{room}.py"]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module, or name in a module, that a file imports anywhere, as a dotted name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, whole: str) -> bool:
+    """Whether a dotted name is ``whole`` or lies in it."""
+    return name == whole or name.startswith(whole + ".")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_it_may(room: str) -> None:
+    """The rooms depend on each other in one direction, as drawn in README."""
+    for path in modules(room):
+        for name in imports(path):
+            top = name.partition(".")[0]
+            if top in ROOMS and top != room:
+                assert any(within(name, allowed) for allowed in ALLOWED[room]), f"{path} imports {name}"
+            assert top not in FORBIDDEN.get(room, ()), f"{path} imports {name}"
+
+
+def test_only_the_command_line_of_training_reads_the_settings() -> None:
+    """Rooms are handed what they need."""
+    readers = {path.name for path in modules("training") if any(within(name, "settings") for name in imports(path))}
+    assert readers == {"__main__.py"}
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in {"settings", "server", "training"}])
+def test_no_room_reads_the_environment(room: str) -> None:
+    """Settings come from one place; only a process that starts another one hands the environment on."""
+    readers = {path.name for path in modules(room) if "environ" in path.read_text().replace("environment", "")}
+    assert readers <= ({"process.py"} if room == "loadtest" else set())
+
+
+def test_no_room_shadows_another_module() -> None:
+    """No room has the name of a standard module or of one that an installed distribution brings."""
+    installed = importlib.metadata.packages_distributions()
+    for room in [*ROOMS, "tests"]:
+        assert room not in sys.stdlib_module_names
+        assert set(installed.get(room, ["canopy-serve"])) == {"canopy-serve"}
+
+
+def test_every_room_is_packaged_and_drawn() -> None:
+    """The list of packages, the rules above and the folders agree."""
+    folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    assert folders | {"settings", "server"} == set(ROOMS) == set(ALLOWED)
+
+
+@pytest.mark.parametrize("group", ["runtime", "train", "loadtest", "dev"])
+def test_lock_files_are_hashed_and_name_no_address(group: str) -> None:
+    """Each pinned package has hashes; no file says where it came from."""
+    text = (ROOT / "requirements" / f"{group}.txt").read_text()
+    assert "://" not in text
+    assert "--index" not in text
+    entries = text.replace("\\\n", " ").splitlines()
+    assert entries
+    for entry in entries:
+        assert "==" in entry.partition(" ")[0], entry
+        assert "--hash=sha256:" in entry, entry

@@ -1,0 +1,169 @@
+"""The whole product: a registry, a server process, and what its users get."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httptools
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dataset import Covertype
+from loadtest.process import ServerProcess, serving
+from preprocessing import schema
+from tests.conftest import ROOT, Store
+from tests.serving.conftest import Client, Reply
+
+
+@pytest.fixture(scope="module")
+def server(store: Store) -> Iterator[ServerProcess]:
+    """A server of the registered forest, started as its users start it."""
+    with serving(["--tracking-uri", store.tracking_uri]) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def registered(store: Store) -> Any:  # noqa: ANN401 - sklearn is untyped
+    """The registered forest itself, read from the artifacts without Canopy."""
+    import skops.io
+
+    path = next(store.folder.rglob("model.skops"))
+    return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+
+
+@pytest.fixture(scope="module")
+def held_out(sample: Covertype) -> NDArray[np.intp]:
+    """Indices of rows that the forest has not been trained on: its own split, made again."""
+    from sklearn.model_selection import train_test_split
+
+    index = np.arange(len(sample))
+    part: NDArray[np.intp] = train_test_split(index, test_size=0.2, random_state=42, stratify=sample.labels)[1]
+    return part[:500]
+
+
+def named(row: list[float]) -> dict[str, object]:
+    """A row as a record, with names for the codes."""
+    record: dict[str, object] = dict(zip(schema.FIELDS, row, strict=True))
+    record["Wilderness_Area"] = schema.WILDERNESS_AREAS[int(row[10])]
+    record["Soil_Type"] = schema.SOIL_TYPES[int(row[11])]
+    return record
+
+
+def ask(server: ServerProcess, document: object, query: str = "") -> Reply:
+    """Ask for a prediction."""
+    client = Client(server)
+    try:
+        return client.ask("POST", f"/predict{query}", json.dumps(document).encode())
+    finally:
+        client.connection.close()
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")  # the forest was fitted on a named frame
+def test_predictions_equal_scikit_learns_own_on_held_out_rows(
+    server: ServerProcess,
+    registered: Any,  # noqa: ANN401
+    held_out: NDArray[np.intp],
+    sample: Covertype,
+    matrix: NDArray[np.float32],
+) -> None:
+    """One row, many rows and named records all get what the forest itself says, probabilities to the last bit."""
+    rows = sample.rows[held_out].tolist()
+    labels = registered.predict(matrix[held_out]).tolist()
+    probabilities = registered.predict_proba(matrix[held_out])
+
+    many = ask(server, {"features": rows}, "?probabilities=true")
+    assert many.status == 200
+    assert many.headers["canopy-model"] == "BestModelRF/1"
+    assert many.document["prediction"] == labels
+    assert many.document["classes"] == registered.classes_.tolist()
+    np.testing.assert_array_equal(np.array(many.document["probabilities"]), probabilities)
+
+    assert ask(server, {"instances": [named(row) for row in rows]}).document == {"prediction": labels}
+    for row, label in zip(rows[:25], labels, strict=False):
+        assert ask(server, {"features": row}).document == {"prediction": [label]}
+
+
+def test_the_index_names_the_model(server: ServerProcess) -> None:
+    """Whoever opens the address sees what is served."""
+    index = server.get("/")
+    assert (index["status"], index["model"], index["engine"]) == ("ready", "BestModelRF/1", "sklearn")
+
+
+def run(
+    *options: str, environment: dict[str, str] | None = None, timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run the server to its end."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "server.py"), *options],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], status: int, *parts: str) -> None:
+    """The process ended with a status and one line that says why."""
+    assert done.returncode == status, done.stderr
+    lines = (done.stdout + done.stderr).splitlines()
+    assert len(lines) == 1, lines
+    for part in parts:
+        assert part in lines[0]
+
+
+def test_without_a_model_one_line_names_make_train(tmp_path: Path) -> None:
+    """No store and no model: the remedy is to train one."""
+    done = run("--port", "0", "--tracking-uri", f"sqlite:///{tmp_path / 'none.db'}")
+    assert_one_line(done, 1, "make train")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_port_in_use_is_one_line(store: Store) -> None:
+    """The line names the port and the setting that chooses another."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("--port", port, "--tracking-uri", store.tracking_uri)
+        assert_one_line(done, 1, port, "CANOPY_PORT", "in use")
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "key"),
+    [
+        pytest.param(["--port", "x"], {}, "--port", id="option"),
+        pytest.param([], {"CANOPY_MAX_BATCH_ROWS": "0"}, "CANOPY_MAX_BATCH_ROWS", id="variable"),
+        pytest.param([], {"CANOPY_MODEL_URI": "BestModelRF"}, "CANOPY_MODEL_URI", id="model-uri"),
+    ],
+)
+def test_a_bad_setting_is_one_line_that_names_its_key(
+    options: list[str], environment: dict[str, str], key: str
+) -> None:
+    """Status 2, before anything is started."""
+    assert_one_line(run(*options, environment=environment), 2, key)
+
+
+def test_when_ready_it_prints_a_curl_that_works(store: Store) -> None:
+    """The log has the address and a request to paste; SIGTERM then ends the process with status 0."""
+    command = [sys.executable, str(ROOT / "server.py"), "--port", "0", "--tracking-uri", store.tracking_uri]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        curl = next(line for line in process.stderr if "curl" in line)
+        address, body = curl.split()[2], curl.split("-d ")[1].strip().strip("'")
+        url = httptools.parse_url(address.encode())
+        with socket.create_connection((url.host.decode(), url.port)) as connection:
+            head = (
+                f"POST {url.path.decode()} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+            )
+            connection.sendall(f"{head}\r\n{body}".encode())
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b'{"prediction":[' in answer
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0

@@ -1,0 +1,95 @@
+"""Settings from options and variables."""
+
+import os
+import re
+
+import pytest
+
+from settings import Settings, SettingsError, describe, option, tame_mlflow, unknown_variables, variable
+from tests.conftest import ROOT
+
+
+def test_the_defaults_are_those_of_the_readme() -> None:
+    """Each setting stands in README's table with its option, its variable and its default."""
+    table = (ROOT / "README.md").read_text()
+    for name, default, meaning in describe():
+        row = re.search(rf"^\| `{re.escape(option(name))}` \|.*$", table, re.MULTILINE)
+        assert row is not None, f"{option(name)} is not in the table"
+        assert f"`{variable(name)}`" in row[0]
+        assert f"| {default} |" in row[0]
+        assert meaning in row[0]
+
+
+def test_options_come_before_variables() -> None:
+    """A variable sets what no option sets; an empty one sets nothing."""
+    environment = {"CANOPY_PORT": "1", "CANOPY_HOST": "::1", "CANOPY_ENGINE": ""}
+    settings = Settings.read(["--port", "2"], environment)
+    assert (settings.port, settings.host, settings.engine) == (2, "::1", "auto")
+
+
+def test_mlflows_own_variable_names_the_store() -> None:
+    """MLFLOW_TRACKING_URI is read where MLflow's users expect it."""
+    assert Settings.read([], {"MLFLOW_TRACKING_URI": "http://mlflow:5000"}).tracking_uri == "http://mlflow:5000"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        pytest.param(["--port", "many"], {}, "--port: Expected `int`", id="not-a-number"),
+        pytest.param([], {"CANOPY_PORT": "65536"}, "CANOPY_PORT: Expected `int` <= 65535", id="out-of-range"),
+        pytest.param([], {"CANOPY_MAX_WAIT_MS": "nan"}, "CANOPY_MAX_WAIT_MS", id="nan"),
+        pytest.param([], {"CANOPY_DEADLINE_MS": "0"}, "CANOPY_DEADLINE_MS: Expected `float` > 0", id="zero"),
+        pytest.param(
+            [], {"CANOPY_BATCHING": "maybe"}, r"CANOPY_BATCHING: is none of on, off \(got 'maybe'\)", id="word"
+        ),
+        pytest.param(
+            ["--max-rows-per-request", "2000"], {}, "CANOPY_MAX_ROWS_PER_REQUEST: 2000 is above 1024", id="above-batch"
+        ),
+        pytest.param(
+            [], {"CANOPY_MAX_ROWS_PER_REQUEST": "50", "CANOPY_MAX_QUEUE_ROWS": "20"}, "MAX_QUEUE_ROWS", id="above-queue"
+        ),
+    ],
+)
+def test_a_bad_value_names_its_key(arguments: list[str], environment: dict[str, str], message: str) -> None:
+    """The message begins with the option or variable that carries the value."""
+    with pytest.raises(SettingsError, match=message):
+        Settings.read(arguments, environment)
+
+
+@pytest.mark.parametrize(
+    ("environment", "rows"),
+    [
+        pytest.param({}, 1000, id="default"),
+        pytest.param({"CANOPY_MAX_BATCH_ROWS": "64"}, 64, id="small-batches"),
+        pytest.param({"CANOPY_MAX_QUEUE_ROWS": "32"}, 32, id="small-queue"),
+        pytest.param({"CANOPY_MAX_ROWS_PER_REQUEST": "5"}, 5, id="set"),
+    ],
+)
+def test_rows_per_request_never_exceed_a_batch_or_the_queue(environment: dict[str, str], rows: int) -> None:
+    """Unless it is set, the limit is 1000 or whatever is lower."""
+    assert Settings.read([], environment).rows_per_request == rows
+
+
+def test_misspelt_variables_are_noticed() -> None:
+    """A variable with our prefix that is no setting is listed; others are not ours."""
+    assert unknown_variables({"CANOPY_PROT": "1", "CANOPY_PORT": "1", "PORT": "1"}) == ["CANOPY_PROT"]
+
+
+def test_help_explains_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    """--help names each option with its variable and default."""
+    with pytest.raises(SystemExit) as left:
+        Settings.read(["--help"], {})
+    assert left.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for name, default, _ in describe():
+        assert option(name) in text
+        assert f"(default {default}; {variable(name)})" in text
+
+
+def test_mlflow_is_tamed_unless_the_user_says_otherwise() -> None:
+    """MLflow neither reports home nor retries for minutes; a variable that is set stays."""
+    environment = {"MLFLOW_DISABLE_TELEMETRY": "false"}
+    tame_mlflow(environment)
+    assert environment["MLFLOW_DISABLE_TELEMETRY"] == "false"
+    assert environment["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "2"
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
