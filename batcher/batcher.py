@@ -265,7 +265,7 @@ class Batcher(Generic[Item, Result]):
         items = [waiter.item for waiter in waiters]
         if self._executor is None:
             try:
-                results = self._engine(items)
+                results = self._call(items)
             except BaseException as error:
                 self._finish(batch, None, error)
                 if not isinstance(error, Exception):
@@ -274,11 +274,18 @@ class Batcher(Generic[Item, Result]):
                 self._finish(batch, results, None)
             return
         try:
-            call = self._loop.run_in_executor(self._executor, self._engine, items)
+            call = self._loop.run_in_executor(self._executor, self._call, items)
         except RuntimeError as error:  # the executor was shut down
             self._finish(batch, None, error)
         else:
             call.add_done_callback(partial(self._collect, batch))
+
+    def _call(self, items: list[Item]) -> Sequence[Result]:
+        """Call the engine, perhaps in another thread; whatever it returns instead of results is its failure."""
+        results = self._engine(items)
+        if len(results) != len(items):
+            raise ValueError(f"the engine returned {len(results)} results for {len(items)} items")
+        return results
 
     def _collect(self, batch: _Batch[Item, Result], call: asyncio.Future[Sequence[Result]]) -> None:
         error = asyncio.CancelledError() if call.cancelled() else call.exception()
@@ -291,9 +298,6 @@ class Batcher(Generic[Item, Result]):
         now = self._idle_since = self._clock()
         self._running = None
         self._crowd.answered(now, len(batch.waiters) + len(self._queue))
-        if results is not None and len(results) != len(batch.waiters):
-            error = ValueError(f"the engine returned {len(results)} results for {len(batch.waiters)} items")
-            results = None
         if results is not None:
             self._cost.observe(batch.rows, now - batch.started)
             self._counts["batches"] += 1

@@ -1,8 +1,11 @@
 """Fixtures that every room's tests may use."""
 
+import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,13 @@ import pytest
 from numpy.typing import NDArray
 
 from dataset import Covertype, load_sample
+from loadtest.process import ServerProcess, serving
 from preprocessing import one_hot, schema
+from tests.support import Client
 
 ROOT = Path(__file__).resolve().parent.parent
+
+Start = Callable[..., AbstractContextManager[ServerProcess]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +74,27 @@ def store(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., subproc
     done = train(["--tracking-uri", uri, "--trees", "10"], cwd=folder)
     assert done.returncode == 0, done.stderr
     return Store(uri, folder)
+
+
+@pytest.fixture(autouse=True)
+def _close_connections() -> Iterator[None]:
+    """Leave no connection open behind a test."""
+    yield
+    while Client.opened:
+        Client.opened.pop().connection.close()
+
+
+@pytest.fixture(scope="session")
+def start() -> Start:
+    """Start a server with a stand-in engine: ``start(*options, fixed=..., per_row=..., ...)``."""
+
+    def run(*options: str, ready_within: float | None = 60, **told: object) -> AbstractContextManager[ServerProcess]:
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        return serving(
+            options,
+            program=("-m", "tests.stub_server"),
+            environment={"STUB": json.dumps(told), "PYTHONPATH": path},
+            ready_within=ready_within,
+        )
+
+    return run

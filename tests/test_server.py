@@ -19,7 +19,7 @@ from dataset import Covertype
 from loadtest.process import ServerProcess, serving
 from preprocessing import schema
 from tests.conftest import ROOT, Store
-from tests.serving.conftest import Client, Reply
+from tests.support import Client, Reply
 
 
 @pytest.fixture(scope="module")

@@ -366,9 +366,10 @@ def test_an_engine_that_returns_too_few_results_fails_its_items() -> None:
         bench = Bench(lambda items: items[:-1] if len(items) > 1 else items)
         assert await asyncio.gather(*(bench.batcher.submit(number) for number in range(5))) == list(range(5))
 
-        empty = Bench(lambda items: [])  # noqa: ARG005 - an engine takes its items
-        with pytest.raises(EngineFailed, match="0 results for 1 items"):
-            await empty.batcher.submit("x")
+        for nonsense, reason in (([], "0 results for 1 items"), (None, "NoneType"), (7, "int")):
+            broken = Bench(lambda _, nonsense=nonsense: nonsense)  # type: ignore[misc]
+            with pytest.raises(EngineFailed, match=reason):
+                await broken.batcher.submit("x")
 
     run_virtually(main())
 

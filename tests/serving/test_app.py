@@ -10,8 +10,9 @@ import pytest
 
 from loadtest.process import ServerProcess
 from preprocessing import schema
-from tests.serving.conftest import Client, Reply, Start, label, rows
+from tests.conftest import Start
 from tests.stub_server import NOT_FINITE, RAISES, WRONG_SHAPE
+from tests.support import Client, Reply, label, rows, wait_for
 
 GOOD = json.dumps({"features": schema.EXAMPLE}).encode()
 
@@ -216,14 +217,6 @@ def test_a_client_that_hangs_up_takes_its_rows_out_of_the_queue(start: Start) ->
         assert statistics["cancelled"] == 1
         assert statistics["running_rows"] == 1
         busy.join()
-
-
-def wait_for(client: Client, key: str, value: int) -> None:
-    """Poll the statistics until one of them has a value."""
-    for _ in range(2000):
-        if client.ask("GET", "/stats").document["batcher"][key] == value:
-            return
-    raise AssertionError(f"{key} never became {value}")
 
 
 def test_unbatched_mode_makes_one_call_a_request(start: Start) -> None:

@@ -4,9 +4,9 @@ import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.serving.conftest import Client, Reply, Start, label
-from tests.serving.test_app import wait_for
+from tests.conftest import Start
 from tests.stub_server import HANGS
+from tests.support import Client, Reply, label, wait_for
 
 
 def test_sigterm_answers_what_was_accepted_and_exits_with_0(start: Start) -> None:

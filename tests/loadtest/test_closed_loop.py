@@ -1,0 +1,48 @@
+"""The crowd tells right answers from failures."""
+
+import asyncio
+
+from loadtest.closed_loop import encode_request, run_crowd
+from tests.conftest import Start
+
+ROW = [3000.0, *[1.0] * 9, 0.0, 0.0]
+
+
+def test_every_user_is_answered_again_and_again(start: Start) -> None:
+    """All users together get far more answers than there are users, and no failure."""
+    with start() as server:
+        requests = [encode_request(server.host, [float(elevation), *ROW[1:]]) for elevation in range(100)]
+        tally = asyncio.run(run_crowd(server.host, server.port, requests, users=20, seconds=0.5, warm_up=0.1))
+    assert tally.failures == {}
+    assert len(tally.latencies) > 100
+    assert min(tally.latencies) > 0
+
+
+def test_refusals_count_as_failures(start: Start) -> None:
+    """A status other than 200 is a failure, however fast it comes."""
+    with start("--max-queue-rows", "1", fixed=0.05) as server:
+        requests = [encode_request(server.host, ROW)]
+        tally = asyncio.run(run_crowd(server.host, server.port, requests, users=10, seconds=0.5, warm_up=0.1))
+    assert tally.failures["status 503"] > 0
+
+
+def test_a_lost_connection_counts_as_a_failure(start: Start) -> None:
+    """A server that dies under the crowd does not go unnoticed."""
+
+    async def main() -> dict[str, int]:
+        crowd = asyncio.create_task(
+            run_crowd(server.host, server.port, [encode_request(server.host, ROW)], users=5, seconds=3, warm_up=0)
+        )
+        while (await asyncio.to_thread(server.get, "/stats"))["batcher"]["accepted"] < 100:
+            pass
+        server.process.kill()
+        return (await crowd).failures
+
+    with start() as server:
+        failures = asyncio.run(main())
+    assert sum(count for reason, count in failures.items() if reason.startswith("connection lost")) == 5
+
+
+def test_whole_numbers_are_sent_as_integers() -> None:
+    """The body looks as a person would write it."""
+    assert encode_request("x", [1.0, 2.5]).endswith(b'\r\n\r\n{"features":[1,2.5]}')
