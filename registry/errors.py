@@ -1,8 +1,18 @@
 """Why a model cannot be had from the registry. Each message is one line and names a remedy where there is one."""
 
+import re
+
+
+def one_line(text: object) -> str:
+    """A message for a log: on one line, and without the name and password that an address in it may carry."""
+    return re.sub(r"://[^/@\s]*@", "://", " ".join(str(text).split()))
+
 
 class RegistryError(Exception):
     """Base of everything that the registry room raises."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class BadModelURI(RegistryError, ValueError):

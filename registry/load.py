@@ -1,7 +1,10 @@
 """Fetching a version and building the engine that serves it."""
 
 import logging
+import shutil
 import tempfile
+import weakref
+from pathlib import Path
 from typing import Any, Literal
 
 from forest import Engine, EngineName, UnsupportedModel, build_engine, why_no_forest
@@ -36,19 +39,27 @@ def load(uri: ModelURI, tracking_uri: str, engine: EngineChoice = "auto") -> tup
 
     mlflow.set_tracking_uri(tracking_uri)
     mlflow.set_registry_uri(tracking_uri)
-    folder = tempfile.TemporaryDirectory(prefix="canopy-model-")
+    folder = Path(tempfile.mkdtemp(prefix="canopy-model-"))
+    built: Engine | None = None
     try:
-        path = mlflow.artifacts.download_artifacts(artifact_uri=version.uri, dst_path=folder.name)
-        return version, _build(path, engine, folder)
+        path = mlflow.artifacts.download_artifacts(artifact_uri=version.uri, dst_path=str(folder))
+        built = _build(path, engine)
     except RegistryError:
         raise
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = f"{type(error).__name__}: {error}"
         raise UnusableModel(f"{version.name}/{version.number} cannot be loaded: {reason}") from error
+    finally:
+        if isinstance(built, PyfuncEngine):
+            # Such a model may read its files at any time; they go when it does.
+            weakref.finalize(built, shutil.rmtree, folder, ignore_errors=True)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return version, built
 
 
-def _build(path: str, choice: EngineChoice, folder: tempfile.TemporaryDirectory[str]) -> Engine:
-    """Build an engine from a model in ``folder``, which is removed once nothing needs it any more."""
+def _build(path: str, choice: EngineChoice) -> Engine:
+    """Build an engine from a downloaded model."""
     import mlflow
 
     if choice != "pyfunc":
@@ -59,7 +70,7 @@ def _build(path: str, choice: EngineChoice, folder: tempfile.TemporaryDirectory[
         if choice != "auto":
             raise UnsupportedModel(reason)
         logger.warning("serving through pyfunc, which takes milliseconds a call: %s", reason)
-    return PyfuncEngine(mlflow.pyfunc.load_model(path), folder)
+    return PyfuncEngine(mlflow.pyfunc.load_model(path))
 
 
 def _forest(path: str) -> tuple[Any, str]:

@@ -1,6 +1,5 @@
 """A model URI → the version that it means now."""
 
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +42,7 @@ def resolve(uri: ModelURI, tracking_uri: str) -> ModelVersion:
         ModelNotFound: there is no such model, version, stage or alias.
         StoreUnavailable: the server or store cannot be used.
     """
-    if (path := _sqlite_path(tracking_uri)) is not None and not path.exists():
+    if (path := _sqlite_path(tracking_uri)) is not None and not path.is_file():
         raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_REMEDY}")
     from mlflow import MlflowClient
 
@@ -71,29 +70,28 @@ def _find(client: Any, uri: ModelURI) -> str:  # noqa: ANN401 - mlflow is import
 
 @contextmanager
 def _translated(uri: ModelURI, tracking_uri: str) -> Iterator[None]:
-    """Turn MLflow's exceptions into ours."""
+    """Turn what MLflow and its database layer raise into our errors."""
     from mlflow.exceptions import MlflowException
+    from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
+    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
+    except (UnsupportedModelRegistryStoreURIException, SQLAlchemyError, OSError, ImportError) as error:
+        raise StoreUnavailable(f"the MLflow store {tracking_uri} cannot be used: {error}") from None
     except MlflowException as error:
-        message = " ".join(str(error).split())
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST" or "alias" in message.lower():
+        # A missing alias is reported as an invalid parameter.
+        missing_alias = uri.kind == "alias" and error.error_code == "INVALID_PARAMETER_VALUE"
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST" or missing_alias:
             raise ModelNotFound(
                 f"the registry has no {uri.name} with {uri.kind} {uri.selector}: register or promote it, or {_REMEDY}"
             ) from None
         if error.error_code == "INVALID_PARAMETER_VALUE":
-            raise ModelNotFound(f"the registry refuses {uri.kind} {uri.selector} of {uri.name}: {message}") from None
-        raise StoreUnavailable(f"the MLflow store {_redacted(tracking_uri)} cannot be used: {message}") from None
-    except (OSError, ImportError) as error:
-        raise StoreUnavailable(f"the MLflow store {_redacted(tracking_uri)} cannot be used: {error}") from None
+            raise ModelNotFound(f"the registry refuses {uri.kind} {uri.selector} of {uri.name}: {error}") from None
+        raise StoreUnavailable(f"the MLflow store {tracking_uri} cannot be used: {error}") from None
 
 
 def _sqlite_path(tracking_uri: str) -> Path | None:
+    """The file of an SQLite store, whose address may carry options."""
     prefix = "sqlite:///"
-    return Path(tracking_uri.removeprefix(prefix)) if tracking_uri.startswith(prefix) else None
-
-
-def _redacted(uri: str) -> str:
-    """The URI without a user's name and password."""
-    return re.sub(r"://[^/@]*@", "://", uri)
+    return Path(tracking_uri.removeprefix(prefix).partition("?")[0]) if tracking_uri.startswith(prefix) else None

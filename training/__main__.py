@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from registry.errors import one_line
 from settings import EMBEDDED_STORE, MODEL_NAME, STORE, tame_mlflow
 
 logger = logging.getLogger("canopy.training")
@@ -19,7 +20,10 @@ logger = logging.getLogger("canopy.training")
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
-        prog="python -m training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m training",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     made.add_argument(
         "--data",
@@ -53,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _run(args)
     except Exception as error:
         logger.debug("traceback", exc_info=True)
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = one_line(f"{type(error).__name__}: {error}")
         logger.error("training failed: %s", reason)  # noqa: TRY400 - one line, for a scheduler's log
         return 1
     return 0

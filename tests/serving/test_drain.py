@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.conftest import Start
@@ -67,13 +68,19 @@ def test_after_the_drain_timeout_the_queued_are_told_to_go_elsewhere(start: Star
         assert server.process.wait(timeout=10) == 0
 
 
-def test_an_engine_that_hangs_does_not_keep_the_process(start: Start) -> None:
-    """The drain is bounded whatever the engine does."""
+def test_an_engine_that_hangs_keeps_neither_the_queue_nor_the_process(start: Start) -> None:
+    """Deadlines behind it pass on time, with a 504, and the drain is bounded whatever the engine does."""
     with start("--drain-timeout-seconds", "0.1") as server, ThreadPoolExecutor(1) as pool:
         client, watcher = Client(server), Client(server)
         client.connection.timeout = 60
         asked = pool.submit(client.predict, HANGS)
         wait_for(watcher, "running_rows", 1)
+
+        asked_at = time.monotonic()
+        reply = watcher.predict(2, headers={"Canopy-Deadline-Ms": "2000"})
+        assert (reply.status, reply.document["type"]) == (504, "urn:canopy:problem:deadline-exceeded")
+        assert 1.9 < time.monotonic() - asked_at < 10
+
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=20) == 0
         assert asked.exception() is not None or asked.result().status >= 500

@@ -1,0 +1,191 @@
+"""Two places that hold the same models: an SQLite store in a file, and a real MLflow server on the loopback."""
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dataset import Covertype
+from tests.conftest import Store
+from tests.isolation import isolated_mlflow
+from tests.registry.specimens import Specimen, specimens
+
+NAME = "BestModelRF"
+"""Of its ten versions, the first is in production, the ninth in Staging and called candidate, the others nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A store with BestModelRF and all specimens in it.
+
+    Attributes:
+        tracking_uri: its address.
+        files: where it keeps the specimens' files.
+    """
+
+    tracking_uri: str
+    files: Path
+
+
+@pytest.fixture(autouse=True)
+def _isolation(tmp_path: Path) -> Iterator[None]:
+    """Leave no trace of what MLflow does in a test of this room."""
+    with isolated_mlflow(tmp_path):
+        yield
+
+
+@pytest.fixture(scope="session")
+def rows(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of the sample that no specimen was fitted on."""
+    return np.ascontiguousarray(matrix[10_000:14_000])
+
+
+@pytest.fixture(scope="session")
+def zoo(
+    matrix: NDArray[np.float32], sample: Covertype, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Specimen]:
+    """The specimens by name."""
+    with isolated_mlflow(tmp_path_factory.mktemp("zoo")):
+        return specimens(matrix[:3000], sample.labels[:3000])
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A tracking server that may still be starting.
+
+    Attributes:
+        port: where it will listen.
+        folder: where it keeps everything; its log is ``server.log``.
+    """
+
+    port: int
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    def wait(self) -> None:
+        """Wait until the server answers."""
+        deadline = time.monotonic() + 60
+        while not self._healthy():
+            assert self.process.poll() is None, self._log()
+            assert time.monotonic() < deadline, self._log()
+            time.sleep(0.1)
+
+    def _healthy(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _log(self) -> str:
+        return (self.folder / "server.log").read_text()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A tracking server that hands out artifacts itself, in processes of its own."""
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(folder / "files")]
+    # The job runner's eight processes do nothing for a registry.
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield Server(port, folder, process)
+    finally:
+        # The server has a child process; both are in a group of their own.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def sqlite_place(
+    server: Server,  # noqa: ARG001 - it may start meanwhile
+    store: Store,
+    zoo: dict[str, Specimen],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Place:
+    """A copy of the trained store, with the specimens."""
+    folder = tmp_path_factory.mktemp("registry")
+    shutil.copy(store.folder / "mlflow.db", folder)
+    place = Place(f"sqlite:///{folder / 'mlflow.db'}", folder / "files")
+    with isolated_mlflow(folder):
+        _settle(place, zoo, place.files.as_uri())
+    return place
+
+
+@pytest.fixture(scope="session")
+def server_place(
+    server: Server, zoo: dict[str, Specimen], train: Callable[..., subprocess.CompletedProcess[str]]
+) -> Place:
+    """The tracking server, trained into by the real command, with the specimens."""
+    server.wait()
+    place = Place(f"http://127.0.0.1:{server.port}", server.folder / "files")
+    done = train(["--tracking-uri", place.tracking_uri, "--trees", "2", "--depth", "8"], cwd=server.folder)
+    assert done.returncode == 0, done.stderr
+    with isolated_mlflow(server.folder):
+        _settle(place, zoo, None)
+    return place
+
+
+@pytest.fixture(params=["sqlite_place", "server_place"])
+def place(request: pytest.FixtureRequest) -> Place:
+    """Each of the two places in turn."""
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Place)
+    return found
+
+
+def _settle(place: Place, zoo: dict[str, Specimen], location: str | None) -> None:
+    """Register nine more versions of the trained model, a model without versions and the specimens."""
+    import mlflow
+
+    mlflow.set_tracking_uri(place.tracking_uri)
+    mlflow.set_registry_uri(place.tracking_uri)
+    client = mlflow.MlflowClient()
+    first = client.get_model_version(NAME, "1")
+    for _ in range(9):
+        client.create_model_version(NAME, first.source, first.run_id, model_id=_logged(first.source))
+    client.set_registered_model_alias(NAME, "candidate", "9")
+    client.create_registered_model("Empty")
+    with warnings.catch_warnings():
+        # Stages are deprecated in favour of aliases; Canopy serves both.
+        warnings.filterwarnings("ignore", ".*transition_model_version_stage", FutureWarning)
+        # How a specimen is best logged is not what is tested.
+        warnings.filterwarnings("ignore", ".*An input example was not provided", UserWarning)
+        client.transition_model_version_stage(NAME, "9", "Staging")
+        experiment = client.create_experiment("specimens", artifact_location=location)
+        with mlflow.start_run(experiment_id=experiment):
+            for name, specimen in zoo.items():
+                specimen.register(name)
+    (folder,) = place.files.rglob(_logged(client.get_model_version("Gone", "1").source))
+    shutil.rmtree(folder)
+
+
+def _logged(source: str) -> str:
+    """The logged model that is the source of a version."""
+    return source.removeprefix("models:/")

@@ -1,0 +1,239 @@
+import gc
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from forest import Engine
+from registry import ModelNotFound, ModelURI, ModelVersion, SchemaMismatch, StoreUnavailable, UnusableModel, load
+from registry.load import EngineChoice
+from tests.isolation import MLFLOW_WARNS
+from tests.registry.conftest import NAME, Place
+from tests.registry.specimens import Specimen
+
+pytestmark = [
+    *MLFLOW_WARNS,
+    # A model's files are removed with the last object that needs them, which Python remarks upon.
+    pytest.mark.filterwarnings("ignore:Implicitly cleaning up <TemporaryDirectory:ResourceWarning"),
+    # scikit-learn remarks that a model fitted on an array is given a frame, which is how pyfunc models are called.
+    pytest.mark.filterwarnings("ignore:X has feature names, but LogisticRegression was fitted without:UserWarning"),
+]
+
+FORESTS = [
+    pytest.param("Permuted", id="permuted-columns-skops"),
+    pytest.param("PermutedPickle", id="permuted-columns-cloudpickle"),
+    pytest.param("UCI", id="UCI-names-skops"),
+    pytest.param("UCIPickle", id="UCI-names-cloudpickle"),
+    pytest.param("Fetched", id="fetch_covtype-names"),
+    pytest.param("Unnamed", id="no-names"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _files_removed_here() -> Iterator[None]:
+    """See to it that the files of models in reference cycles are removed before this module's end."""
+    yield
+    gc.collect()
+
+
+def loaded(place: Place, name: str, choice: EngineChoice = "auto") -> Engine:
+    """The engine for the first version of a model."""
+    version, engine = load(ModelURI.parse(f"models:/{name}/1"), place.tracking_uri, choice)
+    assert version == ModelVersion(name, "1")
+    return engine
+
+
+@pytest.mark.parametrize("name", FORESTS)
+def test_a_forest_predicts_as_scikit_learn_does(
+    place: Place, zoo: dict[str, Specimen], rows: NDArray[np.float32], name: str
+) -> None:
+    """Whatever a forest's column names, their order and its format, its engine predicts what scikit-learn does."""
+    engine = loaded(place, name)
+    assert engine.name == "sklearn"
+    prediction = engine.predict(rows)
+    np.testing.assert_array_equal(prediction.labels, zoo[name].labels(rows))
+    assert prediction.probabilities is not None
+    assert engine.classes is not None
+    np.testing.assert_array_equal(engine.classes[prediction.probabilities.argmax(axis=1)], prediction.labels)
+
+
+@pytest.mark.parametrize("name", [pytest.param("Permuted", id="permuted"), pytest.param("UCI", id="reversed-areas")])
+def test_the_specimens_tell_one_order_of_columns_from_another(
+    zoo: dict[str, Specimen], rows: NDArray[np.float32], name: str
+) -> None:
+    """Two wilderness areas swapped would change some labels, so the comparisons above see a wrong order."""
+    swapped = rows.copy()
+    swapped[:, [10, 11, 12, 13]] = rows[:, [13, 12, 11, 10]]
+    assert (zoo[name].labels(swapped) != zoo[name].labels(rows)).any()
+
+
+@pytest.mark.parametrize(
+    ("uri", "number"),
+    [
+        pytest.param("models:/BestModelRF/Production", "1", id="stage"),
+        pytest.param("models:/BestModelRF@candidate", "9", id="alias"),
+        pytest.param("models:/BestModelRF/latest", "10", id="latest"),
+    ],
+)
+def test_the_trained_forest_loads_by_every_form(
+    place: Place, matrix: NDArray[np.float32], uri: str, number: str
+) -> None:
+    """What ``python -m training`` registered loads by stage, alias and latest, and serves all seven classes."""
+    version, engine = load(ModelURI.parse(uri), place.tracking_uri)
+    assert version == ModelVersion(NAME, number)
+    assert engine.name == "sklearn"
+    assert engine.classes is not None
+    assert engine.classes.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert engine.predict(matrix[:100]).labels.shape == (100,)
+
+
+def test_pyfunc_serves_a_forest_alike(sqlite_place: Place, rows: NDArray[np.float32]) -> None:
+    """Asked for, pyfunc serves a forest too, with the labels that scikit-learn's engine gives."""
+    engine = loaded(sqlite_place, NAME, "pyfunc")
+    assert engine.name == "pyfunc"
+    expected = loaded(sqlite_place, NAME, "sklearn").predict(rows).labels
+    np.testing.assert_array_equal(engine.predict(rows).labels, expected)
+
+
+@pytest.mark.parametrize("choice", [pytest.param("auto", id="auto"), pytest.param("pyfunc", id="pyfunc")])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("Plain", id="python"),
+        pytest.param("Longs", id="python-of-64-bit-integers"),
+        pytest.param("Integers", id="python-of-32-bit-integers"),
+        pytest.param("Logistic", id="linear-of-permuted-columns"),
+        pytest.param("Array", id="linear-of-unnamed-columns"),
+    ],
+)
+def test_what_is_no_forest_is_served_through_pyfunc(
+    place: Place, zoo: dict[str, Specimen], rows: NDArray[np.float32], name: str, choice: EngineChoice
+) -> None:
+    """A model that is no forest is served by pyfunc, asked for or not, with the labels that the model itself gives."""
+    engine = loaded(place, name, choice)
+    assert engine.name == "pyfunc"
+    assert engine.classes is None
+    expected = zoo[name].labels(rows)
+    assert len(np.unique(expected)) > 1
+    prediction = engine.predict(rows)
+    np.testing.assert_array_equal(prediction.labels, expected)
+    assert prediction.probabilities is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("Longs", 2900.5, id="fraction"),
+        pytest.param("Integers", 3e9, id="too-large-for-32-bits"),
+        pytest.param("Integers", -3e9, id="too-small-for-32-bits"),
+        pytest.param("Longs", 1e19, id="too-large-for-64-bits"),
+    ],
+)
+def test_a_number_that_an_integer_column_cannot_hold_is_refused(
+    sqlite_place: Place, rows: NDArray[np.float32], name: str, value: float
+) -> None:
+    """A number that would be another one in the model's integer column is refused, never changed in silence."""
+    engine = loaded(sqlite_place, name)
+    odd = rows[:3].copy()
+    odd[1, 0] = value
+    with pytest.raises(Exception, match="Elevation"):
+        engine.predict(odd)
+
+
+def test_an_answer_of_the_wrong_shape_is_refused(sqlite_place: Place, rows: NDArray[np.float32]) -> None:
+    """A model that gives two values a row loads, but its prediction raises ValueError with the shape."""
+    engine = loaded(sqlite_place, "Pairs")
+    with pytest.raises(ValueError, match=r"\(5, 2\) for 5 rows"):
+        engine.predict(rows[:5])
+
+
+def test_unknown_columns_are_refused_at_load(place: Place) -> None:
+    """A model with a column that the schema lacks is refused when it is loaded, with both lists."""
+    with pytest.raises(SchemaMismatch, match=r"unknown \['Altitude'\], missing \['Elevation'\]"):
+        loaded(place, "Foreign")
+
+
+@pytest.mark.parametrize("name", [pytest.param("Narrow", id="forest"), pytest.param("NarrowArray", id="no-forest")])
+def test_unnamed_columns_of_another_number_are_refused_at_load(sqlite_place: Place, name: str) -> None:
+    """A model that takes twelve columns without names is refused when it is loaded, with both numbers."""
+    with pytest.raises(SchemaMismatch, match=r"\b12\b.*\b54\b"):
+        loaded(sqlite_place, name)
+
+
+def test_a_version_without_files_is_unusable(place: Place) -> None:
+    """A version whose files were deleted raises UnusableModel, in one line that names the version."""
+    with pytest.raises(UnusableModel) as raised:
+        loaded(place, "Gone")
+    message = str(raised.value)
+    assert message.startswith("Gone/1 cannot be loaded: ")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        pytest.param("Logistic", "LogisticRegression is no RandomForestClassifier", id="linear"),
+        pytest.param("Plain", "no scikit-learn flavour, only python_function", id="python"),
+    ],
+)
+def test_the_forest_engine_refuses_what_is_no_forest(sqlite_place: Place, name: str, reason: str) -> None:
+    """scikit-learn's engine, asked for by name, refuses a model that is no forest and says why."""
+    with pytest.raises(UnusableModel, match=rf"^{name}/1 cannot be loaded: .*{reason}"):
+        loaded(sqlite_place, name, "sklearn")
+
+
+def test_serving_through_pyfunc_unasked_is_told(sqlite_place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """When auto falls back to pyfunc, the log says that it does and why."""
+    with caplog.at_level("WARNING", "canopy.registry"):
+        loaded(sqlite_place, "Logistic")
+    (record,) = [record for record in caplog.records if record.name == "canopy.registry"]
+    assert "pyfunc" in record.getMessage()
+    assert "LogisticRegression is no RandomForestClassifier" in record.getMessage()
+
+
+def test_errors_of_the_registry_pass_unchanged(sqlite_place: Place, tmp_path: Path) -> None:
+    """What resolving raises, loading raises too."""
+    with pytest.raises(ModelNotFound, match="version 99"):
+        load(ModelURI.parse(f"models:/{NAME}/99"), sqlite_place.tracking_uri)
+    with pytest.raises(ModelNotFound, match="make train"):
+        load(ModelURI.parse(f"models:/{NAME}/1"), f"sqlite:///{tmp_path / 'absent.db'}")
+    with pytest.raises(StoreUnavailable):
+        load(ModelURI.parse(f"models:/{NAME}/1"), "http://127.0.0.1:1")
+
+
+@pytest.fixture
+def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which temporary folders are made."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_a_forests_files_are_removed_once_it_is_loaded(sqlite_place: Place, downloads: Path) -> None:
+    """A forest is in memory when it is loaded: nothing of its download is left."""
+    engine: Any = loaded(sqlite_place, "Permuted")
+    assert engine is not None
+    assert list(downloads.glob("canopy-*")) == []
+
+
+def test_a_refused_models_files_are_removed(sqlite_place: Place, downloads: Path) -> None:
+    """Nothing is left of the download of a model that could not be served."""
+    with pytest.raises(UnusableModel):
+        loaded(sqlite_place, "Foreign")
+    gc.collect()
+    assert list(downloads.glob("canopy-*")) == []
+
+
+def test_a_pyfunc_models_files_last_as_long_as_its_engine(sqlite_place: Place, downloads: Path) -> None:
+    """A pyfunc model may read its files at any time: they are there while its engine is, and gone with it."""
+    engine: Any = loaded(sqlite_place, "Plain")
+    (folder,) = downloads.glob("canopy-*")
+    assert any(folder.rglob("MLmodel"))
+    del engine
+    gc.collect()
+    assert not folder.exists()

@@ -1,0 +1,158 @@
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from registry import SchemaMismatch
+from registry.pyfunc import PyfuncEngine
+from tests.registry.specimens import OWN
+
+
+class Recorder:
+    """What PyfuncEngine needs of a loaded model: it remembers the frame that it is given and returns what it is told.
+
+    Args:
+        answer: what to return for a frame.
+        columns: MLflow's types of the columns by name; None makes it a model without a signature.
+    """
+
+    def __init__(self, answer: Callable[[Any], Any], columns: dict[str, str] | None = None) -> None:
+        from mlflow.types import ColSpec, Schema
+
+        made = None if columns is None else Schema([ColSpec(type_, name) for name, type_ in columns.items()])
+        self.metadata = SimpleNamespace(get_input_schema=lambda: made)
+        self.given: Any = None
+        self._answer = answer
+
+    def predict(self, frame: Any) -> Any:  # noqa: ANN401 - pandas is untyped
+        """Remember the frame and answer."""
+        self.given = frame
+        return self._answer(frame)
+
+
+def first_column(frame: Any) -> Any:  # noqa: ANN401 - pandas is untyped
+    """A model's answer: the values of its first column."""
+    return frame.iloc[:, 0].to_numpy()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda frame: frame["Elevation"].to_numpy(), id="array"),
+        pytest.param(lambda frame: frame[["Elevation"]].to_numpy(), id="array-of-one-column"),
+        pytest.param(lambda frame: frame["Elevation"], id="series"),
+        pytest.param(lambda frame: frame[["Elevation"]], id="frame"),
+        pytest.param(lambda frame: frame["Elevation"].tolist(), id="list"),
+    ],
+)
+def test_one_label_a_row_is_taken_in_any_wrapping(rows: NDArray[np.float32], answer: Callable[[Any], Any]) -> None:
+    """A model may return its labels as an array, a series, a frame of one column or a list."""
+    prediction = PyfuncEngine(Recorder(answer)).predict(rows[:7])
+    assert prediction.labels.shape == (7,)
+    np.testing.assert_array_equal(prediction.labels, rows[:7, 0])
+    assert prediction.probabilities is None
+
+
+def test_labels_may_be_words(rows: NDArray[np.float32]) -> None:
+    """Labels are passed on as the model gives them, words included."""
+    prediction = PyfuncEngine(Recorder(lambda frame: ["fir"] * len(frame))).predict(rows[:3])
+    assert prediction.labels.tolist() == ["fir", "fir", "fir"]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        pytest.param((), id="scalar"),
+        pytest.param((3,), id="a-row-too-few"),
+        pytest.param((5,), id="a-row-too-many"),
+        pytest.param((4, 2), id="two-columns"),
+        pytest.param((1, 4), id="lying"),
+        pytest.param((4, 1, 1), id="three-dimensions"),
+        pytest.param((0,), id="nothing"),
+    ],
+)
+def test_anything_but_one_label_a_row_is_refused(rows: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    """An answer that is not one label a row raises ValueError with its shape and the number of rows."""
+    engine = PyfuncEngine(Recorder(lambda _frame: np.ones(shape)))
+    with pytest.raises(ValueError, match="for 4 rows") as raised:
+        engine.predict(rows[:4])
+    assert f"shape {shape}" in str(raised.value)
+
+
+def test_a_model_without_signature_is_given_the_schemas_columns(rows: NDArray[np.float32]) -> None:
+    """A model that does not say what it takes is given a frame with the schema's columns in the schema's order."""
+    model = Recorder(first_column)
+    PyfuncEngine(model).predict(rows[:4])
+    assert list(model.given.columns) == OWN
+    np.testing.assert_array_equal(model.given.to_numpy(), rows[:4])
+
+
+def test_a_signature_decides_the_frames_columns(rows: NDArray[np.float32]) -> None:
+    """A model with a signature is given its own names in its own order, each column with its own values."""
+    names = OWN[::-1]
+    names[names.index("Wilderness_Area_Rawah")] = "Wilderness_Area1"
+    model = Recorder(first_column, dict.fromkeys(names, "double"))
+    PyfuncEngine(model).predict(rows[:4])
+    assert list(model.given.columns) == names
+    np.testing.assert_array_equal(model.given.to_numpy(), rows[:4, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "expected"),
+    [
+        pytest.param("long", 2596.0, np.int64, id="whole-number-for-long"),
+        pytest.param("integer", 2596.0, np.int32, id="whole-number-for-integer"),
+        pytest.param("long", 2596.5, np.float32, id="fraction-for-long"),
+        pytest.param("double", 2596.0, np.float64, id="whole-number-for-double"),
+        pytest.param("float", 2596.5, np.float32, id="fraction-for-float"),
+    ],
+)
+def test_columns_get_the_signatures_types_where_nothing_is_lost(
+    rows: NDArray[np.float32], type_: str, value: float, expected: type[np.generic]
+) -> None:
+    """Each column is cast to its type in the signature, but numbers with a fraction are left for MLflow to refuse."""
+    model = Recorder(first_column, {name: type_ if name == "Elevation" else "double" for name in OWN})
+    odd = rows[:4].copy()
+    odd[2, 0] = value
+    PyfuncEngine(model).predict(odd)
+    assert model.given["Elevation"].dtype == expected
+    assert model.given["Elevation"].iloc[2] == value
+    assert model.given["Slope"].dtype == np.float64
+
+
+@pytest.mark.parametrize("value", [pytest.param(3e9, id="too-large"), pytest.param(-3e9, id="too-small")])
+def test_a_number_out_of_an_integers_range_is_left_as_it_is(rows: NDArray[np.float32], value: float) -> None:
+    """A whole number that the column's integer type cannot hold is not cast to another number."""
+    model = Recorder(first_column, {name: "integer" if name == "Elevation" else "double" for name in OWN})
+    odd = rows[:4].copy()
+    odd[2, 0] = value
+    PyfuncEngine(model).predict(odd)
+    assert model.given["Elevation"].iloc[2] == np.float32(value)
+
+
+def test_the_matrix_is_not_changed(rows: NDArray[np.float32]) -> None:
+    """A model that writes into its frame does not write into the matrix, which serves the next batch."""
+
+    def spoil(frame: Any) -> Any:  # noqa: ANN401 - pandas is untyped
+        frame.iloc[:, :] = 0
+        return frame["Elevation"]
+
+    matrix = rows[:4].copy()
+    PyfuncEngine(Recorder(spoil)).predict(matrix)
+    np.testing.assert_array_equal(matrix, rows[:4])
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        pytest.param(["Altitude", *OWN[1:]], r"unknown \['Altitude'\], missing \['Elevation'\]", id="unknown"),
+        pytest.param(OWN[1:], r"missing \['Elevation'\]", id="missing"),
+    ],
+)
+def test_a_signature_with_other_columns_is_refused(names: list[str], message: str) -> None:
+    """A signature whose columns are not the schema's is refused when the engine is made, with both lists."""
+    with pytest.raises(SchemaMismatch, match=message):
+        PyfuncEngine(Recorder(first_column, dict.fromkeys(names, "double")))

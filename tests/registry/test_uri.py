@@ -1,0 +1,62 @@
+import pytest
+
+from registry import BadModelURI, ModelURI, RegistryError
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("models:/Forest/Production", ModelURI("Forest", "stage", "Production"), id="stage"),
+        pytest.param("models:/Forest/staging", ModelURI("Forest", "stage", "staging"), id="stage-keeps-its-case"),
+        pytest.param("models:/Forest@champion", ModelURI("Forest", "alias", "champion"), id="alias"),
+        pytest.param("models:/Forest@12", ModelURI("Forest", "alias", "12"), id="alias-of-digits"),
+        pytest.param("models:/Forest/12", ModelURI("Forest", "version", "12"), id="version"),
+        pytest.param("models:/Forest/latest", ModelURI("Forest", "latest", "latest"), id="latest"),
+        pytest.param("models:/Forest/Latest", ModelURI("Forest", "latest", "Latest"), id="latest-in-any-case"),
+        pytest.param("models:/2/2", ModelURI("2", "version", "2"), id="name-of-digits"),
+        pytest.param("models:/My forest.v2/3", ModelURI("My forest.v2", "version", "3"), id="name-with-space-and-dot"),
+    ],
+)
+def test_each_accepted_form_parses_to_its_kind(text: str, expected: ModelURI) -> None:
+    """Each accepted form parses to the model's name, the kind of choice and what is chosen."""
+    assert ModelURI.parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("Forest", id="bare-name"),
+        pytest.param("Forest/Production", id="no-scheme"),
+        pytest.param("models:/", id="nothing-behind-the-scheme"),
+        pytest.param("models:/Forest", id="no-choice"),
+        pytest.param("models:/Forest/", id="empty-stage"),
+        pytest.param("models:/Forest@", id="empty-alias"),
+        pytest.param("models://Forest/1", id="two-slashes"),
+        pytest.param("models:/Forest/1/", id="slash-behind"),
+        pytest.param("models:/Forest/Production/1", id="stage-and-version"),
+        pytest.param("models:/Forest@champion/1", id="alias-and-version"),
+        pytest.param("models:/Forest/Production@champion", id="stage-and-alias"),
+        pytest.param("models:/Forest@a@b", id="two-aliases"),
+        pytest.param("models:/@champion", id="alias-of-no-name"),
+        pytest.param(" models:/Forest/1", id="space-before"),
+        pytest.param("MODELS:/Forest/1", id="scheme-in-capitals"),
+        pytest.param("runs:/0123/model", id="a-run"),
+        pytest.param("file:///models/forest", id="a-file"),
+        pytest.param("s3://bucket/model", id="a-bucket"),
+    ],
+)
+def test_everything_else_is_refused_with_the_accepted_forms(text: str) -> None:
+    """What has none of the accepted forms raises BadModelURI, whose message quotes it and names the forms."""
+    with pytest.raises(BadModelURI) as raised:
+        ModelURI.parse(text)
+    message = str(raised.value)
+    assert repr(text) in message
+    for form in ("models:/NAME/STAGE", "models:/NAME@ALIAS", "models:/NAME/VERSION"):
+        assert form in message
+
+
+def test_a_bad_uri_is_both_a_registry_error_and_a_value_error() -> None:
+    """Callers may catch a bad URI as an error of the registry or as a bad value."""
+    assert issubclass(BadModelURI, RegistryError)
+    assert issubclass(BadModelURI, ValueError)
