@@ -2,18 +2,18 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
+import math
 import os
-import resource
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 import uvicorn
@@ -23,9 +23,8 @@ import registry
 from batcher import Batcher, BatchEvent, Limits
 from preprocessing import Row, RowDecoder, schema
 from serving import Answer, Connection, DrainingServer, Inference, Model, ModelHandle, Service, create_app
+from serving.process import in_daemon_thread, listen, outlives, raise_file_limit
 from settings import Settings, SettingsError, tame_mlflow, unknown_variables
-
-T = TypeVar("T")
 
 logger = logging.getLogger("canopy")
 
@@ -45,19 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in unknown_variables(os.environ):
         logger.warning("%s is no setting of Canopy's (see --help)", name)
     tame_mlflow(os.environ)
-    _raise_file_limit()
-    try:
-        listener = _listen(settings.host, settings.port)
-    except OSError as error:
-        logger.error(  # noqa: TRY400 - one line, the cause is in it
-            "cannot listen on %s port %d: %s; stop what uses it or choose another with --port (CANOPY_PORT)",
-            settings.host,
-            settings.port,
-            error.strerror or error,
-        )
-        return 1
-    return _Server(settings, uri, listener).run()
+    raise_file_limit()
+    listener = _listen(settings)
+    return 1 if listener is None else _Server(settings, uri, listener).run()
 
+
+_BACKLOG = 4096
+"""Connections that may wait to be accepted."""
 
 _ENGINE = "inference"
 """Name of the engine's thread."""
@@ -74,7 +67,7 @@ class _Server:
         self._executor = ThreadPoolExecutor(1, _ENGINE)
         self._service = Service(
             ModelHandle(),
-            RowDecoder(settings.rows_per_request),
+            RowDecoder(settings.max_rows_per_request),
             deadline=settings.deadline_ms / 1000,
             max_body_bytes=settings.max_body_bytes,
         )
@@ -88,7 +81,7 @@ class _Server:
             log_config=None,
             access_log=False,
             server_header=False,
-            backlog=4096,
+            backlog=_BACKLOG,
             timeout_keep_alive=settings.keep_alive_seconds,
         )
         self._uvicorn = DrainingServer(
@@ -100,7 +93,7 @@ class _Server:
         self._uvicorn.run(sockets=[self._listener])
         status = int(self._failed)
         self._executor.shutdown(wait=False, cancel_futures=True)
-        if any(_outlives(thread, seconds=1) for thread in threading.enumerate() if thread.name.startswith(_ENGINE)):
+        if any(outlives(thread, seconds=1) for thread in threading.enumerate() if thread.name.startswith(_ENGINE)):
             # The interpreter would wait for that thread for ever.
             logger.warning("the engine does not return: leaving without it")
             logging.shutdown()
@@ -114,23 +107,25 @@ class _Server:
             max_batch_rows=settings.max_batch_rows,
             max_queue_rows=settings.max_queue_rows,
             max_wait=settings.max_wait_ms / 1000,
-            **({"max_batch_items": 1} if settings.batching == "off" else {}),
+            max_batch_items=math.inf if settings.batching == "on" else 1,
         )
         inference = Inference(self._service.handle, settings.max_batch_rows)
         batcher = self._service.batcher = Batcher(
             inference, limits, executor=self._executor, timeout=settings.deadline_ms / 1000, observer=_log_batch
         )
         loading = asyncio.create_task(self._load_model(inference, batcher))
-        yield
-        # uvicorn has answered every connection that it waited for: what is left has nobody to answer to.
-        loading.cancel()
-        batcher.close()
+        try:
+            yield
+        finally:
+            # uvicorn has answered every connection that it waited for: what is left has nobody to answer to.
+            loading.cancel()
+            batcher.close()
 
     async def _load_model(self, inference: Inference, batcher: Batcher[list[Row], Answer]) -> None:
         """Load and warm up the model; without one the server stops."""
         settings = self._settings
         try:
-            found, engine = await _in_daemon_thread(
+            found, engine = await in_daemon_thread(
                 lambda: registry.load(self._uri, settings.tracking_uri, settings.engine)
             )
             model = Model(found.name, found.number, engine)
@@ -179,7 +174,7 @@ def _description(settings: Settings) -> dict[str, Any]:
         "version": version("canopy-serve"),
         "description": "Forest cover types of rows, by POST /predict",
         "fields": schema.FIELDS,
-        "max_rows_per_request": settings.rows_per_request,
+        "max_rows_per_request": settings.max_rows_per_request,
         "endpoints": ["POST /predict", "GET /health/live", "GET /health/ready", "GET /stats"],
     }
 
@@ -190,58 +185,24 @@ def _start_logging(level: str) -> None:
     logger.setLevel(level.upper())
 
 
-def _raise_file_limit() -> None:
-    """Allow as many connections as the system lets this process have without asking."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Bind the listening socket before anything slow happens, so that a port in use is reported at once.
-
-    Raises:
-        OSError: the address cannot be had.
-    """
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
+def _listen(settings: Settings) -> socket.socket | None:
+    """Take the address, or log in one line why it cannot be had."""
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _outlives(thread: threading.Thread, seconds: float) -> bool:
-    thread.join(seconds)
-    return thread.is_alive()
+        return listen(settings.host, settings.port, _BACKLOG)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            remedy = "stop what uses it or choose another with --port (CANOPY_PORT)"
+        else:
+            remedy = "choose another address with --host (CANOPY_HOST) or --port (CANOPY_PORT)"
+        logger.error("cannot listen on %s port %d: %s; %s", settings.host, settings.port, reason, remedy)  # noqa: TRY400
+        return None
 
 
 def _log_batch(event: BatchEvent) -> None:
     logger.debug("%s", event)
-
-
-async def _in_daemon_thread(call: Callable[[], T]) -> T:
-    """Await a call in a thread that does not keep the process from ending, as an executor's would."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def run() -> None:
-        try:
-            result = call()
-        except BaseException as error:
-            outcome = partial(future.set_exception, error)
-        else:
-            outcome = partial(future.set_result, result)
-        # The loop may be gone, or nobody may wait any more.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(lambda: None if future.done() else outcome())
-
-    threading.Thread(target=run, name="model-loader", daemon=True).start()
-    return await future
+    if event.error is not None and event.items == 1:
+        logger.error("the model failed on a request", exc_info=event.error)
 
 
 if __name__ == "__main__":

@@ -56,12 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 20_000
     max_rows_per_request: Annotated[
         int,
-        Meta(
-            ge=0,
-            description="most rows in one request, never above max_batch_rows or max_queue_rows; "
-            "0 is 1000, or the lower of those",
-        ),
-    ] = 0
+        Meta(ge=1, description="most rows in one request; never above max_batch_rows or max_queue_rows"),
+    ] = 1000
     max_body_bytes: Annotated[
         int, Meta(ge=1, le=1 << 32, description="longest request body, in bytes; longer ones are refused with 413")
     ] = 1 << 20
@@ -87,18 +83,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"], Meta(description="least severity to log; debug shows every batch")
     ] = "info"
 
-    def __post_init__(self) -> None:
-        if self.max_rows_per_request > (most := min(self.max_batch_rows, self.max_queue_rows)):
-            raise SettingsError(
-                f"{PREFIX}MAX_ROWS_PER_REQUEST: {self.max_rows_per_request} is above {most}, the lower of "
-                f"{PREFIX}MAX_BATCH_ROWS ({self.max_batch_rows}) and {PREFIX}MAX_QUEUE_ROWS ({self.max_queue_rows})"
-            )
-
-    @property
-    def rows_per_request(self) -> int:
-        """Most rows in one request."""
-        return self.max_rows_per_request or min(1000, self.max_batch_rows, self.max_queue_rows)
-
     @classmethod
     def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
         """Fill the settings from options, which come first, and environment variables.
@@ -109,13 +93,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         given = vars(_parser().parse_args(arguments))
         values: dict[str, Any] = {}
+        keys: dict[str, str] = {}
         for field in msgspec.structs.fields(cls):
             name = field.name
             if (text := given[name]) is not None:
-                values[name] = _convert(option(name), text, field.type)
+                keys[name] = option(name)
             elif text := environment.get(variable(name)):
-                values[name] = _convert(variable(name), text, field.type)
-        return cls(**values)
+                keys[name] = variable(name)
+            else:
+                continue
+            values[name] = _convert(keys[name], text, field.type)
+        settings = cls(**values)
+        most = min(settings.max_batch_rows, settings.max_queue_rows)
+        if settings.max_rows_per_request <= most:
+            return settings
+        if key := keys.get("max_rows_per_request"):
+            raise SettingsError(
+                f"{key}: {settings.max_rows_per_request} is above {most}, the lower of "
+                f"{variable('max_batch_rows')} ({settings.max_batch_rows}) and "
+                f"{variable('max_queue_rows')} ({settings.max_queue_rows})"
+            )
+        # A default does not stand in the way of a lower limit that was asked for.
+        return msgspec.structs.replace(settings, max_rows_per_request=most)
 
 
 def option(name: str) -> str:

@@ -10,7 +10,9 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from batcher import policy
-from batcher.cost import CostModel, Crowd
+from batcher.cost import CostModel
+from batcher.crowd import Crowd
+from batcher.deadlines import Deadlines
 from batcher.errors import BatchTooLarge, Closed, DeadlineExceeded, EngineFailed
 from batcher.events import BatchEvent, Observer, Statistics
 
@@ -24,12 +26,13 @@ _PAUSE = 10
 class _Waiter(asyncio.Future[Result], Generic[Item, Result]):
     """A caller's future, which is also its entry in the queue: cancelling it takes its rows out."""
 
-    __slots__ = ("arrived", "deadline", "item", "on_cancel", "rows")
+    __slots__ = ("arrived", "deadline", "item", "on_cancel", "rows", "running")
 
     item: Item
     rows: int
     arrived: float
     deadline: float
+    running: bool
     on_cancel: Callable[["_Waiter[Item, Result]"], None]
 
     def cancel(self, msg: object = None) -> bool:
@@ -90,24 +93,27 @@ class Batcher(Generic[Item, Result]):
         self._queued_rows = 0
         self._running: _Batch[Item, Result] | None = None
         self._suspects: list[Sequence[_Waiter[Item, Result]]] = []
+        self._suspects_next = True
         self._turn_due = False
         self._company_timer: asyncio.TimerHandle | None = None
+        self._deadlines: Deadlines[_Waiter[Item, Result]] = Deadlines()
         self._deadline_timer: asyncio.TimerHandle | None = None
-        self._next_deadline = float("inf")
         self._draining = False
         self._drained = asyncio.Event()
         self._counts: Counter[str] = Counter()
 
     def __repr__(self) -> str:
         state = "draining" if self._draining else "busy" if self._running else "idle"
-        return f"<Batcher {state}, {len(self._queue)} items of {self._queued_rows} rows queued>"
+        rows, items = self._waiting()
+        return f"<Batcher {state}, {items} items of {rows} rows queued>"
 
     def statistics(self) -> Statistics:
         """Snapshot of what is queued, what has been done and what was learned."""
         count = self._counts
+        rows, items = self._waiting()
         return Statistics(
-            queued_items=len(self._queue),
-            queued_rows=self._queued_rows,
+            queued_items=items,
+            queued_rows=rows,
             running_rows=self._running.rows if self._running else 0,
             accepted=count["accepted"],
             answered=count["answered"],
@@ -133,7 +139,7 @@ class Batcher(Generic[Item, Result]):
         Args:
             item: handed to the engine as it is.
             rows: how much of a batch it takes up.
-            timeout: seconds that the item may wait in the queue; it only ever lowers the batcher's own.
+            timeout: seconds that the item may wait in the queue, above 0; it only ever lowers the batcher's own.
 
         Returns:
             A future of the item's result. Cancelling it takes a queued item out of the queue. It fails with
@@ -143,22 +149,26 @@ class Batcher(Generic[Item, Result]):
         Raises:
             Closed: the batcher is draining.
             BatchTooLarge: the item can never fit.
+            ValueError: the timeout is not above 0.
             Overloaded: the item is refused; the error tells when to try again.
         """
         if self._draining:
             raise Closed("the batcher is draining")
         if not 1 <= rows <= min(self._limits.max_batch_rows, self._limits.max_queue_rows):
             raise BatchTooLarge(f"an item of {rows} rows never fits")
-        now = self._clock()
         timeout = self._timeout if timeout is None else min(timeout, self._timeout)
+        if not timeout > 0:
+            raise ValueError(f"a timeout of {timeout} s is not above 0")
+        now = self._clock()
+        queued_rows, queued_items = self._waiting()
         self._crowd.arrival(now, _PAUSE * self._cost.fixed)
         refusal = policy.refuse(
             self._limits,
             self._cost,
             rows=rows,
             timeout=timeout,
-            queued_rows=self._queued_rows,
-            queued_items=len(self._queue),
+            queued_rows=queued_rows,
+            queued_items=queued_items,
             running=self._seconds_left(now),
         )
         if refusal is not None:
@@ -170,12 +180,13 @@ class Batcher(Generic[Item, Result]):
         waiter.rows = rows
         waiter.arrived = now
         waiter.deadline = now + timeout
+        waiter.running = False
         waiter.on_cancel = self._forget
         self._queue[waiter] = None
         self._queued_rows += rows
         self._counts["accepted"] += 1
-        if waiter.deadline < self._next_deadline:
-            self._watch_deadline(waiter.deadline, now)
+        if self._deadlines.add(waiter.deadline, waiter):
+            self._watch_deadline(now)
         self._wake()
         return waiter
 
@@ -220,20 +231,21 @@ class Batcher(Generic[Item, Result]):
             return
         now = self._clock()
         self._expire(now)
-        while self._suspects:
-            if waiters := self._still_waiting(self._suspects.pop(), now):
-                self._start(waiters, now)
-                return
-        if self._queue:
+        # The parts of a failed batch and the queue take turns, so that neither waits for all of the other.
+        waiters = self._next_suspects() if self._suspects_next or not self._queue else []
+        self._suspects_next = not waiters
+        if self._queue and not waiters:
             decision = self._decide(now)
             if isinstance(decision, policy.WaitUntil):
                 self._company_timer = self._loop.call_later(decision.time - now, self._turn)
             else:
-                self._start(self._take(), now)
+                waiters = self._take()
+        if waiters:
+            self._start(waiters, now)
         self._check_drained()
 
     def _decide(self, now: float) -> policy.Flush | policy.WaitUntil:
-        if self._draining:
+        if self._draining or self._suspects:
             return policy.FLUSH
         return policy.flush_or_wait(
             self._limits,
@@ -260,6 +272,8 @@ class Batcher(Generic[Item, Result]):
         return taken
 
     def _start(self, waiters: Sequence[_Waiter[Item, Result]], now: float) -> None:
+        for waiter in waiters:
+            waiter.running = True
         rows = sum(waiter.rows for waiter in waiters)
         batch = self._running = _Batch(waiters, rows, now, self._cost.seconds(rows))
         items = [waiter.item for waiter in waiters]
@@ -282,7 +296,10 @@ class Batcher(Generic[Item, Result]):
 
     def _call(self, items: list[Item]) -> Sequence[Result]:
         """Call the engine, perhaps in another thread; whatever it returns instead of results is its failure."""
-        results = self._engine(items)
+        try:
+            results = self._engine(items)
+        except StopIteration as error:  # which no future can carry
+            raise RuntimeError("the engine raised StopIteration") from error
         if len(results) != len(items):
             raise ValueError(f"the engine returned {len(results)} results for {len(items)} items")
         return results
@@ -297,7 +314,8 @@ class Batcher(Generic[Item, Result]):
         """Answer the callers of a batch, or halve it, and let the engine go on."""
         now = self._idle_since = self._clock()
         self._running = None
-        self._crowd.answered(now, len(batch.waiters) + len(self._queue))
+        still_there = sum(not waiter.done() for waiter in batch.waiters)
+        self._crowd.answered(now, still_there + len(self._queue))
         if results is not None:
             self._cost.observe(batch.rows, now - batch.started)
             self._counts["batches"] += 1
@@ -307,12 +325,11 @@ class Batcher(Generic[Item, Result]):
                     waiter.set_result(result)
                     self._counts["answered"] += 1
         elif len(batch.waiters) == 1:
-            failure = EngineFailed(f"the engine failed: {error}")
+            failure = EngineFailed("the engine failed on this item")
             failure.__cause__ = error
             self._fail(batch.waiters[0], failure, "failed")
         else:
-            middle = len(batch.waiters) // 2
-            self._suspects += [batch.waiters[middle:], batch.waiters[:middle]]
+            self._suspect(batch, now)
         self._wake()
         if self._observer is not None:
             self._observer(
@@ -331,36 +348,55 @@ class Batcher(Generic[Item, Result]):
             return None
         return policy.seconds_left(now, self._running.started, self._running.expected)
 
-    def _watch_deadline(self, deadline: float, now: float) -> None:
+    def _suspect(self, batch: _Batch[Item, Result], now: float) -> None:
+        """Put both halves of a failed batch back to wait; who has waited too long already is told so."""
+        for waiter in batch.waiters:
+            waiter.running = False
+            if waiter.deadline <= now:
+                self._fail(waiter, DeadlineExceeded("the deadline passed while a failed batch was retried"), "expired")
+        middle = len(batch.waiters) // 2
+        self._suspects += [batch.waiters[middle:], batch.waiters[:middle]]
+
+    def _next_suspects(self) -> Sequence[_Waiter[Item, Result]]:
+        """Take the next part of a failed batch of which anybody still waits."""
+        while self._suspects:
+            if waiters := [waiter for waiter in self._suspects.pop() if not waiter.done()]:
+                return waiters
+        return []
+
+    def _waiting(self) -> tuple[int, int]:
+        """Rows and items that wait for the engine: the queue, and what is left of failed batches."""
+        rows, items = self._queued_rows, len(self._queue)
+        for waiters in self._suspects:
+            for waiter in waiters:
+                if not waiter.done():
+                    rows += waiter.rows
+                    items += 1
+        return rows, items
+
+    def _watch_deadline(self, now: float) -> None:
+        """Set the timer to the earliest deadline."""
         if self._deadline_timer is not None:
             self._deadline_timer.cancel()
-        self._next_deadline = deadline
-        self._deadline_timer = self._loop.call_later(deadline - now, self._deadline_passed)
+            self._deadline_timer = None
+        if (earliest := self._deadlines.earliest()) is not None:
+            self._deadline_timer = self._loop.call_later(max(0.0, earliest - now), self._deadline_passed)
 
     def _deadline_passed(self) -> None:
         now = self._clock()
-        if self._next_deadline - now > policy.TIMER_RESOLUTION:  # the timer was early
-            self._watch_deadline(self._next_deadline, now)
-        self._expire(now)
+        # The loop rounds its timers: one that is early by less than a tick is on time.
+        self._expire(now + policy.TIMER_RESOLUTION)
+        self._watch_deadline(now)
         self._check_drained()
 
     def _expire(self, now: float) -> None:
-        """Fail the queued items whose deadline has passed, and watch for the next one."""
-        if self._next_deadline - now > policy.TIMER_RESOLUTION:
-            return
-        for waiter in [waiter for waiter in self._queue if waiter.deadline - now <= policy.TIMER_RESOLUTION]:
-            self._leave(waiter)
+        """Fail what waits and whose deadline has passed; what is in the engine is answered all the same."""
+        for waiter in self._deadlines.due(now):
+            if waiter.running:
+                continue
+            if waiter in self._queue:
+                self._leave(waiter)
             self._fail(waiter, DeadlineExceeded("the deadline passed in the queue"), "expired")
-        if self._queue:
-            self._watch_deadline(min(waiter.deadline for waiter in self._queue), now)
-        else:
-            self._next_deadline = float("inf")
-
-    def _still_waiting(self, waiters: Sequence[_Waiter[Item, Result]], now: float) -> Sequence[_Waiter[Item, Result]]:
-        for waiter in waiters:
-            if waiter.deadline <= now:
-                self._fail(waiter, DeadlineExceeded("the deadline passed while a failed batch was retried"), "expired")
-        return [waiter for waiter in waiters if not waiter.done()]
 
     def _fail(self, waiter: _Waiter[Item, Result], error: Exception, count: str) -> None:
         if not waiter.done():

@@ -5,9 +5,6 @@ from dataclasses import dataclass, field
 _MEMORY = 0.9
 """Weight that the past keeps with each new batch: about the last ten batches count."""
 
-_NEWEST = 1 / 8
-"""Weight of the newest gap between arrivals."""
-
 _SPREAD = 0.01
 """Row counts tell the slope only if their variance exceeds this share of their squared mean."""
 
@@ -52,34 +49,6 @@ class CostModel:
         self.per_row = min(self.per_row, mean_seconds / mean_rows)
         self.fixed = mean_seconds - self.per_row * mean_rows
 
-    def seconds(self, rows: int, calls: int = 1) -> float:
+    def seconds(self, rows: float, calls: int = 1) -> float:
         """Predict what ``rows`` rows in ``calls`` batches cost."""
         return self.fixed * calls + self.per_row * rows
-
-
-@dataclass(slots=True)
-class Crowd:
-    """Who may be expected to arrive, and how soon.
-
-    Attributes:
-        callers: items in the last batch and in the queue when it ended: about so many callers come and go.
-        gap: mean seconds to the next arrival, an exponentially forgetting average. A gap is counted from the last
-            arrival or the end of the last call, whichever is later: independent callers look the same either way,
-            and callers that wait for an answer before they ask again come back soon after a call.
-        last: time of the last arrival or end of a call, in seconds.
-    """
-
-    callers: int = 0
-    gap: float = float("inf")
-    last: float = float("-inf")
-
-    def arrival(self, now: float, pause: float) -> None:
-        """Learn of an arrival at ``now``; a gap of ``pause`` seconds or more starts the estimate anew."""
-        gap = now - self.last
-        self.gap = gap if gap >= pause or self.gap == float("inf") else self.gap + (gap - self.gap) * _NEWEST
-        self.last = now
-
-    def answered(self, now: float, callers: int) -> None:
-        """Learn that a call ended at ``now`` with ``callers`` items answered or still queued."""
-        self.callers = callers
-        self.last = now

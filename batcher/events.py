@@ -11,7 +11,7 @@ class BatchEvent:
     Attributes:
         items: items in the batch.
         rows: rows in the batch.
-        queue_wait: seconds that the oldest item of the batch spent in the queue.
+        queue_wait: seconds from the arrival of the oldest item of the batch to the start of the call.
         duration: seconds from the start of the call until its outcome was back on the event loop.
         error: what the engine raised; None if it succeeded.
         queued_rows: rows in the queue when the call ended.
@@ -37,14 +37,14 @@ class Statistics:
     """A snapshot of the batcher.
 
     Attributes:
-        queued_items: items waiting.
-        queued_rows: rows waiting.
+        queued_items: items waiting, those of failed batches that are retried in parts included.
+        queued_rows: rows of these.
         running_rows: rows in the engine.
         accepted: items accepted since the start.
         answered: items answered with a result.
         failed: items on which the engine failed.
         cancelled: items that their callers gave up before they were answered.
-        expired: items whose deadline passed before they reached the engine.
+        expired: items whose deadline passed in the queue, or while a failed batch was retried.
         refused: items refused because of overload.
         dropped: items that a drain had to give up.
         batches: calls of the engine that succeeded.

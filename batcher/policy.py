@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from batcher.cost import CostModel, Crowd
+from batcher.cost import CostModel
+from batcher.crowd import Crowd
 from batcher.errors import DeadlineUnreachable, Overloaded, QueueFull
 
 
@@ -60,9 +61,10 @@ def flush_or_wait(
 
         gap < (fixed - per_row x rows) / (n + m),
 
-    and gathering the m is worth m times as much. So the engine waits for those of the crowd who are missing, only if
-    they arrive fast enough, and no longer than that in all, nor than ``max_wait``. A lone client, a crowd of one, never
-    waits. A busy engine asks nothing: it gathers what arrives.
+    and gathering the m is worth m times as much. So the engine waits for those of the crowd who are missing and would
+    fit, only if they arrive fast enough, and no longer than that in all, nor than ``max_wait``. A lone client, a crowd
+    of one, does not wait; the last of a crowd that has just left may, once, before it is known to be alone. A busy
+    engine asks nothing: it gathers what arrives.
 
     Args:
         limits: the bounds to keep.
@@ -73,20 +75,26 @@ def flush_or_wait(
         items: items queued, at least one.
         since: when the engine was first idle and the queue not empty.
     """
-    missing = crowd.callers - items
-    if rows >= limits.max_batch_rows or items >= limits.max_batch_items or missing <= 0:
+    missing = min(crowd.callers, items_per_batch(limits, rows, items)) - items
+    if missing <= 0:
         return FLUSH
-    patience = (cost.fixed - cost.per_row * rows) / crowd.callers
+    patience = (cost.fixed - cost.per_row * rows) / (items + missing)
     if crowd.gap >= patience:
         return FLUSH
     until = since + min(missing * patience, limits.max_wait)
     return WaitUntil(until) if until - now >= TIMER_RESOLUTION else FLUSH
 
 
-def drain_seconds(limits: Limits, cost: CostModel, rows: int, items: int) -> float:
-    """Predict how long the engine takes for ``rows`` queued rows in ``items`` items."""
-    calls = max(math.ceil(rows / limits.max_batch_rows), math.ceil(items / limits.max_batch_items))
-    return cost.seconds(rows, calls)
+def items_per_batch(limits: Limits, rows: int, items: int) -> int:
+    """How many items fit into a batch, if all are as large as ``items`` items of ``rows`` rows are on average."""
+    return int(min(max(1, limits.max_batch_rows * items // rows), limits.max_batch_items))
+
+
+def seconds_for(limits: Limits, cost: CostModel, rows: int, items: int) -> float:
+    """Predict how long the engine takes for ``items`` queued items of ``rows`` rows in all; items are not split."""
+    if not items:
+        return 0.0
+    return cost.seconds(rows, calls=math.ceil(items / items_per_batch(limits, rows, items)))
 
 
 def seconds_left(now: float, started: float, expected: float) -> float:
@@ -109,14 +117,15 @@ def refuse(
 ) -> Overloaded | None:
     """Decide whether a new item is refused; None admits it.
 
-    An item is refused if the queue has no room for it, or if by the learned cost it would be answered too late. With
-    nothing ahead of it an item is always admitted: only a call can correct a cost that was learned too high.
+    An item is refused if the queue has no room for it, or if by the learned cost the batches ahead of its own take
+    longer than it may wait. With nothing ahead of it an item is always admitted: only a call can correct a cost that
+    was learned too high.
 
     Args:
         limits: the bounds to keep.
         cost: the learned cost of a call.
         rows: rows of the new item.
-        timeout: seconds that its caller can wait.
+        timeout: seconds that it may wait in the queue.
         queued_rows: rows queued.
         queued_items: items queued.
         running: seconds that the running batch will still take; None while the engine is idle.
@@ -125,15 +134,16 @@ def refuse(
         The error to raise. Its ``retry_after`` is the predicted time until the queue has room, or until the backlog
         has shrunk to what the caller can wait for.
     """
-    if running is None and not queued_items:
-        return None
     ahead = running or 0.0
     excess = queued_rows + rows - limits.max_queue_rows
     if excess > 0:
         leaving = math.ceil(queued_items * excess / queued_rows) if queued_rows else 0
-        retry_after = ahead + drain_seconds(limits, cost, excess, leaving)
+        retry_after = ahead + seconds_for(limits, cost, excess, leaving)
         return QueueFull(f"{queued_rows} rows are queued, {limits.max_queue_rows} fit", retry_after)
-    finish = ahead + drain_seconds(limits, cost, queued_rows + rows, queued_items + 1)
-    if finish > timeout:
-        return DeadlineUnreachable(f"the backlog takes {finish:.3g} s", retry_after=finish - timeout)
+    total_rows, total_items = queued_rows + rows, queued_items + 1
+    fitting = items_per_batch(limits, total_rows, total_items)
+    batches = queued_items // fitting
+    wait = ahead + cost.seconds(batches * fitting * total_rows / total_items, calls=batches)
+    if wait > timeout:
+        return DeadlineUnreachable(f"the backlog takes {wait:.3g} s", retry_after=wait - timeout)
     return None

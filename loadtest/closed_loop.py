@@ -1,6 +1,7 @@
 """A closed-loop crowd in one process: each user sends its next request when the last one is answered."""
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,14 +18,17 @@ class Tally:
     """What a crowd saw.
 
     Attributes:
-        latencies: seconds from sending a request to having its whole, right answer.
-        failures: how often each kind of failure was seen.
-        seconds: how long the crowd was counted.
+        answered: right answers that arrived while the crowd was counted.
+        seconds: how long it was counted.
+        latencies: seconds from sending to the whole, right answer, of each request sent while the crowd was counted;
+            the crowd waits for the last of them, so that slow answers are not left out.
+        failures: how often each kind of failure was seen, from the first connection to the last answer.
     """
 
+    answered: int = 0
+    seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
     failures: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
 
     def fail(self, reason: str) -> None:
         """Count a failure."""
@@ -37,9 +41,12 @@ class _Crowd:
 
     requests: Sequence[bytes]
     tally: Tally
-    counting: bool = False
-    stopping: bool = False
+    counted_from: float = math.inf
+    counted_until: float = math.inf
     sent: int = 0
+
+    def counts(self, moment: float) -> bool:
+        return self.counted_from <= moment < self.counted_until
 
     def next_request(self) -> bytes:
         self.sent += 1
@@ -55,6 +62,7 @@ class _User(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._body = b""
         self._sent_at = 0.0
+        self._satisfied = False
         self.gone = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -68,14 +76,15 @@ class _User(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
-        crowd = self._crowd
-        if crowd.counting:
-            if (reason := self._fault()) is None:
-                crowd.tally.latencies.append(time.perf_counter() - self._sent_at)
-            else:
-                crowd.tally.fail(reason)
-        if crowd.stopping:
-            self._transport.close()
+        crowd, now = self._crowd, time.perf_counter()
+        if (reason := self._fault()) is not None:
+            crowd.tally.fail(reason)
+        else:
+            crowd.tally.answered += crowd.counts(now)
+            if crowd.counts(self._sent_at):
+                crowd.tally.latencies.append(now - self._sent_at)
+        if now >= crowd.counted_until:
+            self.leave(satisfied=True)
             return
         self._body = b""
         self._parser = httptools.HttpResponseParser(self)
@@ -83,9 +92,17 @@ class _User(asyncio.Protocol):
         asyncio.get_running_loop().call_soon(self._send)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._crowd.counting and not self._crowd.stopping:
+        if not self._satisfied:
             self._crowd.tally.fail(f"connection lost: {error or 'closed by the server'}")
-        self.gone.set_result(None)
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+    def leave(self, *, satisfied: bool) -> None:
+        """Close the connection, because the last answer is here or because it took too long."""
+        self._satisfied = True
+        if not satisfied:
+            self._crowd.tally.fail("no answer")
+        self._transport.close()
 
     def _send(self) -> None:
         if not self._transport.is_closing():
@@ -101,7 +118,7 @@ class _User(asyncio.Protocol):
 
 
 async def run_crowd(
-    host: str, port: int, requests: Sequence[bytes], *, users: int, seconds: float, warm_up: float
+    host: str, port: int, requests: Sequence[bytes], *, users: int, seconds: float, warm_up: float, patience: float = 60
 ) -> Tally:
     """Let a crowd ask for a while.
 
@@ -112,6 +129,7 @@ async def run_crowd(
         users: connections, each with one request under way.
         seconds: how long to count.
         warm_up: seconds before counting starts.
+        patience: seconds that a user waits for the last answer; then the lack of it is a failure.
 
     Raises:
         OSError: a user cannot connect.
@@ -123,12 +141,14 @@ async def run_crowd(
         _, user = await loop.create_connection(lambda: _User(crowd), host, port)
         everyone.append(user)
     await asyncio.sleep(warm_up)
-    started = time.perf_counter()
-    crowd.counting = True
+    crowd.counted_from = time.perf_counter()
     await asyncio.sleep(seconds)
-    crowd.counting = False
-    crowd.tally.seconds = time.perf_counter() - started
-    crowd.stopping = True
+    crowd.counted_until = time.perf_counter()
+    crowd.tally.seconds = crowd.counted_until - crowd.counted_from
+    _, waiting = await asyncio.wait([user.gone for user in everyone], timeout=patience)
+    for user in everyone:
+        if user.gone in waiting:
+            user.leave(satisfied=False)
     await asyncio.gather(*(user.gone for user in everyone))
     return crowd.tally
 

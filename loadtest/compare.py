@@ -52,7 +52,7 @@ def measure(server: ServerProcess, requests: Sequence[bytes], args: argparse.Nam
         run_crowd(server.host, server.port, requests, users=args.users, seconds=args.seconds, warm_up=args.warm_up)
     )
     after, cpu = server.get("/stats")["batcher"], server.cpu_seconds() - cpu
-    into.rates.append(len(tally.latencies) / tally.seconds)
+    into.rates.append(tally.answered / tally.seconds)
     into.latencies += tally.latencies
     for reason, count in tally.failures.items():
         into.failures[reason] = into.failures.get(reason, 0) + count
@@ -63,7 +63,7 @@ def measure(server: ServerProcess, requests: Sequence[bytes], args: argparse.Nam
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 1 if any request failed."""
+    """Run the command line; the exit status is 1 if any request failed, or none was answered."""
     parser = argparse.ArgumentParser(
         prog="python -m loadtest.compare", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures = {mode: {"summary": summaries[mode], "rates": measured[mode].rates} for mode in MODES}
         with open(args.json, "wb") as file:  # noqa: PTH123 - the user's own path
             file.write(orjson.dumps({"arguments": vars(args), "modes": figures}, option=orjson.OPT_INDENT_2))
-    return int(any(summary["failures"] for summary in summaries.values()))
+    return int(any(summary["failures"] or not summary["requests_per_second"] for summary in summaries.values()))
 
 
 def _table(title: str, summaries: dict[str, dict[str, Any]]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -47,12 +48,12 @@ def create_app(service: Service, description: dict[str, Any], lifespan: Lifespan
     async def predict(request: Request) -> Response:
         probabilities = wants_probabilities(request.query_params.get("probabilities"))
         timeout = service.timeout(request.headers.get("canopy-deadline-ms"))
-        _require_json(request.headers.get("content-type"))
+        _require_json(request.headers)
         body = await _read(request, service.max_body_bytes)
         answer = await _answered(request, service, service.submit(body, timeout))
         return Response(
             encode(answer, probabilities=probabilities),
-            headers={"Canopy-Model": str(answer.model)},
+            headers={"Canopy-Model": answer.model.header},
             media_type="application/json",
         )
 
@@ -73,9 +74,11 @@ def _json(document: dict[str, Any], status: int = 200, headers: dict[str, str] |
     return Response(orjson.dumps(document), status, headers, "application/json")
 
 
-def _require_json(content_type: str | None) -> None:
-    if content_type is None:
-        return
+def _require_json(headers: Headers) -> None:
+    """Refuse a body that is said to be compressed, or something else than JSON; it may say nothing."""
+    if (encoding := headers.get("content-encoding", "identity").strip().lower()) != "identity":
+        raise UnsupportedMediaType(f"the content encoding is {encoding!r}; send the body as it is")
+    content_type = headers.get("content-type", "application/json")
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != "application/json" and not (
         media_type.startswith("application/") and media_type.endswith("+json")

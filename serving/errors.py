@@ -87,7 +87,7 @@ def problem_response(error: Exception) -> Response:
         problem = Problem(error.status_code, phrase.lower().replace(" ", "-"), phrase)
         detail = error.detail
         headers.update(error.headers or {})
-    elif (known := PROBLEMS.get(type(error))) is not None:
+    elif (known := next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), None)) is not None:
         problem, detail = known, str(error)
     else:
         problem = Problem(500, "internal-error", "The server failed")

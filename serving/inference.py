@@ -48,7 +48,7 @@ class Inference:
 
         Raises:
             ModelNotReady: no model is loaded.
-            ValueError: the engine returned an array of the wrong shape, or probabilities that are not finite.
+            ValueError: the engine returned an array of the wrong shape, or numbers that are not finite.
         """
         model = self._handle.model
         if model is None:
@@ -86,6 +86,8 @@ class Inference:
         labels, probabilities = prediction.labels, prediction.probabilities
         if labels.shape != (len(rows),):
             raise ValueError(f"the engine returned labels of shape {labels.shape} for {len(rows)} rows")
+        if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+            raise ValueError("the engine returned labels that are not finite")
         if probabilities is not None:
             if probabilities.ndim != 2 or len(probabilities) != len(rows):
                 raise ValueError(f"the engine returned probabilities of shape {probabilities.shape}")

@@ -1,6 +1,7 @@
 """The model in service: a handle that is swapped, never changed."""
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from forest import Engine
 
@@ -21,6 +22,11 @@ class Model:
 
     def __str__(self) -> str:
         return f"{self.name}/{self.version}"
+
+    @property
+    def header(self) -> str:
+        """The model for the header Canopy-Model; what is not printable ASCII in its name is percent-encoded."""
+        return quote(str(self), safe=" !#$&'()*+,/:;=?@[]^`{|}")
 
 
 class ModelHandle:

@@ -1,9 +1,9 @@
 """The connection: uvicorn's httptools protocol, which tells a waiting request when its client hangs up."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 EXTENSION: Final = "canopy.connection"
 """Key in the ASGI scope's ``extensions`` under which a request finds its Connection."""
@@ -18,10 +18,12 @@ class Connection(HttpToolsProtocol):
     Attributes:
         on_lost: called when the client has gone, while a request waits for its answer.
         lost: whether the client has gone.
+        running: the request that the application is answering; pipelined ones wait behind it.
     """
 
     on_lost: Callable[[], object] | None = None
     lost = False
+    running: RequestResponseCycle | None = None
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -31,13 +33,25 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by either side."""
         self.lost = True
+        if self.running is not None:  # uvicorn looks at the newest request only
+            self.running.disconnected = True
+            self.running.message_event.set()
         super().connection_lost(exc)
         if self.on_lost is not None:
             self.on_lost()
 
     def shutdown(self) -> None:
-        """The server drains: a request is accepted, and answered, once its body has been read to the end."""
-        if self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete:
-            self.transport.close()
+        """The server drains: the requests whose bodies have been read to the end are answered, and nothing more."""
+        accepted = [
+            cycle
+            for cycle in (self.running, *(cycle for cycle, _ in reversed(self.pipeline)))
+            if cycle is not None and not cycle.more_body and not cycle.response_complete
+        ]
+        if accepted:
+            accepted[-1].keep_alive = False
         else:
-            super().shutdown()
+            self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's own type
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)

@@ -23,7 +23,7 @@ class DrainingServer(uvicorn.Server):
     2. For ``delay`` seconds it goes on serving, so that a load balancer notices. A second signal ends the delay.
     3. It stops listening, and closes the connections on which no whole request was read (``Connection.shutdown``).
     4. It answers the requests that it has read. After ``timeout`` seconds it answers what is still queued with 503,
-       and gives the running call a few seconds more.
+       and gives the running call five seconds more.
     5. The application's lifespan ends. A second SIGINT during 3 to 5 stops at once.
 
     Args:
@@ -53,6 +53,7 @@ class DrainingServer(uvicorn.Server):
         signal.signal(signal.SIGTERM, self._leave)
         with contextlib.suppress(KeyboardInterrupt):
             super().run(sockets)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left to do takes a second at most
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """See ``uvicorn.Server.handle_exit``."""

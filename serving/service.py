@@ -1,6 +1,7 @@
 """What answers requests, whatever brings them: decode, queue, encode."""
 
 import asyncio
+import re
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from serving.errors import BadParameter, ModelNotReady, NoProbabilities
 from serving.inference import Answer
 from serving.model import ModelHandle
 
+_DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -74,11 +76,8 @@ class Service:
         """
         if header is None:
             return self._deadline
-        try:
-            milliseconds = float(header)
-        except ValueError:
-            milliseconds = 0.0
-        if not milliseconds > 0:
+        milliseconds = float(header) if _DECIMAL.fullmatch(header) else 0.0
+        if milliseconds == 0:
             raise BadParameter(f"Canopy-Deadline-Ms must be a positive number of milliseconds, not {header!r}")
         return min(self._deadline, milliseconds / 1000)
 

@@ -24,7 +24,7 @@ import registry
 import server
 from forest import Engine, Prediction
 
-RAISES, WRONG_SHAPE, NOT_FINITE, HANGS = -1.0, -2.0, -3.0, -4.0
+RAISES, WRONG_SHAPE, NOT_FINITE, HANGS, STOPS, NAN_LABEL = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0
 """Elevations of rows that make the engine fail, each in its own way."""
 
 CLASSES = np.arange(1, 8)
@@ -48,10 +48,14 @@ class StubEngine:
             time.sleep(3600)
         if RAISES in elevations:
             raise ArithmeticError("this row is poison")
+        if STOPS in elevations:
+            next(iter(()))
         probabilities = np.eye(7)[elevations.astype(int) % 7]
         if NOT_FINITE in elevations:
             probabilities[0] = np.nan
         labels = CLASSES[elevations.astype(int) % 7]
+        if NAN_LABEL in elevations:
+            labels = np.where(elevations == NAN_LABEL, np.nan, labels)
         return Prediction(labels[1:] if WRONG_SHAPE in elevations else labels, probabilities)
 
 

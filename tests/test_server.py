@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -149,10 +150,48 @@ def test_a_bad_setting_is_one_line_that_names_its_key(
     assert_one_line(run(*options, environment=environment), 2, key)
 
 
+@contextmanager
+def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that does not outlive the test."""
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_of_two_servers_started_at_once_on_one_port_one_ends(store: Store) -> None:
+    """Whoever comes second says so and ends, even if neither serves yet."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+    command = [sys.executable, str(ROOT / "server.py"), "--port", port, "--tracking-uri", store.tracking_uri]
+    with started(command) as one, started(command) as other:
+        while one.poll() is None and other.poll() is None:
+            pass
+        loser, winner = (one, other) if one.poll() is not None else (other, one)
+        assert loser.returncode == 1
+        assert loser.stderr is not None
+        assert "CANOPY_PORT" in loser.stderr.read()
+        assert winner.poll() is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("a..b", id="no-name"),
+        pytest.param("name.invalid", id="unknown"),
+        pytest.param("192.0.2.1", id="other"),
+    ],
+)
+def test_a_bad_host_is_one_line(store: Store, host: str) -> None:
+    """The line names the host and its setting."""
+    assert_one_line(run("--host", host, "--tracking-uri", store.tracking_uri), 1, host, "CANOPY_HOST")
+
+
 def test_when_ready_it_prints_a_curl_that_works(store: Store) -> None:
     """The log has the address and a request to paste; SIGTERM then ends the process with status 0."""
     command = [sys.executable, str(ROOT / "server.py"), "--port", "0", "--tracking-uri", store.tracking_uri]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with started(command) as process:
         assert process.stderr is not None
         curl = next(line for line in process.stderr if "curl" in line)
         address, body = curl.split()[2], curl.split("-d ")[1].strip().strip("'")

@@ -43,7 +43,7 @@ def test_mlflows_own_variable_names_the_store() -> None:
             [], {"CANOPY_BATCHING": "maybe"}, r"CANOPY_BATCHING: is none of on, off \(got 'maybe'\)", id="word"
         ),
         pytest.param(
-            ["--max-rows-per-request", "2000"], {}, "CANOPY_MAX_ROWS_PER_REQUEST: 2000 is above 1024", id="above-batch"
+            ["--max-rows-per-request", "2000"], {}, "--max-rows-per-request: 2000 is above 1024", id="above-batch"
         ),
         pytest.param(
             [], {"CANOPY_MAX_ROWS_PER_REQUEST": "50", "CANOPY_MAX_QUEUE_ROWS": "20"}, "MAX_QUEUE_ROWS", id="above-queue"
@@ -67,7 +67,7 @@ def test_a_bad_value_names_its_key(arguments: list[str], environment: dict[str, 
 )
 def test_rows_per_request_never_exceed_a_batch_or_the_queue(environment: dict[str, str], rows: int) -> None:
     """Unless it is set, the limit is 1000 or whatever is lower."""
-    assert Settings.read([], environment).rows_per_request == rows
+    assert Settings.read([], environment).max_rows_per_request == rows
 
 
 def test_misspelt_variables_are_noticed() -> None:

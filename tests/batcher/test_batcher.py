@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -368,8 +369,101 @@ def test_an_engine_that_returns_too_few_results_fails_its_items() -> None:
 
         for nonsense, reason in (([], "0 results for 1 items"), (None, "NoneType"), (7, "int")):
             broken = Bench(lambda _, nonsense=nonsense: nonsense)  # type: ignore[misc]
-            with pytest.raises(EngineFailed, match=reason):
+            with pytest.raises(EngineFailed) as failed:
                 await broken.batcher.submit("x")
+            assert reason in str(failed.value.__cause__)
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("in_thread", [pytest.param(True, id="thread"), pytest.param(False, id="loop")])
+def test_stop_iteration_is_a_failure_like_any_other(in_thread: bool) -> None:
+    """The one exception that no future can carry does not stop the batcher."""
+
+    def engine(items: list[str]) -> list[str]:
+        return [next(iter(())) if item == "empty" else item for item in items]
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            batcher: Batcher[str, str] = Batcher(engine, executor=executor if in_thread else None)
+            first, second = batcher.submit("empty"), batcher.submit("x")
+            with pytest.raises(EngineFailed):
+                await first
+            assert await second == "x"
+
+    asyncio.run(main())
+
+
+def test_a_failed_batch_and_the_queue_take_turns() -> None:
+    """While a batch is searched for its guilty items, others are served, and what is retried counts as waiting."""
+
+    async def main() -> None:
+        bench = Bench(failing_on(set(range(16))), seconds=lambda _: 1.0)
+        guilty = [bench.batcher.submit(number) for number in range(16)]
+        await asyncio.sleep(1.5)
+        assert bench.batcher.statistics().queued_items == 8  # the other half is in the engine
+        with pytest.raises(DeadlineUnreachable):
+            bench.batcher.submit(98, timeout=0.1)
+        assert await bench.latency(99) <= 2.5
+        assert not any(future.done() for future in guilty)
+        await asyncio.wait(guilty)
+
+    run_virtually(main())
+
+
+def test_a_deadline_passes_on_time_while_a_failed_batch_is_retried() -> None:
+    """An item that went back to wait after a failure is told when its time is over."""
+
+    async def main() -> None:
+        bench = Bench(failing_on(set(range(16))), seconds=lambda _: 1.0)
+        others = [bench.batcher.submit(number) for number in range(15)]
+        with pytest.raises(DeadlineExceeded):
+            await bench.batcher.submit(15, timeout=2.5)
+        assert bench.loop.time() == pytest.approx(2.5, abs=0.001)
+        await asyncio.wait(others)
+
+    run_virtually(main())
+
+
+def test_large_requests_are_refused_early_rather_than_expired() -> None:
+    """The backlog counts a call for each request that shares none: nobody is accepted who must then be failed."""
+
+    async def main() -> None:
+        bench = Bench(seconds=lambda _: 1.0, timeout=12.5)
+        bench.batcher.learn(600, 1.0)
+        accepted = []
+        refused = 0
+        for number in range(30):
+            try:
+                accepted.append(bench.batcher.submit(number, 600))
+            except DeadlineUnreachable:
+                refused += 1
+            await asyncio.sleep(0)
+        assert refused >= 15
+        await asyncio.gather(*accepted)
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("timeout", [0.0, -1.0, float("nan")])
+def test_a_timeout_that_is_no_time_is_refused(timeout: float) -> None:
+    """A caller that cannot wait at all, or says nonsense, is told so."""
+
+    async def main() -> None:
+        with pytest.raises(ValueError, match="not above 0"):
+            Bench().batcher.submit("x", timeout=timeout)
+
+    run_virtually(main())
+
+
+def test_an_idle_engine_serves_whom_it_can_within_the_shortest_deadline() -> None:
+    """A deadline bounds the time in the queue: with nothing ahead, the shortest is met, and two share a call."""
+
+    async def main() -> None:
+        bench = Bench()
+        assert await bench.latency("x") > 0.005
+        first, second = (bench.batcher.submit(name, timeout=0.0001) for name in "ab")
+        assert [await first, await second] == ["a", "b"]
 
     run_virtually(main())
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.cost import CostModel, Crowd
+from batcher.cost import CostModel
+from batcher.crowd import Crowd
 
 SECONDS = st.floats(min_value=1e-6, max_value=10)
 ROWS = st.integers(min_value=1, max_value=4096)
@@ -44,7 +45,7 @@ def test_the_past_is_forgotten() -> None:
 
 @given(st.lists(st.tuples(ROWS, SECONDS), min_size=1, max_size=40))
 def test_costs_are_never_negative(batches: list[tuple[int, float]]) -> None:
-    """Whatever is observed, neither part is negative and the line goes through the mean."""
+    """Whatever is observed, neither part is negative."""
     cost = CostModel()
     for rows, seconds in batches:
         cost.observe(rows, seconds)

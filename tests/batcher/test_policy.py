@@ -3,12 +3,13 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from batcher import DeadlineUnreachable, Limits, QueueFull
-from batcher.cost import CostModel, Crowd
-from batcher.policy import FLUSH, Flush, WaitUntil, drain_seconds, flush_or_wait, refuse, seconds_left
+from batcher.cost import CostModel
+from batcher.crowd import Crowd
+from batcher.policy import FLUSH, Flush, WaitUntil, flush_or_wait, refuse, seconds_for, seconds_left
 
 COST = CostModel(fixed=0.005, per_row=0.00005, observed=True)
 LIMITS = Limits(max_batch_rows=100, max_queue_rows=1000, max_wait=0.002)
@@ -35,6 +36,12 @@ def decide(*, callers: int, gap: float, rows: int, items: int | None = None, lim
 def test_an_idle_engine_starts_at_once(callers: int, gap: float, rows: int) -> None:
     """Without company that is worth waiting for, a batch starts at once."""
     assert decide(callers=callers, gap=gap, rows=rows) == FLUSH
+
+
+def test_company_that_would_not_fit_is_not_waited_for() -> None:
+    """One request that fills more than half of a batch has nothing to gain from another of its size."""
+    assert decide(callers=2, gap=0.0001, rows=60, items=1) == FLUSH
+    assert isinstance(decide(callers=2, gap=0.0001, rows=40, items=1), WaitUntil)
 
 
 def test_an_idle_engine_waits_for_the_rest_of_a_fast_crowd() -> None:
@@ -79,17 +86,35 @@ def test_no_wait_exceeds_its_bound(
         assert isinstance(decision, Flush)
 
 
-@given(n=st.integers(1, 50), m=st.integers(1, 50), gap=st.floats(0, 0.01))
-def test_waiting_is_chosen_only_if_it_lowers_the_sum_of_latencies(n: int, m: int, gap: float) -> None:
+@given(
+    n=st.integers(1, 50),
+    m=st.integers(1, 50),
+    size=st.integers(1, 5),
+    gap=st.floats(0, 0.003),
+    fixed=st.floats(0.001, 0.1),
+    per_row=st.floats(0, 0.0005),
+)
+def test_waiting_is_chosen_exactly_if_it_lowers_the_sum_of_latencies(
+    n: int, m: int, size: int, gap: float, fixed: float, per_row: float
+) -> None:
     """The rule agrees with adding up everybody's latency under both choices, as its docstring derives it."""
-    a, b = 0.005, 0.00005
     last = m * gap
+    ours, theirs = per_row * size * n, per_row * size * m
     arrivals = [gap * (i + 1) for i in range(m)]
-    at_once = n * (a + b * n) + sum(max(a + b * n, last) + a + b * m - arrival for arrival in arrivals)
-    waited = n * (last + a + b * (n + m)) + sum(last + a + b * (n + m) - arrival for arrival in arrivals)
-    decision = decide(callers=n + m, gap=gap, rows=n, limits=Limits(max_batch_rows=1000, max_wait=1.0))
-    if isinstance(decision, WaitUntil):
-        assert waited < at_once + 1e-9
+    at_once = n * (fixed + ours) + sum(fixed + ours + fixed + theirs - arrival for arrival in arrivals)
+    waited = n * (last + fixed + ours + theirs) + sum(last + fixed + ours + theirs - arrival for arrival in arrivals)
+    assume(abs(waited - at_once) > 1e-6)
+    assume(m * (fixed - ours) / (n + m) > 0.001)  # a wait that timers can tell
+    decision = flush_or_wait(
+        Limits(max_batch_rows=1000, max_wait=60.0),
+        CostModel(fixed=fixed, per_row=per_row, observed=True),
+        Crowd(n + m, gap, 10.0),
+        now=10.0,
+        rows=n * size,
+        items=n,
+        since=10.0,
+    )
+    assert isinstance(decision, WaitUntil) == (waited < at_once)
 
 
 def test_an_overdue_batch_is_expected_to_take_as_long_again_as_it_is_late() -> None:
@@ -102,13 +127,14 @@ def test_an_overdue_batch_is_expected_to_take_as_long_again_as_it_is_late() -> N
     [
         pytest.param(LIMITS, 0, 0, 0, id="nothing"),
         pytest.param(LIMITS, 100, 100, 1, id="one-full-batch"),
-        pytest.param(LIMITS, 101, 3, 2, id="two-batches"),
+        pytest.param(LIMITS, 101, 101, 2, id="two-batches"),
+        pytest.param(LIMITS, 180, 3, 3, id="large-items-share-nothing"),
         pytest.param(Limits(max_batch_items=1), 100, 20, 20, id="unbatched"),
     ],
 )
 def test_the_backlog_is_counted_in_calls_and_rows(limits: Limits, rows: int, items: int, calls: int) -> None:
     """Batches cost their fixed part each, rows their own."""
-    assert drain_seconds(limits, COST, rows, items) == pytest.approx(0.005 * calls + 0.00005 * rows)
+    assert seconds_for(limits, COST, rows, items) == pytest.approx(0.005 * calls + 0.00005 * rows)
 
 
 def test_with_nothing_ahead_everything_is_admitted() -> None:
@@ -125,12 +151,19 @@ def test_a_full_queue_refuses_until_there_is_room() -> None:
 
 
 def test_a_backlog_beyond_the_deadline_refuses_until_it_has_shrunk() -> None:
-    """Retry-After is the time after which the same request could be answered within its deadline."""
-    finish = 0.25 + 10 * 0.005 + 1000 * 0.00005
-    error = refuse(LIMITS, COST, rows=1, timeout=0.1, queued_rows=999, queued_items=999, running=0.25)
+    """Retry-After is the time after which the same request would have to wait no longer than it can."""
+    ahead = 0.25 + 9 * 0.005 + 900 * 0.00005
+    queue = {"queued_rows": 999, "queued_items": 999}
+    error = refuse(LIMITS, COST, rows=1, timeout=0.1, **queue, running=0.25)
     assert isinstance(error, DeadlineUnreachable)
-    assert error.retry_after == pytest.approx(finish - 0.1)
-    assert refuse(LIMITS, COST, rows=1, timeout=finish, queued_rows=999, queued_items=999, running=0.25) is None
+    assert error.retry_after == pytest.approx(ahead - 0.1)
+    assert refuse(LIMITS, COST, rows=1, timeout=ahead + 1e-9, **queue, running=0.25) is None
+
+
+def test_who_shares_the_next_batch_has_nothing_ahead() -> None:
+    """What is queued but leaves room in the same batch costs a newcomer no waiting."""
+    assert refuse(LIMITS, COST, rows=1, timeout=1e-6, queued_rows=50, queued_items=50, running=None) is None
+    assert refuse(LIMITS, COST, rows=1, timeout=1e-6, queued_rows=100, queued_items=100, running=None) is not None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from loadtest.process import ServerProcess
 from preprocessing import schema
 from tests.conftest import Start
-from tests.stub_server import NOT_FINITE, RAISES, WRONG_SHAPE
+from tests.stub_server import NAN_LABEL, NOT_FINITE, RAISES, STOPS, WRONG_SHAPE
 from tests.support import Client, Reply, label, rows, wait_for
 
 GOOD = json.dumps({"features": schema.EXAMPLE}).encode()
@@ -84,10 +84,15 @@ JSON = {"Content-Type": "application/json"}
         pytest.param(
             "POST", "/predict", GOOD, {"Content-Type": "text/csv"}, 415, "unsupported-media-type", id="not-json"
         ),
+        pytest.param(
+            "POST", "/predict", GOOD, JSON | {"Content-Encoding": "gzip"}, 415, "unsupported-media-type", id="gzip"
+        ),
         pytest.param("POST", "/predict?probabilities=maybe", GOOD, JSON, 400, "bad-parameter", id="query"),
         pytest.param("POST", "/predict", GOOD, JSON | {"Canopy-Deadline-Ms": "soon"}, 400, "bad-parameter", id="word"),
         pytest.param("POST", "/predict", GOOD, JSON | {"Canopy-Deadline-Ms": "0"}, 400, "bad-parameter", id="zero"),
         pytest.param("POST", "/predict", GOOD, JSON | {"Canopy-Deadline-Ms": "nan"}, 400, "bad-parameter", id="nan"),
+        pytest.param("POST", "/predict", GOOD, JSON | {"Canopy-Deadline-Ms": "inf"}, 400, "bad-parameter", id="inf"),
+        pytest.param("POST", "/predict", GOOD, JSON | {"Canopy-Deadline-Ms": "-5"}, 400, "bad-parameter", id="minus"),
         pytest.param("GET", "/predict", None, {}, 405, "method-not-allowed", id="wrong-method"),
         pytest.param("GET", "/nowhere", None, {}, 404, "not-found", id="wrong-path"),
     ],
@@ -163,6 +168,8 @@ def slow(start: Start) -> Iterator[ServerProcess]:
         pytest.param(RAISES, id="raises"),
         pytest.param(WRONG_SHAPE, id="returns-too-few"),
         pytest.param(NOT_FINITE, id="returns-nan"),
+        pytest.param(NAN_LABEL, id="returns-nan-as-a-label"),
+        pytest.param(STOPS, id="raises-stop-iteration"),
     ],
 )
 def test_a_row_on_which_the_engine_fails_fails_alone(slow: ServerProcess, poison: float) -> None:
@@ -172,6 +179,7 @@ def test_a_row_on_which_the_engine_fails_fails_alone(slow: ServerProcess, poison
     for elevation, reply in zip(elevations, replies, strict=True):
         if elevation == poison:
             assert_problem(reply, 500, "inference-failed")
+            assert "poison" not in reply.document["detail"], "the model's own words are not for the client"
         else:
             assert reply.document == {"prediction": [label(elevation)]}
 
@@ -203,7 +211,7 @@ def test_a_deadline_header_lowers_the_deadline(slow: ServerProcess) -> None:
 
 def test_a_client_that_hangs_up_takes_its_rows_out_of_the_queue(start: Start) -> None:
     """The rows of a closed connection are freed before the engine gets to them."""
-    with start(fixed=1.0) as server:
+    with start(fixed=3.0) as server:
         busy = threading.Thread(target=lambda: Client(server).predict(1))
         busy.start()
         watcher = Client(server)
