@@ -137,6 +137,8 @@ def tame_mlflow(environment: MutableMapping[str, str]) -> None:
     """Set MLflow's own variables as Canopy wants them, where the user has not; call it before MLflow is imported."""
     environment.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     environment.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # What MLflow prints there has the tracking server's password in it.
+    environment.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     # A server that is down is reported within seconds, not after minutes of silent retries.
     environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 

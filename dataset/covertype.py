@@ -1,8 +1,10 @@
 """The UCI Forest Covertype data in Canopy's terms, and its reader."""
 
 import gzip
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +16,16 @@ LABELS = range(1, 8)
 SAMPLE = Path(__file__).with_name("sample.csv.gz")
 
 _NUMERIC = len(schema.NUMERIC)
-_UCI_WIDTH = len(schema.COLUMNS) + 1
-_OWN_WIDTH = len(schema.FIELDS) + 1
+_UCI = (
+    *schema.NUMERIC,
+    *(f"Wilderness_Area_{name}" for name in schema.UCI_WILDERNESS_AREAS),
+    *(f"Soil_Type_{name}" for name in schema.SOIL_TYPES),
+    LABEL,
+)
+"""UCI's columns in UCI's order, by the schema's names."""
+
+_OWN = (*schema.FIELDS, LABEL)
+"""The columns of the bundled sample."""
 
 
 class DatasetError(ValueError):
@@ -48,31 +58,35 @@ def load_sample() -> Covertype:
 
 
 def read_csv(path: Path) -> Covertype:
-    """Read a CSV file, gzipped if its name ends in .gz, with or without a header.
+    """Read a CSV file, gzipped if its name ends in .gz.
 
-    Two layouts are known by their width: UCI's own 55 columns (ten numbers, Wilderness_Area1..4, Soil_Type1..40,
-    Cover_Type) and the bundled sample's 13 (``schema.FIELDS`` and Cover_Type).
+    Two layouts are known by their width: UCI's own 55 columns (ten numbers, 4 and 40 indicators, Cover_Type), and the
+    bundled sample's 13 (``schema.FIELDS`` and Cover_Type). A header, if there is one, names the columns, in any order;
+    indicators may have UCI's names or the schema's. Without a header they stand in that order, indicators in UCI's.
 
     Raises:
         DatasetError: the content is not that data.
         OSError: the file cannot be read.
     """
     try:
-        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
-            first = lines.readline()
-            header = not _is_number(first.split(",")[0])
-            lines.seek(0)
-            table = np.loadtxt(lines, delimiter=",", dtype=np.float64, skiprows=int(header), ndmin=2)
-    except (ValueError, EOFError, gzip.BadGzipFile) as error:
+        with _open(path) as file:
+            lines = file.read().splitlines()
+        names = _header(lines)
+        lines = lines[names is not None :]
+        table = np.loadtxt(lines, delimiter=",", dtype=np.float64, ndmin=2) if any(lines) else np.empty((0, 0))
+    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DatasetError(f"{path}: {error}") from None
     if not len(table):
         raise DatasetError(f"{path}: has no rows")
-    first_line = 1 + header
-    if table.shape[1] == _UCI_WIDTH:
-        return from_uci(table[:, :-1], table[:, -1], origin=str(path), first_line=first_line)
-    if table.shape[1] == _OWN_WIDTH:
-        return _checked(table[:, :-1], table[:, -1], str(path), first_line)
-    raise DatasetError(f"{path}: has {table.shape[1]} columns, not UCI's {_UCI_WIDTH} or the sample's {_OWN_WIDTH}")
+    layout = {len(layout): layout for layout in (_UCI, _OWN)}.get(table.shape[1])
+    if layout is None:
+        raise DatasetError(f"{path}: has {table.shape[1]} columns, not UCI's {len(_UCI)} or the sample's {len(_OWN)}")
+    origin, first_line = str(path), 1 if names is None else 2
+    if names is not None:
+        table = table[:, _positions(names, layout, origin)]
+    if layout is _UCI:
+        return from_uci(table[:, :-1], table[:, -1], origin=origin, first_line=first_line)
+    return _checked(table[:, :-1], table[:, -1], origin, first_line)
 
 
 def from_uci(table: NDArray[np.float64], labels: NDArray[np.float64], *, origin: str, first_line: int = 1) -> Covertype:
@@ -98,6 +112,32 @@ def from_uci(table: NDArray[np.float64], labels: NDArray[np.float64], *, origin:
     return _checked(np.hstack([table[:, :_NUMERIC], codes]), labels, origin, first_line)
 
 
+def _open(path: Path) -> TextIO:
+    # A byte order mark, which spreadsheets write, is no part of the first name.
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return path.open(encoding="utf-8-sig")
+
+
+def _header(lines: list[str]) -> list[str] | None:
+    """The names in the first line, in the schema's terms; None if it has numbers."""
+    names = [name.strip().strip('"') for name in lines[0].split(",")] if lines else [""]
+    try:
+        float(names[0])
+    except ValueError:
+        return [schema.UCI_ALIASES.get(name, name) for name in names]
+    return None
+
+
+def _positions(names: list[str], layout: tuple[str, ...], origin: str) -> list[int]:
+    """Where each column of a layout stands in a file with these names."""
+    if sorted(names) != sorted(layout):
+        unknown = [name for name in names if name not in layout]
+        missing = [name for name in layout if name not in names]
+        raise DatasetError(f"{origin}: the header has other columns: unknown {unknown}, missing {missing}")
+    return [names.index(name) for name in layout]
+
+
 def _checked(rows: NDArray[np.float64], labels: NDArray[np.float64], origin: str, first_line: int) -> Covertype:
     _require(np.isfinite(rows).all(axis=1), "a value is not finite", origin, first_line)
     for name, size in (("Wilderness_Area", len(schema.WILDERNESS_AREAS)), ("Soil_Type", len(schema.SOIL_TYPES))):
@@ -111,11 +151,3 @@ def _require(good: ArrayLike, fault: str, origin: str, first_line: int) -> None:
     flags = np.asarray(good)
     if not flags.all():
         raise DatasetError(f"{origin}: line {first_line + int(flags.argmin())}: {fault}")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -2,10 +2,18 @@
 
 import re
 
+_SECRETS = [
+    (re.compile(r"://\S*@"), "://"),
+    (re.compile(r"(?i)\b(password|token|secret|pwd)=[^&\s]*"), r"\1=..."),
+]
+
 
 def one_line(text: object) -> str:
-    """A message for a log: on one line, and without the name and password that an address in it may carry."""
-    return re.sub(r"://[^/@\s]*@", "://", " ".join(str(text).split()))
+    """A message for a log: on one line, and without the names, passwords and tokens that an address may carry."""
+    line = " ".join(str(text).split())
+    for pattern, replacement in _SECRETS:
+        line = pattern.sub(replacement, line)
+    return line
 
 
 class RegistryError(Exception):

@@ -41,13 +41,15 @@ def load(uri: ModelURI, tracking_uri: str, engine: EngineChoice = "auto") -> tup
     mlflow.set_registry_uri(tracking_uri)
     folder = Path(tempfile.mkdtemp(prefix="canopy-model-"))
     built: Engine | None = None
+    remedy = "; if its files are gone, `make train` makes a new version"
     try:
         path = mlflow.artifacts.download_artifacts(artifact_uri=version.uri, dst_path=str(folder))
+        remedy = ""
         built = _build(path, engine)
     except RegistryError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}{remedy}"
         raise UnusableModel(f"{version.name}/{version.number} cannot be loaded: {reason}") from error
     finally:
         if isinstance(built, PyfuncEngine):

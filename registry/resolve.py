@@ -10,8 +10,6 @@ from typing import Any
 from registry.errors import ModelNotFound, StoreUnavailable
 from registry.uri import ModelURI
 
-_REMEDY = "run `make train`, which trains, registers and promotes one"
-
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
@@ -43,14 +41,14 @@ def resolve(uri: ModelURI, tracking_uri: str) -> ModelVersion:
         StoreUnavailable: the server or store cannot be used.
     """
     if (path := _sqlite_path(tracking_uri)) is not None and not path.is_file():
-        raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_REMEDY}")
+        raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_remedy(uri, tracking_uri)}")
     from mlflow import MlflowClient
 
     with _translated(uri, tracking_uri):
-        return ModelVersion(uri.name, _find(MlflowClient(tracking_uri, tracking_uri), uri))
+        return ModelVersion(uri.name, _find(MlflowClient(tracking_uri, tracking_uri), uri, tracking_uri))
 
 
-def _find(client: Any, uri: ModelURI) -> str:  # noqa: ANN401 - mlflow is imported late
+def _find(client: Any, uri: ModelURI, tracking_uri: str) -> str:  # noqa: ANN401 - mlflow is imported late
     if uri.kind == "version":
         return str(client.get_model_version(uri.name, uri.selector).version)
     if uri.kind == "alias":
@@ -64,7 +62,15 @@ def _find(client: Any, uri: ModelURI) -> str:  # noqa: ANN401 - mlflow is import
     versions = client.search_model_versions(f"name='{uri.name}'")
     there = ", ".join(f"{v.version} in {v.current_stage}" for v in sorted(versions, key=lambda v: int(v.version)))
     raise ModelNotFound(
-        f"{uri.name} has no version in stage {uri.selector} (it has {there or 'none'}): promote one, or {_REMEDY}"
+        f"{uri.name} has no version in stage {uri.selector} (it has {there or 'none'}): promote one, or "
+        + _remedy(uri, tracking_uri)
+    )
+
+
+def _remedy(uri: ModelURI, tracking_uri: str) -> str:
+    return (
+        "run `make train`, which trains, registers and promotes one "
+        f"(with ARGS='--name {uri.name} --tracking-uri {tracking_uri}' where these are not its defaults)"
     )
 
 
@@ -78,17 +84,26 @@ def _translated(uri: ModelURI, tracking_uri: str) -> Iterator[None]:
     try:
         yield
     except (UnsupportedModelRegistryStoreURIException, SQLAlchemyError, OSError, ImportError) as error:
-        raise StoreUnavailable(f"the MLflow store {tracking_uri} cannot be used: {error}") from None
+        raise StoreUnavailable(
+            f"the MLflow store {tracking_uri} cannot be used (check MLFLOW_TRACKING_URI): {error}"
+        ) from None
     except MlflowException as error:
         # A missing alias is reported as an invalid parameter.
         missing_alias = uri.kind == "alias" and error.error_code == "INVALID_PARAMETER_VALUE"
         if error.error_code == "RESOURCE_DOES_NOT_EXIST" or missing_alias:
             raise ModelNotFound(
-                f"the registry has no {uri.name} with {uri.kind} {uri.selector}: register or promote it, or {_REMEDY}"
+                f"the registry has no {uri.name} with {uri.kind} {uri.selector}: register or promote it, or "
+                + _remedy(uri, tracking_uri)
             ) from None
         if error.error_code == "INVALID_PARAMETER_VALUE":
             raise ModelNotFound(f"the registry refuses {uri.kind} {uri.selector} of {uri.name}: {error}") from None
-        raise StoreUnavailable(f"the MLflow store {tracking_uri} cannot be used: {error}") from None
+        raise StoreUnavailable(
+            f"the MLflow store {tracking_uri} cannot be used (check MLFLOW_TRACKING_URI): {error}"
+        ) from None
+
+
+def _unavailable(tracking_uri: str, error: Exception) -> str:
+    return f"the MLflow store {tracking_uri} cannot be used (check MLFLOW_TRACKING_URI): {error}"
 
 
 def _sqlite_path(tracking_uri: str) -> Path | None:

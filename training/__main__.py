@@ -6,10 +6,12 @@ options are wrong.
 """
 
 import argparse
+import fcntl
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from registry.errors import one_line
 from settings import EMBEDDED_STORE, MODEL_NAME, STORE, tame_mlflow
@@ -53,8 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tame_mlflow(os.environ)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logger.setLevel(logging.INFO)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in an error that we report
     try:
         _run(args)
+    except KeyboardInterrupt:
+        logger.error("training was interrupted")  # noqa: TRY400 - nobody needs a traceback of it
+        return 1
     except Exception as error:
         logger.debug("traceback", exc_info=True)
         reason = one_line(f"{type(error).__name__}: {error}")
@@ -64,17 +70,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    embedded = args.tracking_uri == EMBEDDED_STORE
-    if embedded:
-        if args.if_missing and not STORE.exists():
-            logger.info("no model yet: training one on the bundled sample")
-        STORE.mkdir(exist_ok=True)
+    if args.tracking_uri != EMBEDDED_STORE:
+        _train(args)
+        return
+    STORE.mkdir(exist_ok=True)
+    # Two processes that create the database at once would spoil it.
+    with (STORE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logger.info("another training is under way: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        _train(args)
+
+
+def _train(args: argparse.Namespace) -> None:
     # Imported late: help and usage errors need not wait for MLflow and scikit-learn.
     from training import data, forest, publish
 
-    publisher = publish.Publisher(args.tracking_uri, args.name, STORE / "artifacts" if embedded else None)
-    if args.if_missing and publisher.versions():
-        return
+    publisher = publish.Publisher(args.tracking_uri, args.name, _artifacts(args.tracking_uri))
+    if args.if_missing:
+        if publisher.versions():
+            return
+        logger.info("no %s yet: training one", args.name)
     source = data.load(args.data)
     recipe = forest.Recipe(trees=args.trees, depth=args.depth, seed=args.seed)
     version = None if args.force else publisher.find(publish.fingerprint(source, recipe))
@@ -89,11 +107,16 @@ def _run(args: argparse.Namespace) -> None:
     logger.info("%s %s version %s, stage %s, alias %s", changed, args.name, version, publish.STAGE, publish.ALIAS)
 
 
+def _artifacts(tracking_uri: str) -> Path | None:
+    """The folder for artifacts beside the file of an SQLite store; MLflow's default is the current directory."""
+    path = tracking_uri.removeprefix("sqlite:///").partition("?")[0]
+    return None if path == tracking_uri else Path(path).resolve().parent / "artifacts"
+
+
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+    return int(text)
 
 
 if __name__ == "__main__":

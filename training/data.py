@@ -1,6 +1,7 @@
 """What a forest is trained on."""
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +44,18 @@ def load(source: str) -> TrainingData:
     if source == "full":
         from sklearn.datasets import fetch_covtype
 
-        table, labels = fetch_covtype(return_X_y=True)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of each attempt; the failure is reported below
+                table, labels = fetch_covtype(return_X_y=True)
+        except OSError as error:
+            raise OSError(
+                f"the full data cannot be downloaded ({error}): check the network or name a CSV file"
+            ) from None
         return TrainingData(source, from_uci(table, labels, origin="fetch_covtype"))
     path = Path(source)
+    if not path.exists():
+        raise FileNotFoundError(f"{source!r} is neither sample, nor full, nor a file")
     return TrainingData(path.name, read_csv(path))
 
 

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
+from mlflow.models.model import MLMODEL_FILE_NAME
 
 from dataset import load_sample
 from training.data import TrainingData, matrix
@@ -41,7 +42,7 @@ class Publisher:
     Args:
         tracking_uri: the tracking server, or the database of an embedded store.
         name: the registered model.
-        artifacts: where an embedded store keeps its artifacts; None leaves that to the tracking server.
+        artifacts: the folder where a store without a server keeps its artifacts; None leaves that to the server.
 
     Raises:
         MlflowException: the store cannot be used.
@@ -60,9 +61,9 @@ class Publisher:
         return sorted(found, key=lambda version: int(version.version), reverse=True)
 
     def find(self, fingerprint: str) -> str | None:
-        """The newest usable version with this fingerprint."""
+        """The newest version with this fingerprint whose model can still be read."""
         for version in self.versions():
-            if version.tags.get(FINGERPRINT) == fingerprint and version.status == "READY":
+            if version.tags.get(FINGERPRINT) == fingerprint and self._has_files(version):
                 return str(version.version)
         return None
 
@@ -115,12 +116,28 @@ class Publisher:
             self._client.transition_model_version_stage(self._name, version, STAGE, archive_existing_versions=True)
         return True
 
+    def _has_files(self, version: ModelVersion) -> bool:
+        try:
+            files = mlflow.artifacts.list_artifacts(artifact_uri=f"models:/{version.name}/{version.version}")
+        except (MlflowException, OSError):
+            return False
+        return any(Path(file.path).name == MLMODEL_FILE_NAME for file in files)
+
     def _experiment(self) -> str:
+        """The experiment of the model; a store whose folder has been moved gets another, for its paths are absolute."""
         experiment = self._client.get_experiment_by_name(self._name)
+        if self._artifacts is None:
+            return str(experiment.experiment_id if experiment else self._client.create_experiment(self._name))
+        location = self._artifacts.as_uri()
+        name = self._name
+        if experiment is not None and experiment.artifact_location.startswith(("file:", "/")):
+            name = f"{self._name} in {self._artifacts}"
+            if experiment.artifact_location == location:
+                return str(experiment.experiment_id)
+            experiment = self._client.get_experiment_by_name(name)
         if experiment is not None:
             return str(experiment.experiment_id)
-        location = None if self._artifacts is None else self._artifacts.as_uri()
-        return str(self._client.create_experiment(self._name, artifact_location=location))
+        return str(self._client.create_experiment(name, artifact_location=location))
 
     def _ensure_name(self) -> None:
         try:

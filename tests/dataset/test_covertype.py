@@ -1,6 +1,7 @@
 """The bundled sample and the reader of UCI's file."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,28 @@ def test_a_header_and_compression_are_recognised(tmp_path: Path) -> None:
     assert len(read_csv(path)) == 1
 
 
+@pytest.mark.parametrize("mark", [pytest.param("", id="plain"), pytest.param("\ufeff", id="byte-order-mark")])
+def test_a_header_decides_what_the_columns_are(tmp_path: Path, sample: Covertype, mark: str) -> None:
+    """Columns are found by their names, in any order, whether indicators have the schema's names or UCI's."""
+    part = sample.take(np.arange(40))
+    wide = np.zeros((40, 54))
+    wide[:, :10] = part.rows[:, :10]
+    wide[np.arange(40), 10 + part.rows[:, 10].astype(int)] = 1
+    wide[np.arange(40), 14 + part.rows[:, 11].astype(int)] = 1
+    tables = {
+        "own": ([*schema.FIELDS, "Cover_Type"], np.column_stack([part.rows, part.labels])),
+        "wide": ([*schema.COLUMNS, "Cover_Type"], np.column_stack([wide, part.labels])),
+    }
+    for name, (columns, table) in tables.items():
+        order = np.random.default_rng(1).permutation(len(columns))
+        path = tmp_path / f"{name}.csv"
+        rows = "\n".join(",".join(f"{value:g}" for value in row) for row in table[:, order])
+        path.write_text(mark + ",".join(columns[i] for i in order) + "\n" + rows, encoding="utf-8")
+        data = read_csv(path)
+        np.testing.assert_array_equal(data.rows, part.rows)
+        np.testing.assert_array_equal(data.labels, part.labels)
+
+
 def test_a_written_sample_reads_back(tmp_path: Path, sample: Covertype) -> None:
     """Writing and reading change nothing."""
     part = sample.take(np.arange(50))
@@ -69,7 +92,9 @@ def test_a_written_sample_reads_back(tmp_path: Path, sample: Covertype) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param("", "no rows|no data", id="empty"),
+        pytest.param("", "no rows", id="empty"),
+        pytest.param("Elevation,Aspect\n", "no rows", id="header-only"),
+        pytest.param(f"Altitude,{','.join(schema.FIELDS[1:])},Cover_Type\n{'1,' * 12}1\n", "Altitude", id="wrong-name"),
         pytest.param("1,2,3\n", "has 3 columns", id="wrong-width"),
         pytest.param(f"{uci_line()}\n1,2\n", "columns", id="ragged"),
         pytest.param(f"{uci_line()}\n{uci_line().replace('2596', 'high')}\n", "high", id="not-a-number"),
@@ -87,7 +112,6 @@ def test_a_written_sample_reads_back(tmp_path: Path, sample: Covertype) -> None:
         ),
     ],
 )
-@pytest.mark.filterwarnings("ignore:loadtxt. input contained no data")  # numpy warns of what we refuse
 def test_what_is_not_the_data_is_refused(tmp_path: Path, content: str, message: str) -> None:
     """The error names the file and the first faulty line."""
     path = tmp_path / "bad.csv"
@@ -97,10 +121,18 @@ def test_what_is_not_the_data_is_refused(tmp_path: Path, content: str, message: 
     assert str(path) in str(caught.value)
 
 
-def test_a_broken_gzip_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda _: b"not gzip", id="not-compressed"),
+        pytest.param(lambda good: good[: len(good) // 2], id="cut-off"),
+        pytest.param(lambda good: good[:500] + b"spoiled" + good[507:], id="flipped"),
+    ],
+)
+def test_a_broken_gzip_is_refused(tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
     """A file that only looks compressed is a fault of the data, not a crash."""
     path = tmp_path / "bad.csv.gz"
-    path.write_bytes(b"not gzip")
+    path.write_bytes(spoil(SAMPLE.read_bytes()))
     with pytest.raises(DatasetError, match=r"bad\.csv\.gz"):
         read_csv(path)
 

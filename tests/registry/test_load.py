@@ -170,6 +170,7 @@ def test_a_version_without_files_is_unusable(place: Place) -> None:
         loaded(place, "Gone")
     message = str(raised.value)
     assert message.startswith("Gone/1 cannot be loaded: ")
+    assert "`make train`" in message
     assert "\n" not in message
 
 

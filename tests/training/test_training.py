@@ -1,6 +1,8 @@
 import json
+import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -278,9 +280,50 @@ def test_the_embedded_store_keeps_everything_in_its_own_folder(
     before = set(workplace.folder.iterdir())
     assert command.main(["--tracking-uri", uri, "--trees", "1", "--data", str(plots), "--if-missing"]) == 0
     assert set(workplace.folder.iterdir()) - before == {folder}
-    assert {path.name for path in folder.iterdir()} == {"mlflow.db", "artifacts"}
+    assert {path.name for path in folder.iterdir()} == {"mlflow.db", "artifacts", "lock"}
     assert len(list((folder / "artifacts").rglob("MLmodel"))) == 1
     assert stages(Store(uri, folder), NAME) == {"1": "Production"}
+
+
+def test_a_version_whose_files_are_gone_is_trained_again(train_here: Callable[..., int], workplace: Store) -> None:
+    """Only a forest that can still be read counts as trained."""
+    assert train_here() == 0
+    logged = client(workplace).get_model_version("Small", "1").source.removeprefix("models:/")
+    (folder,) = (workplace.folder / "artifacts").rglob(logged)
+    shutil.rmtree(folder)
+    assert train_here() == 0
+    assert stages(workplace) == {"1": "Archived", "2": "Production"}
+
+
+def test_a_store_that_was_moved_keeps_new_artifacts_where_it_is_now(
+    train_here: Callable[..., int], workplace: Store, plots: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """In a copy of a store, what is trained anew goes beside the database, and the original is left as it is."""
+    assert train_here() == 0
+    before = set((workplace.folder / "artifacts").rglob("MLmodel"))
+    moved = tmp_path_factory.mktemp("moved")
+    shutil.copy(workplace.folder / "mlflow.db", moved)
+    uri = f"sqlite:///{moved / 'mlflow.db'}"
+    again = ["--tracking-uri", uri, "--name", "Small", "--trees", "2", "--data", str(plots), "--force"]
+    assert command.main(again) == 0
+    assert command.main(again) == 0
+    assert len(list((moved / "artifacts").rglob("MLmodel"))) == 2
+    assert set((workplace.folder / "artifacts").rglob("MLmodel")) == before
+
+
+def test_two_first_trainings_at_once_make_one_version(tmp_path: Path, plots: Path) -> None:
+    """The embedded store is made by one process at a time; the second finds what the first has trained."""
+    folder = tmp_path / "embedded"
+    script = f"""
+import pathlib, sys
+from training import __main__ as command
+command.STORE = pathlib.Path({str(folder)!r})
+command.EMBEDDED_STORE = "sqlite:///" + str(command.STORE / "mlflow.db")
+sys.exit(command.main(["--tracking-uri", command.EMBEDDED_STORE, "--trees", "1", "--data", {str(plots)!r}]))
+"""
+    both = [subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path) for _ in range(2)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert stages(Store(f"sqlite:///{folder / 'mlflow.db'}", folder), NAME) == {"1": "Production"}
 
 
 def test_a_failed_run_registers_nothing(
@@ -362,5 +405,5 @@ def test_exit_status_2_means_wrong_options(train: Run, tmp_path: Path) -> None:
     done = train(["--trees", "0", "--tracking-uri", "sqlite:///mlflow.db"], cwd=tmp_path)
     assert done.returncode == 2
     assert "usage: python -m training" in done.stderr
-    assert "0 is less than 1" in done.stderr
+    assert "0 is not a number of at least 1" in done.stderr
     assert list(tmp_path.iterdir()) == []
