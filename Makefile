@@ -20,14 +20,17 @@ $(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh
 	@sh scripts/setup.sh $*
 
 serve: setup ## serve the registered model, training one on the bundled sample first if there is none
-	@if [ -z "$$CANOPY_MODEL_URI" ]; then $(PY) -m training --if-missing; fi
+	@case "$$CANOPY_MODEL_URI$(ARGS)" in \
+		models:*|*--model-uri*|*--tracking-uri*) ;; \
+		*) $(PY) -m training --if-missing ;; \
+	esac
 	@exec $(PY) server.py $(ARGS)
 
 train: setup ## train, evaluate, register and promote a forest: DATA=sample|full|PATH
-	@exec $(PY) -m training --data $(DATA) $(ARGS)
+	@exec $(PY) -m training --data "$(DATA)" $(ARGS)
 
 test: $(VENV)/.dev ## run the tests
-	@exec $(PY) -m pytest -m "not slow" $(ARGS)
+	@exec $(PY) -m pytest $(ARGS)
 
 lint: $(VENV)/.dev ## check style and types
 	$(PY) -m ruff check .

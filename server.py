@@ -9,6 +9,7 @@ import math
 import os
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tame_mlflow(os.environ)
     raise_file_limit()
     listener = _listen(settings)
-    return 1 if listener is None else _Server(settings, uri, listener).run()
+    if listener is None:
+        return 1
+    # Whatever a library leaves behind when it is stopped half way, a model's files for one, goes with the process.
+    with tempfile.TemporaryDirectory(prefix="canopy-", ignore_cleanup_errors=True) as folder:
+        tempfile.tempdir = folder
+        status, stuck = _Server(settings, uri, listener).run()
+    if stuck:
+        # The interpreter would wait for the engine's thread for ever.
+        logger.warning("the engine does not return: leaving without it")
+        logging.shutdown()
+        os._exit(status)
+    return status
 
 
 _BACKLOG = 4096
@@ -88,17 +100,12 @@ class _Server:
             config, self._service, delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
 
-    def run(self) -> int:
-        """Serve; returns the exit status."""
+    def run(self) -> tuple[int, bool]:
+        """Serve; returns the exit status, and whether the engine is stuck in a call."""
         self._uvicorn.run(sockets=[self._listener])
-        status = int(self._failed)
         self._executor.shutdown(wait=False, cancel_futures=True)
-        if any(outlives(thread, seconds=1) for thread in threading.enumerate() if thread.name.startswith(_ENGINE)):
-            # The interpreter would wait for that thread for ever.
-            logger.warning("the engine does not return: leaving without it")
-            logging.shutdown()
-            os._exit(status)
-        return status
+        stuck = any(outlives(thread, seconds=1) for thread in threading.enumerate() if thread.name.startswith(_ENGINE))
+        return int(self._failed), stuck
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -182,6 +189,7 @@ def _description(settings: Settings) -> dict[str, Any]:
 def _start_logging(level: str) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.captureWarnings(True)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in an error that we report
     logger.setLevel(level.upper())
 
 

@@ -35,11 +35,15 @@ _Named: Any = msgspec.defstruct(
     gc=False,
 )
 
-# msgspec's wording → ours, where ours tells more.
+# What a code may be, for the messages: in a row, and in a record.
+_CODES: Final = {
+    "Wilderness_Area": f", a code 0..{len(schema.WILDERNESS_AREAS) - 1}",
+    "Soil_Type": f", a code 0..{len(schema.SOIL_TYPES) - 1}",
+}
 _ALLOWED: Final = {
-    "Wilderness_Area": f"one of {', '.join(schema.WILDERNESS_AREAS)} or a code 0..{len(schema.WILDERNESS_AREAS) - 1}",
+    "Wilderness_Area": f"one of {', '.join(schema.WILDERNESS_AREAS)}{_CODES['Wilderness_Area']}",
     "Soil_Type": (
-        f"one of {schema.SOIL_TYPES[0]}..{schema.SOIL_TYPES[-1]}, a code 0..{len(schema.SOIL_TYPES) - 1}"
+        f"one of {schema.SOIL_TYPES[0]}..{schema.SOIL_TYPES[-1]}{_CODES['Soil_Type']}"
         f" or UCI's number as UCI1..UCI{len(schema.SOIL_TYPES)}"
     ),
 }
@@ -119,10 +123,10 @@ class RowDecoder:
             pass  # the fault is a whole row, which has no field name
         elif match := _FIELD.fullmatch(path):
             field = match["name"] or schema.FIELDS[int(match["index"])]
-            if field in _ALLOWED:
+            if match["name"] is None:
+                reason += f" ({field}{_CODES.get(field, '')})"
+            elif field in _ALLOWED:
                 reason += f" ({field} is {_ALLOWED[field]})"
-            elif match["index"]:
-                reason += f" ({field})"
         return InvalidRow(path, reason)
 
 

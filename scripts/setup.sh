@@ -3,7 +3,8 @@
 # usage: scripts/setup.sh runtime|train|loadtest|dev        (PYTHON names the interpreter, default python3)
 set -eu
 
-group=$1
+cd "$(dirname "$0")/.."
+group=${1:?the dependency group to install}
 python=${PYTHON:-python3}
 venv=.venv
 log=$venv/setup.log
@@ -13,13 +14,16 @@ die() {
     exit 1
 }
 
+[ -f "requirements/$group.txt" ] || die "there is no requirements/$group.txt"
 command -v "$python" >/dev/null ||
     die "$python was not found: install Python 3.11 or newer (Debian: apt-get install python3 python3-venv)"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     die "$("$python" --version) is too old: install Python 3.11 or newer and name it with PYTHON=..."
 
-# An interrupted or outdated environment is made anew rather than repaired.
-if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+# An environment without pip (interrupted) or of another Python is made anew rather than repaired.
+version='import sys; print(sys.version_info[:2])'
+if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1 ||
+    [ "$("$venv/bin/python" -c "$version")" != "$("$python" -c "$version")" ]; then
     "$python" -c 'import ensurepip, venv' 2>/dev/null ||
         die "$python has no venv module: install it (Debian: apt-get install python3-venv)"
     "$python" -m venv --clear "$venv"

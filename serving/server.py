@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import math
 import signal
 import time
@@ -11,6 +12,8 @@ from types import FrameType
 import uvicorn
 
 from serving.service import Service
+
+logger = logging.getLogger("canopy.serving")
 
 _LAST_CALL = 5
 """Seconds that a call of the engine may go on after the drain's timeout."""
@@ -57,7 +60,9 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """See ``uvicorn.Server.handle_exit``."""
-        self._service.draining = True
+        if not self._service.draining:
+            self._service.draining = True
+            logger.info("draining: answering what has been accepted")
         if self._delay and self._exit_at is None and self.started:
             self._exit_at = time.monotonic() + self._delay
         else:
@@ -74,6 +79,7 @@ class DrainingServer(uvicorn.Server):
         giving_up = asyncio.get_running_loop().call_later(self._timeout, self._service.give_up)
         await super().shutdown(sockets)
         giving_up.cancel()
+        logger.info("stopped")
 
     def _leave(self, _signal: int, _frame: FrameType | None) -> None:
         if not self.started:

@@ -111,3 +111,9 @@ def test_lock_files_are_hashed_and_name_no_address(group: str) -> None:
     for entry in entries:
         assert "==" in entry.partition(" ")[0], entry
         assert "--hash=sha256:" in entry, entry
+
+
+def test_no_template_mark_is_left_in_the_documents() -> None:
+    """What a reader sees is finished."""
+    for path in ROOT.glob("*.md"):
+        assert "@@" not in path.read_text(), path
