@@ -41,15 +41,13 @@ def load(uri: ModelURI, tracking_uri: str, engine: EngineChoice = "auto") -> tup
     mlflow.set_registry_uri(tracking_uri)
     folder = Path(tempfile.mkdtemp(prefix="canopy-model-"))
     built: Engine | None = None
-    remedy = "; if its files are gone, `make train` makes a new version"
     try:
         path = mlflow.artifacts.download_artifacts(artifact_uri=version.uri, dst_path=str(folder))
-        remedy = ""
         built = _build(path, engine)
     except RegistryError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}{remedy}"
+        reason = f"{type(error).__name__}: {error}"
         raise UnusableModel(f"{version.name}/{version.number} cannot be loaded: {reason}") from error
     finally:
         if isinstance(built, PyfuncEngine):
@@ -63,7 +61,10 @@ def load(uri: ModelURI, tracking_uri: str, engine: EngineChoice = "auto") -> tup
 def _build(path: str, choice: EngineChoice) -> Engine:
     """Build an engine from a downloaded model."""
     import mlflow
+    from mlflow.models.model import MLMODEL_FILE_NAME
 
+    if not (Path(path) / MLMODEL_FILE_NAME).exists():
+        raise FileNotFoundError("its files are gone; `make train` makes a new version")
     if choice != "pyfunc":
         estimator, reason = _forest(path)
         if estimator is not None:

@@ -79,7 +79,8 @@ class DrainingServer(uvicorn.Server):
         giving_up = asyncio.get_running_loop().call_later(self._timeout, self._service.give_up)
         await super().shutdown(sockets)
         giving_up.cancel()
-        logger.info("stopped")
+        if self._service.draining:
+            logger.info("drained")
 
     def _leave(self, _signal: int, _frame: FrameType | None) -> None:
         if not self.started:
