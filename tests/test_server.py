@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,8 +167,10 @@ def test_of_two_servers_started_at_once_on_one_port_one_ends(store: Store) -> No
         port = str(probe.getsockname()[1])
     command = [sys.executable, str(ROOT / "server.py"), "--port", port, "--tracking-uri", store.tracking_uri]
     with started(command) as one, started(command) as other:
+        give_up = time.monotonic() + 60
         while one.poll() is None and other.poll() is None:
-            pass
+            assert time.monotonic() < give_up, "both servers live on"
+            time.sleep(0.05)
         loser, winner = (one, other) if one.poll() is not None else (other, one)
         assert loser.returncode == 1
         assert loser.stderr is not None
