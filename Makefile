@@ -44,7 +44,7 @@ format: $(VENV)/.dev ## rewrite the code in the house's style
 bench: $(VENV)/.train ## compare batched with unbatched serving under a closed-loop crowd
 	@exec $(PY) -m loadtest.compare $(ARGS)
 
-# dev.txt is resolved first and constrains the others, so that every group agrees on every version.
+# All groups are resolved together first, and that constrains each file, so that they agree on every version.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
 	$(LOCK) pyproject.toml --group dev --group loadtest $(ARGS) -o requirements/all.txt

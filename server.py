@@ -29,6 +29,12 @@ from settings import Settings, SettingsError, tame_mlflow, unknown_variables
 
 logger = logging.getLogger("canopy")
 
+_BACKLOG = 4096
+"""Connections that may wait to be accepted."""
+
+_ENGINE = "inference"
+"""Name of the engine's thread."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal ends it; returns the exit status: 0 after a drain, 1 for a fault that the log names."""
@@ -61,13 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-_BACKLOG = 4096
-"""Connections that may wait to be accepted."""
-
-_ENGINE = "inference"
-"""Name of the engine's thread."""
-
-
 class _Server:
     """One serving process."""
 
@@ -80,7 +79,6 @@ class _Server:
         self._service = Service(
             ModelHandle(),
             RowDecoder(settings.max_rows_per_request),
-            deadline=settings.deadline_ms / 1000,
             max_body_bytes=settings.max_body_bytes,
         )
         app = create_app(self._service, _description(settings), self._lifespan)

@@ -1,50 +1,28 @@
-"""The queue, the worker and the waiting callers. All decisions are policy's; this module carries them out."""
+"""The worker between the queue and the engine. All decisions are policy's; this module carries them out."""
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic
 
 from batcher import policy
 from batcher.cost import CostModel
 from batcher.crowd import Crowd
-from batcher.deadlines import Deadlines
 from batcher.errors import BatchTooLarge, Closed, DeadlineExceeded, EngineFailed
 from batcher.events import BatchEvent, Observer, Statistics
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from batcher.queue import Item, Queue, Result, Waiter
 
 _PAUSE = 10
 """An arrival gap of so many fixed costs of a call ends a crowd: what was known of its rate is forgotten."""
 
 
-class _Waiter(asyncio.Future[Result], Generic[Item, Result]):
-    """A caller's future, which is also its entry in the queue: cancelling it takes its rows out."""
-
-    __slots__ = ("arrived", "deadline", "item", "on_cancel", "rows", "running")
-
-    item: Item
-    rows: int
-    arrived: float
-    deadline: float
-    running: bool
-    on_cancel: Callable[["_Waiter[Item, Result]"], None]
-
-    def cancel(self, msg: object = None) -> bool:
-        if not super().cancel(msg):
-            return False
-        self.on_cancel(self)
-        return True
-
-
 @dataclass(frozen=True, slots=True)
 class _Batch(Generic[Item, Result]):
-    waiters: Sequence[_Waiter[Item, Result]]
+    waiters: Sequence[Waiter[Item, Result]]
     rows: int
     started: float
     expected: float
@@ -89,14 +67,10 @@ class Batcher(Generic[Item, Result]):
         self._cost = CostModel()
         self._crowd = Crowd()
         self._idle_since = float("-inf")
-        self._queue: OrderedDict[_Waiter[Item, Result], None] = OrderedDict()
-        self._queued_rows = 0
+        self._queue: Queue[Item, Result] = Queue()
         self._running: _Batch[Item, Result] | None = None
-        self._suspects: list[Sequence[_Waiter[Item, Result]]] = []
-        self._suspects_next = True
         self._turn_due = False
         self._company_timer: asyncio.TimerHandle | None = None
-        self._deadlines: Deadlines[_Waiter[Item, Result]] = Deadlines()
         self._deadline_timer: asyncio.TimerHandle | None = None
         self._draining = False
         self._drained = asyncio.Event()
@@ -104,16 +78,14 @@ class Batcher(Generic[Item, Result]):
 
     def __repr__(self) -> str:
         state = "draining" if self._draining else "busy" if self._running else "idle"
-        rows, items = self._waiting()
-        return f"<Batcher {state}, {items} items of {rows} rows queued>"
+        return f"<Batcher {state}, {self._queue!r}>"
 
     def statistics(self) -> Statistics:
         """Snapshot of what is queued, what has been done and what was learned."""
         count = self._counts
-        rows, items = self._waiting()
         return Statistics(
-            queued_items=items,
-            queued_rows=rows,
+            queued_items=len(self._queue),
+            queued_rows=self._queue.rows,
             running_rows=self._running.rows if self._running else 0,
             accepted=count["accepted"],
             answered=count["answered"],
@@ -160,32 +132,28 @@ class Batcher(Generic[Item, Result]):
         if not timeout > 0:
             raise ValueError(f"a timeout of {timeout} s is not above 0")
         now = self._clock()
-        queued_rows, queued_items = self._waiting()
         self._crowd.arrival(now, _PAUSE * self._cost.fixed)
         refusal = policy.refuse(
             self._limits,
             self._cost,
             rows=rows,
             timeout=timeout,
-            queued_rows=queued_rows,
-            queued_items=queued_items,
+            queued_rows=self._queue.rows,
+            queued_items=len(self._queue),
             running=self._seconds_left(now),
         )
         if refusal is not None:
             self._counts["refused"] += 1
             raise refusal
 
-        waiter: _Waiter[Item, Result] = _Waiter(loop=self._loop)
+        waiter: Waiter[Item, Result] = Waiter(loop=self._loop)
         waiter.item = item
         waiter.rows = rows
         waiter.arrived = now
         waiter.deadline = now + timeout
-        waiter.running = False
         waiter.on_cancel = self._forget
-        self._queue[waiter] = None
-        self._queued_rows += rows
         self._counts["accepted"] += 1
-        if self._deadlines.add(waiter.deadline, waiter):
+        if self._queue.add(waiter):
             self._watch_deadline(now)
         self._wake()
         return waiter
@@ -208,11 +176,8 @@ class Batcher(Generic[Item, Result]):
         """Refuse new items and fail all that are not in the engine with Closed; the running call is not awaited."""
         self._draining = True
         error = Closed("the batcher was closed before the item was served")
-        for waiter in [*self._queue, *(waiter for waiters in self._suspects for waiter in waiters)]:
+        for waiter in self._queue.clear():
             self._fail(waiter, error, "dropped")
-        self._queue.clear()
-        self._queued_rows = 0
-        self._suspects.clear()
         self._check_drained()
 
     def _wake(self) -> None:
@@ -231,49 +196,28 @@ class Batcher(Generic[Item, Result]):
             return
         now = self._clock()
         self._expire(now)
-        # The parts of a failed batch and the queue take turns, so that neither waits for all of the other.
-        waiters = self._next_suspects() if self._suspects_next or not self._queue else []
-        self._suspects_next = not waiters
-        if self._queue and not waiters:
+        if self._queue:
             decision = self._decide(now)
             if isinstance(decision, policy.WaitUntil):
                 self._company_timer = self._loop.call_later(decision.time - now, self._turn)
             else:
-                waiters = self._take()
-        if waiters:
-            self._start(waiters, now)
+                self._start(self._queue.take(self._limits), now)
         self._check_drained()
 
     def _decide(self, now: float) -> policy.Flush | policy.WaitUntil:
-        if self._draining or self._suspects:
+        if self._draining or self._queue.retrying():
             return policy.FLUSH
         return policy.flush_or_wait(
             self._limits,
             self._cost,
             self._crowd,
             now=now,
-            rows=self._queued_rows,
+            rows=self._queue.rows,
             items=len(self._queue),
-            since=max(next(iter(self._queue)).arrived, self._idle_since),
+            since=max(self._queue.oldest(), self._idle_since),
         )
 
-    def _take(self) -> list[_Waiter[Item, Result]]:
-        """Take the next batch out of the queue: the longest run from its head that fits."""
-        taken: list[_Waiter[Item, Result]] = []
-        rows = 0
-        for waiter in self._queue:
-            rows += waiter.rows
-            if rows > self._limits.max_batch_rows or len(taken) >= self._limits.max_batch_items:
-                break
-            taken.append(waiter)
-        for waiter in taken:
-            del self._queue[waiter]
-            self._queued_rows -= waiter.rows
-        return taken
-
-    def _start(self, waiters: Sequence[_Waiter[Item, Result]], now: float) -> None:
-        for waiter in waiters:
-            waiter.running = True
+    def _start(self, waiters: Sequence[Waiter[Item, Result]], now: float) -> None:
         rows = sum(waiter.rows for waiter in waiters)
         batch = self._running = _Batch(waiters, rows, now, self._cost.seconds(rows))
         items = [waiter.item for waiter in waiters]
@@ -329,7 +273,10 @@ class Batcher(Generic[Item, Result]):
             failure.__cause__ = error
             self._fail(batch.waiters[0], failure, "failed")
         else:
-            self._suspect(batch, now)
+            middle = len(batch.waiters) // 2
+            self._queue.put_back(batch.waiters[middle:])
+            self._queue.put_back(batch.waiters[:middle])
+            self._watch_deadline(now)
         self._wake()
         if self._observer is not None:
             self._observer(
@@ -339,7 +286,7 @@ class Batcher(Generic[Item, Result]):
                     queue_wait=batch.started - batch.waiters[0].arrived,
                     duration=now - batch.started,
                     error=error,
-                    queued_rows=self._queued_rows,
+                    queued_rows=self._queue.rows,
                 )
             )
 
@@ -348,38 +295,12 @@ class Batcher(Generic[Item, Result]):
             return None
         return policy.seconds_left(now, self._running.started, self._running.expected)
 
-    def _suspect(self, batch: _Batch[Item, Result], now: float) -> None:
-        """Put both halves of a failed batch back to wait; who has waited too long already is told so."""
-        for waiter in batch.waiters:
-            waiter.running = False
-            if waiter.deadline <= now:
-                self._fail(waiter, DeadlineExceeded("the deadline passed while a failed batch was retried"), "expired")
-        middle = len(batch.waiters) // 2
-        self._suspects += [batch.waiters[middle:], batch.waiters[:middle]]
-
-    def _next_suspects(self) -> Sequence[_Waiter[Item, Result]]:
-        """Take the next part of a failed batch of which anybody still waits."""
-        while self._suspects:
-            if waiters := [waiter for waiter in self._suspects.pop() if not waiter.done()]:
-                return waiters
-        return []
-
-    def _waiting(self) -> tuple[int, int]:
-        """Rows and items that wait for the engine: the queue, and what is left of failed batches."""
-        rows, items = self._queued_rows, len(self._queue)
-        for waiters in self._suspects:
-            for waiter in waiters:
-                if not waiter.done():
-                    rows += waiter.rows
-                    items += 1
-        return rows, items
-
     def _watch_deadline(self, now: float) -> None:
         """Set the timer to the earliest deadline."""
         if self._deadline_timer is not None:
             self._deadline_timer.cancel()
             self._deadline_timer = None
-        if (earliest := self._deadlines.earliest()) is not None:
+        if (earliest := self._queue.next_deadline()) is not None:
             self._deadline_timer = self._loop.call_later(max(0.0, earliest - now), self._deadline_passed)
 
     def _deadline_passed(self) -> None:
@@ -390,32 +311,22 @@ class Batcher(Generic[Item, Result]):
         self._check_drained()
 
     def _expire(self, now: float) -> None:
-        """Fail what waits and whose deadline has passed; what is in the engine is answered all the same."""
-        for waiter in self._deadlines.due(now):
-            if waiter.running:
-                continue
-            if waiter in self._queue:
-                self._leave(waiter)
+        for waiter in self._queue.expire(now):
             self._fail(waiter, DeadlineExceeded("the deadline passed in the queue"), "expired")
 
-    def _fail(self, waiter: _Waiter[Item, Result], error: Exception, count: str) -> None:
+    def _fail(self, waiter: Waiter[Item, Result], error: Exception, count: str) -> None:
         if not waiter.done():
             waiter.set_exception(error)
             self._counts[count] += 1
 
-    def _forget(self, waiter: _Waiter[Item, Result]) -> None:
+    def _forget(self, waiter: Waiter[Item, Result]) -> None:
         """The caller gave up: free its rows if they are still queued."""
         self._counts["cancelled"] += 1
-        if waiter in self._queue:
-            self._leave(waiter)
+        if self._queue.remove(waiter):
             self._check_drained()
 
-    def _leave(self, waiter: _Waiter[Item, Result]) -> None:
-        del self._queue[waiter]
-        self._queued_rows -= waiter.rows
-
     def _check_drained(self) -> None:
-        if self._draining and not (self._queue or self._suspects or self._running):
+        if self._draining and not (self._queue or self._running):
             self._drained.set()
             if self._deadline_timer is not None:
                 self._deadline_timer.cancel()

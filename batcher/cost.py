@@ -14,17 +14,16 @@ class CostModel:
     """An exponentially forgetting least-squares line through (rows, seconds).
 
     Neither part is ever negative. While all batches have about the same size, the slope cannot be told from the
-    fixed part: the slope then stays as it was and the fixed part takes up the difference.
+    fixed part: the slope then stays as it was and the fixed part takes up the difference. Before the first batch,
+    everything is taken to cost nothing.
 
     Attributes:
         fixed: seconds that a call costs, however few rows it has.
         per_row: seconds that each row adds.
-        observed: whether any batch has been seen; before, everything is taken to cost nothing.
     """
 
     fixed: float = 0.0
     per_row: float = 0.0
-    observed: bool = False
     _weight: float = field(default=0.0, repr=False)
     _rows: float = field(default=0.0, repr=False)
     _seconds: float = field(default=0.0, repr=False)
@@ -38,7 +37,6 @@ class CostModel:
         self._seconds = _MEMORY * self._seconds + seconds
         self._rows_rows = _MEMORY * self._rows_rows + rows * rows
         self._rows_seconds = _MEMORY * self._rows_seconds + rows * seconds
-        self.observed = True
 
         mean_rows, mean_seconds = self._rows / self._weight, self._seconds / self._weight
         variance = self._rows_rows / self._weight - mean_rows * mean_rows

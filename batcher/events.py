@@ -44,7 +44,7 @@ class Statistics:
         answered: items answered with a result.
         failed: items on which the engine failed.
         cancelled: items that their callers gave up before they were answered.
-        expired: items whose deadline passed in the queue, or while a failed batch was retried.
+        expired: items whose deadline passed in the queue.
         refused: items refused because of overload.
         dropped: items that a drain had to give up.
         batches: calls of the engine that succeeded.

@@ -72,7 +72,8 @@ def read_csv(path: Path) -> Covertype:
         with _open(path) as file:
             lines = file.read().splitlines()
         names = _header(lines)
-        lines = lines[names is not None :]
+        if names is not None:
+            del lines[0]
         table = np.loadtxt(lines, delimiter=",", dtype=np.float64, ndmin=2) if any(lines) else np.empty((0, 0))
     except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DatasetError(f"{path}: {error}") from None
@@ -121,7 +122,9 @@ def _open(path: Path) -> TextIO:
 
 def _header(lines: list[str]) -> list[str] | None:
     """The names in the first line, in the schema's terms; None if it has numbers."""
-    names = [name.strip().strip('"') for name in lines[0].split(",")] if lines else [""]
+    if not lines:
+        return None
+    names = [name.strip().strip('"') for name in lines[0].split(",")]
     try:
         float(names[0])
     except ValueError:

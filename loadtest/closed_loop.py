@@ -3,6 +3,7 @@
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,11 +29,7 @@ class Tally:
     answered: int = 0
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
-    failures: dict[str, int] = field(default_factory=dict)
-
-    def fail(self, reason: str) -> None:
-        """Count a failure."""
-        self.failures[reason] = self.failures.get(reason, 0) + 1
+    failures: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -78,7 +75,7 @@ class _User(asyncio.Protocol):
     def on_message_complete(self) -> None:
         crowd, now = self._crowd, time.perf_counter()
         if (reason := self._fault()) is not None:
-            crowd.tally.fail(reason)
+            crowd.tally.failures[reason] += 1
         else:
             crowd.tally.answered += crowd.counts(now)
             if crowd.counts(self._sent_at):
@@ -93,7 +90,7 @@ class _User(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._satisfied:
-            self._crowd.tally.fail(f"connection lost: {error or 'closed by the server'}")
+            self._crowd.tally.failures[f"connection lost: {error or 'closed by the server'}"] += 1
         if not self.gone.done():
             self.gone.set_result(None)
 
@@ -101,7 +98,7 @@ class _User(asyncio.Protocol):
         """Close the connection, because the last answer is here or because it took too long."""
         self._satisfied = True
         if not satisfied:
-            self._crowd.tally.fail("no answer")
+            self._crowd.tally.failures["no answer"] += 1
         self._transport.close()
 
     def _send(self) -> None:

@@ -3,9 +3,11 @@
 import argparse
 import statistics
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +29,7 @@ class Measured:
     cpu_per_request: list[float] = field(default_factory=list)
     rows_per_batch: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
-    failures: dict[str, int] = field(default_factory=dict)
+    failures: Counter[str] = field(default_factory=Counter)
     peak_memory_mb: float = 0.0
 
     def summary(self) -> dict[str, Any]:
@@ -38,7 +40,7 @@ class Measured:
             "mean_ms": float(times.mean()),
             **{f"p{q}_ms": float(np.percentile(times, q)) for q in (50, 95, 99)},
             "max_ms": float(times.max()),
-            "failures": sum(self.failures.values()),
+            "failures": self.failures.total(),
             "cpu_us_per_request": statistics.median(self.cpu_per_request) * 1e6,
             "rows_per_batch": statistics.median(self.rows_per_batch),
             "peak_memory_mb": self.peak_memory_mb,
@@ -54,8 +56,7 @@ def measure(server: ServerProcess, requests: Sequence[bytes], args: argparse.Nam
     after, cpu = server.get("/stats")["batcher"], server.cpu_seconds() - cpu
     into.rates.append(tally.answered / tally.seconds)
     into.latencies += tally.latencies
-    for reason, count in tally.failures.items():
-        into.failures[reason] = into.failures.get(reason, 0) + count
+    into.failures += tally.failures
     into.cpu_per_request.append(cpu / max(1, after["answered"] - before["answered"]))
     batches = max(1, after["batches"] - before["batches"])
     into.rows_per_batch.append((after["batched_rows"] - before["batched_rows"]) / batches)
@@ -92,8 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.write(f"batching {mode}: {count} x {reason}\n")
     if args.json:
         figures = {mode: {"summary": summaries[mode], "rates": measured[mode].rates} for mode in MODES}
-        with open(args.json, "wb") as file:  # noqa: PTH123 - the user's own path
-            file.write(orjson.dumps({"arguments": vars(args), "modes": figures}, option=orjson.OPT_INDENT_2))
+        document = {"arguments": vars(args), "modes": figures}
+        Path(args.json).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
     return int(any(summary["failures"] or not summary["requests_per_second"] for summary in summaries.values()))
 
 

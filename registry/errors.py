@@ -1,19 +1,6 @@
 """Why a model cannot be had from the registry. Each message is one line and names a remedy where there is one."""
 
-import re
-
-_SECRETS = [
-    (re.compile(r"://\S*@"), "://"),
-    (re.compile(r"(?i)\b(password|token|secret|pwd)=[^&\s]*"), r"\1=..."),
-]
-
-
-def one_line(text: object) -> str:
-    """A message for a log: on one line, and without the names, passwords and tokens that an address may carry."""
-    line = " ".join(str(text).split())
-    for pattern, replacement in _SECRETS:
-        line = pattern.sub(replacement, line)
-    return line
+from registry.store import one_line
 
 
 class RegistryError(Exception):

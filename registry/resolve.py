@@ -4,10 +4,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from registry.errors import ModelNotFound, StoreUnavailable
+from registry.store import sqlite_file
 from registry.uri import ModelURI
 
 
@@ -40,7 +40,7 @@ def resolve(uri: ModelURI, tracking_uri: str) -> ModelVersion:
         ModelNotFound: there is no such model, version, stage or alias.
         StoreUnavailable: the server or store cannot be used.
     """
-    if (path := _sqlite_path(tracking_uri)) is not None and not path.is_file():
+    if (path := sqlite_file(tracking_uri)) is not None and not path.is_file():
         raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_remedy(uri, tracking_uri)}")
     from mlflow import MlflowClient
 
@@ -84,9 +84,7 @@ def _translated(uri: ModelURI, tracking_uri: str) -> Iterator[None]:
     try:
         yield
     except (UnsupportedModelRegistryStoreURIException, SQLAlchemyError, OSError, ImportError) as error:
-        raise StoreUnavailable(
-            f"the MLflow store {tracking_uri} cannot be used (check MLFLOW_TRACKING_URI): {error}"
-        ) from None
+        raise _unavailable(tracking_uri, error) from None
     except MlflowException as error:
         # A missing alias is reported as an invalid parameter.
         missing_alias = uri.kind == "alias" and error.error_code == "INVALID_PARAMETER_VALUE"
@@ -97,16 +95,8 @@ def _translated(uri: ModelURI, tracking_uri: str) -> Iterator[None]:
             ) from None
         if error.error_code == "INVALID_PARAMETER_VALUE":
             raise ModelNotFound(f"the registry refuses {uri.kind} {uri.selector} of {uri.name}: {error}") from None
-        raise StoreUnavailable(
-            f"the MLflow store {tracking_uri} cannot be used (check MLFLOW_TRACKING_URI): {error}"
-        ) from None
+        raise _unavailable(tracking_uri, error) from None
 
 
-def _unavailable(tracking_uri: str, error: Exception) -> str:
-    return f"the MLflow store {tracking_uri} cannot be used (check MLFLOW_TRACKING_URI): {error}"
-
-
-def _sqlite_path(tracking_uri: str) -> Path | None:
-    """The file of an SQLite store, whose address may carry options."""
-    prefix = "sqlite:///"
-    return Path(tracking_uri.removeprefix(prefix).partition("?")[0]) if tracking_uri.startswith(prefix) else None
+def _unavailable(tracking_uri: str, error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"the MLflow store {tracking_uri} cannot be used (check MLFLOW_TRACKING_URI): {error}")

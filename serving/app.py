@@ -13,10 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from batcher import Closed
-from serving.errors import EXCEPTION_HANDLERS, BodyTooLarge, UnsupportedMediaType
+from serving.errors import DEFAULT_RETRY_AFTER, EXCEPTION_HANDLERS, BodyTooLarge, UnsupportedMediaType
 from serving.inference import Answer
 from serving.protocol import EXTENSION
-from serving.service import Service, encode, wants_probabilities
+from serving.service import Service, encode, queue_timeout, wants_probabilities
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -40,14 +40,14 @@ def create_app(service: Service, description: dict[str, Any], lifespan: Lifespan
         state = service.state()
         if state["status"] == "ready":
             return _json(state)
-        return _json(state, 503, {"Retry-After": "1"})
+        return _json(state, 503, {"Retry-After": str(DEFAULT_RETRY_AFTER)})
 
     async def stats(_request: Request) -> Response:
         return _json(service.statistics())
 
     async def predict(request: Request) -> Response:
         probabilities = wants_probabilities(request.query_params.get("probabilities"))
-        timeout = service.timeout(request.headers.get("canopy-deadline-ms"))
+        timeout = queue_timeout(request.headers.get("canopy-deadline-ms"))
         _require_json(request.headers)
         body = await _read(request, service.max_body_bytes)
         answer = await _answered(request, service, service.submit(body, timeout))

@@ -23,7 +23,6 @@ class Service:
     Args:
         handle: the model in service.
         decoder: decodes and validates bodies.
-        deadline: longest time in the queue, in seconds.
         max_body_bytes: longest body.
 
     Attributes:
@@ -31,23 +30,22 @@ class Service:
         draining: whether the server is about to stop: it answers what it has, but is not ready for more.
     """
 
-    def __init__(self, handle: ModelHandle, decoder: RowDecoder, *, deadline: float, max_body_bytes: int) -> None:
+    def __init__(self, handle: ModelHandle, decoder: RowDecoder, *, max_body_bytes: int) -> None:
         self.handle = handle
         self.max_body_bytes = max_body_bytes
         self.batcher: Batcher[list[Row], Answer] | None = None
         self.draining = False
         self._decoder = decoder
-        self._deadline = deadline
 
     def __repr__(self) -> str:
         return f"<Service {self.handle!r} {self.batcher!r}{' draining' * self.draining}>"
 
-    def submit(self, body: bytes, timeout: float) -> asyncio.Future[Answer]:
+    def submit(self, body: bytes, timeout: float | None) -> asyncio.Future[Answer]:
         """Queue one request body.
 
         Args:
             body: the JSON.
-            timeout: seconds that the request may wait in the queue.
+            timeout: seconds that the request may wait in the queue; None leaves that to the batcher.
 
         Returns:
             A future, as ``Batcher.submit`` describes it.
@@ -68,19 +66,6 @@ class Service:
         if self.batcher is not None:
             self.batcher.close()
 
-    def timeout(self, header: str | None) -> float:
-        """Seconds that a request may wait in the queue, given its Canopy-Deadline-Ms header.
-
-        Raises:
-            BadParameter: the header is no positive number.
-        """
-        if header is None:
-            return self._deadline
-        milliseconds = float(header) if _DECIMAL.fullmatch(header) else 0.0
-        if milliseconds == 0:
-            raise BadParameter(f"Canopy-Deadline-Ms must be a positive number of milliseconds, not {header!r}")
-        return min(self._deadline, milliseconds / 1000)
-
     def state(self) -> dict[str, Any]:
         """Readiness and the model in service."""
         model = self.handle.model
@@ -94,6 +79,20 @@ class Service:
     def statistics(self) -> dict[str, Any]:
         """The batcher's statistics, with the state."""
         return self.state() | {"batcher": None if self.batcher is None else asdict(self.batcher.statistics())}
+
+
+def queue_timeout(header: str | None) -> float | None:
+    """Read the header Canopy-Deadline-Ms: seconds that the request may wait in the queue; None if it is not there.
+
+    Raises:
+        BadParameter: it is no positive number.
+    """
+    if header is None:
+        return None
+    milliseconds = float(header) if _DECIMAL.fullmatch(header) else 0.0
+    if milliseconds == 0:
+        raise BadParameter(f"Canopy-Deadline-Ms must be a positive number of milliseconds, not {header!r}")
+    return milliseconds / 1000
 
 
 def wants_probabilities(parameter: str | None) -> bool:

@@ -20,7 +20,7 @@ ALLOWED = {
     "forest": set[str](),
     "dataset": {"preprocessing.schema"},
     "registry": {"forest", "preprocessing.schema"},
-    "training": {"dataset", "preprocessing", "forest", "registry.errors", "settings"},
+    "training": {"dataset", "preprocessing", "forest", "registry.store", "settings"},
     "loadtest": {"dataset", "preprocessing.schema"},
     "serving": {"batcher", "preprocessing", "forest"},
     "settings": set[str](),

@@ -11,9 +11,8 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from registry.errors import one_line
+from registry.store import one_line, sqlite_file
 from settings import EMBEDDED_STORE, MODEL_NAME, STORE, tame_mlflow
 
 logger = logging.getLogger("canopy.training")
@@ -88,7 +87,9 @@ def _train(args: argparse.Namespace) -> None:
     # Imported late: help and usage errors need not wait for MLflow and scikit-learn.
     from training import data, forest, publish
 
-    publisher = publish.Publisher(args.tracking_uri, args.name, _artifacts(args.tracking_uri))
+    # Beside the file of an SQLite store; MLflow's default is the current directory.
+    file = sqlite_file(args.tracking_uri)
+    publisher = publish.Publisher(args.tracking_uri, args.name, file and file.resolve().parent / "artifacts")
     if args.if_missing:
         if publisher.versions():
             return
@@ -105,12 +106,6 @@ def _train(args: argparse.Namespace) -> None:
         logger.info("%s version %s is this very forest: nothing to train", args.name, version)
     changed = "promoted" if publisher.promote(version) else "found in place:"
     logger.info("%s %s version %s, stage %s, alias %s", changed, args.name, version, publish.STAGE, publish.ALIAS)
-
-
-def _artifacts(tracking_uri: str) -> Path | None:
-    """The folder for artifacts beside the file of an SQLite store; MLflow's default is the current directory."""
-    path = tracking_uri.removeprefix("sqlite:///").partition("?")[0]
-    return None if path == tracking_uri else Path(path).resolve().parent / "artifacts"
 
 
 def _count(text: str) -> int:

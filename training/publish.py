@@ -125,19 +125,18 @@ class Publisher:
 
     def _experiment(self) -> str:
         """The experiment of the model; a store whose folder has been moved gets another, for its paths are absolute."""
-        experiment = self._client.get_experiment_by_name(self._name)
-        if self._artifacts is None:
-            return str(experiment.experiment_id if experiment else self._client.create_experiment(self._name))
-        location = self._artifacts.as_uri()
-        name = self._name
-        if experiment is not None and experiment.artifact_location.startswith(("file:", "/")):
-            name = f"{self._name} in {self._artifacts}"
-            if experiment.artifact_location == location:
-                return str(experiment.experiment_id)
+        for name in (self._name, f"{self._name} in {self._artifacts}"):
             experiment = self._client.get_experiment_by_name(name)
-        if experiment is not None:
-            return str(experiment.experiment_id)
-        return str(self._client.create_experiment(name, artifact_location=location))
+            if experiment is None:
+                return str(self._client.create_experiment(name, self._artifacts and self._artifacts.as_uri()))
+            if self._keeps_artifacts(experiment.artifact_location):
+                return str(experiment.experiment_id)
+        raise ValueError(f"the experiments of {self._name} keep their artifacts elsewhere than in {self._artifacts}")
+
+    def _keeps_artifacts(self, location: str) -> bool:
+        """Whether artifacts may go to ``location``: to a server, an object store, or the folder that is ours now."""
+        local = location.startswith(("file:", "/"))
+        return self._artifacts is None or not local or location == self._artifacts.as_uri()
 
     def _ensure_name(self) -> None:
         try:

@@ -11,7 +11,7 @@ from batcher.cost import CostModel
 from batcher.crowd import Crowd
 from batcher.policy import FLUSH, Flush, WaitUntil, flush_or_wait, refuse, seconds_for, seconds_left
 
-COST = CostModel(fixed=0.005, per_row=0.00005, observed=True)
+COST = CostModel(fixed=0.005, per_row=0.00005)
 LIMITS = Limits(max_batch_rows=100, max_queue_rows=1000, max_wait=0.002)
 
 
@@ -75,7 +75,7 @@ def test_no_wait_exceeds_its_bound(
 ) -> None:
     """Whatever is known, the engine waits no longer than max_wait in all, nor longer than a call costs."""
     limits = Limits(max_batch_rows=100, max_wait=max_wait)
-    cost = CostModel(fixed=fixed, per_row=per_row, observed=True)
+    cost = CostModel(fixed=fixed, per_row=per_row)
     decision = flush_or_wait(
         limits, cost, Crowd(callers, gap, 10.0), now=10.0 + idle, rows=rows, items=rows, since=10.0
     )
@@ -107,7 +107,7 @@ def test_waiting_is_chosen_exactly_if_it_lowers_the_sum_of_latencies(
     assume(m * (fixed - ours) / (n + m) > 0.001)  # a wait that timers can tell
     decision = flush_or_wait(
         Limits(max_batch_rows=1000, max_wait=60.0),
-        CostModel(fixed=fixed, per_row=per_row, observed=True),
+        CostModel(fixed=fixed, per_row=per_row),
         Crowd(n + m, gap, 10.0),
         now=10.0,
         rows=n * size,
@@ -139,7 +139,7 @@ def test_the_backlog_is_counted_in_calls_and_rows(limits: Limits, rows: int, ite
 
 def test_with_nothing_ahead_everything_is_admitted() -> None:
     """Even a hopeless deadline is admitted to an idle engine, whose cost may have been learned too high."""
-    expensive = CostModel(fixed=1000.0, observed=True)
+    expensive = CostModel(fixed=1000.0)
     assert refuse(LIMITS, expensive, rows=1, timeout=0.001, queued_rows=0, queued_items=0, running=None) is None
 
 

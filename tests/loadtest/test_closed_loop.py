@@ -1,6 +1,7 @@
 """The crowd tells right answers from failures."""
 
 import asyncio
+from collections import Counter
 
 from loadtest.closed_loop import encode_request, run_crowd
 from tests.conftest import Start
@@ -30,7 +31,7 @@ def test_refusals_count_as_failures(start: Start) -> None:
 def test_a_lost_connection_counts_as_a_failure(start: Start) -> None:
     """A server that dies under the crowd does not go unnoticed."""
 
-    async def main() -> dict[str, int]:
+    async def main() -> Counter[str]:
         crowd = asyncio.create_task(
             run_crowd(server.host, server.port, [encode_request(server.host, ROW)], users=5, seconds=3, warm_up=0)
         )

@@ -1,0 +1,25 @@
+"""The address of an MLflow store."""
+
+import re
+from pathlib import Path
+
+_SQLITE = "sqlite:///"
+_SECRETS = [
+    (re.compile(r"://\S*@"), "://"),
+    (re.compile(r"(?i)\b(password|token|secret|pwd)=[^&\s]*"), r"\1=..."),
+]
+
+
+def sqlite_file(tracking_uri: str) -> Path | None:
+    """The file of an SQLite store, whose address may carry options; None if the store is something else."""
+    if not tracking_uri.startswith(_SQLITE):
+        return None
+    return Path(tracking_uri.removeprefix(_SQLITE).partition("?")[0])
+
+
+def one_line(text: object) -> str:
+    """A message for a log: on one line, and without the names, passwords and tokens that an address may carry."""
+    line = " ".join(str(text).split())
+    for pattern, replacement in _SECRETS:
+        line = pattern.sub(replacement, line)
+    return line
