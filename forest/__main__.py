@@ -1,0 +1,186 @@
+"""The command line: ``python -m forest compile | inspect | verify | bench``."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from forest.artifact import Artifact, BadArtifact, Origin, Parity, read, write
+from forest.bench import measure, table
+from forest.compile import Progress, compile_forest
+from forest.compiled import CompiledEngine
+from forest.engine import UnsupportedModel
+from forest.estimator import SklearnEngine
+from forest.parity import compare, threshold_rows
+from forest.source import load_estimator
+
+_FAULTS: Final = (BadArtifact, UnsupportedModel, ImportError, OSError, ValueError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0, or 1 for a fault or a difference, which the last line names."""
+    given = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = given.command
+    try:
+        return command(given)
+    except _FAULTS as error:
+        print(f"forest: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _compile(given: argparse.Namespace) -> int:
+    estimator = load_estimator(given.source)
+    with _Bar("compiling", "tree") as bar:
+        arrays = compile_forest(estimator, progress=bar)
+    parity = _compare(CompiledEngine(arrays), estimator, _rows(given, estimator))
+    write(given.out, arrays, Origin(given.source.name), parity)
+    _print_artifact(read(given.out))
+    return _told(parity)
+
+
+def _inspect(given: argparse.Namespace) -> int:
+    CompiledEngine.load(given.file)
+    _print_artifact(read(given.file))
+    return 0
+
+
+def _verify(given: argparse.Namespace) -> int:
+    engine, estimator = CompiledEngine.load(given.file), load_estimator(given.source)
+    return _told(_compare(engine, estimator, _rows(given, estimator)))
+
+
+def _bench(given: argparse.Namespace) -> int:
+    engine, estimator = CompiledEngine.load(given.file), load_estimator(given.source)
+    rows = _rows(given, estimator)
+    if given.rows is None:
+        print("rows drawn from the forest's thresholds; name real ones with --rows for figures to rely on")
+    with _Bar("measuring", "round") as bar:
+        timings = measure(engine, SklearnEngine(estimator), rows, seconds=given.seconds, progress=bar)
+    print(table(timings))
+    return 0
+
+
+def _rows(given: argparse.Namespace, estimator: Any) -> NDArray[np.float32]:  # noqa: ANN401 - sklearn is untyped
+    """The rows to compare or measure on."""
+    if given.rows is None:
+        return threshold_rows(estimator, given.count)
+    rows = np.load(given.rows, allow_pickle=False)
+    if rows.ndim != 2 or rows.shape[1] != estimator.n_features_in_:
+        raise ValueError(f"{given.rows}: has the shape {rows.shape}, not (n, {estimator.n_features_in_})")
+    rows = np.ascontiguousarray(rows, dtype=np.float32)
+    if not len(rows) or np.isnan(rows).any():
+        raise ValueError(f"{given.rows}: has {'a NaN' if len(rows) else 'no rows'}")
+    return rows
+
+
+def _compare(engine: CompiledEngine, estimator: Any, rows: NDArray[np.float32]) -> Parity:  # noqa: ANN401
+    with _Bar("verifying", "row") as bar:
+        return compare(engine, SklearnEngine(estimator), rows, bar)
+
+
+def _told(parity: Parity) -> int:
+    """Say how a comparison ended; returns the exit status."""
+    if parity.passed:
+        print(f"{parity.rows:,} rows compared with scikit-learn: equal to the last bit")
+        return 0
+    print(f"forest: {parity.different:,} of {parity.rows:,} rows differ from scikit-learn", file=sys.stderr)
+    return 1
+
+
+def _print_artifact(artifact: Artifact) -> None:
+    header, arrays = artifact.header, artifact.arrays
+    columns = "not named" if header.columns is None else ", ".join(header.columns)
+    facts = {
+        "trees": f"{len(arrays.trees):,}",
+        "nodes": f"{header.nodes:,}",
+        "depth": f"{header.depth:,}",
+        "distributions": f"{len(arrays.leaves):,}",
+        "thresholds": f"{len(arrays.thresholds):,}",
+        "bytes": f"{artifact.size:,} ({artifact.size / header.nodes:.2f} a node)",
+        "classes": ", ".join(map(str, header.classes)),
+        "columns": f"{len(arrays.offsets) - 1}: {columns}",
+        "origin": " version ".join(filter(None, (header.origin.model, header.origin.version))),
+        "parity": f"{header.parity.different:,} of {header.parity.rows:,} rows differ from scikit-learn",
+        "made by": ", ".join(f"{name} {version}" for name, version in header.versions.items()),
+    }
+    for name, fact in facts.items():
+        print(f"{name + ':':<15}{fact}")
+
+
+class _Bar:
+    """A progress bar on the terminal, or a line now and then in a log; called with how many of how many are done."""
+
+    def __init__(self, task: str, unit: str) -> None:
+        self._task, self._unit = task, unit
+        self._bar: tqdm[None] | None = None
+
+    def __enter__(self) -> Progress:
+        return self._update
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def _update(self, done: int, total: int) -> None:
+        if self._bar is None:
+            pause = 0.1 if sys.stderr.isatty() else 10
+            self._bar = tqdm(total=total, desc=self._task, unit=self._unit, mininterval=pause, leave=False)
+        self._bar.update(done - self._bar.n)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m forest",
+        description="Compile a scikit-learn forest into one file, which a native kernel walks to the same predictions.",
+        epilog="SOURCE is a fitted RandomForestClassifier or ExtraTreesClassifier: a skops, pickle or joblib file, or "
+        "the folder of an MLflow model. A pickle or joblib file runs the code in it: take only files that you trust.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
+        added.set_defaults(command=command)
+        return added
+
+    def add_rows(to: argparse.ArgumentParser, default: int) -> None:
+        to.add_argument("--rows", type=Path, metavar="NPY", help="rows to use: a .npy file of an (n, n_features) array")
+        to.add_argument(
+            "--count", type=_positive, default=default, metavar="N", help="else draw so many (default: %(default)s)"
+        )
+
+    compile_ = add("compile", _compile, "compile a forest, hold it against scikit-learn and record the outcome")
+    compile_.add_argument("source", type=Path, metavar="SOURCE", help="the forest")
+    compile_.add_argument("out", type=Path, metavar="OUT", help="the file to write; replaced if there is one")
+    add_rows(compile_, 3000)
+
+    inspect = add("inspect", _inspect, "check a compiled forest and tell what is in it")
+    inspect.add_argument("file", type=Path, metavar="FILE", help="the compiled forest")
+
+    verify = add("verify", _verify, "hold a compiled forest against scikit-learn, row by row and bit by bit")
+    bench = add("bench", _bench, "time a compiled forest and scikit-learn in one run, by batch size")
+    for each, default in ((verify, 30_000), (bench, 10_000)):
+        each.add_argument("file", type=Path, metavar="FILE", help="the compiled forest")
+        each.add_argument("source", type=Path, metavar="SOURCE", help="the forest that it was compiled from")
+        add_rows(each, default)
+    bench.add_argument(
+        "--seconds", type=float, default=0.5, help="time for each engine, size and round (default: %(default)s)"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not above 0")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

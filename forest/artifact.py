@@ -1,0 +1,247 @@
+"""Arrays ↔ one file, which any number of processes map into memory and share.
+
+The file, all numbers little-endian:
+
+===== ====== ==================================================================================================
+at    bytes  content
+===== ====== ==================================================================================================
+0     8      ``MAGIC``
+8     4      format version
+12    4      length of the header that follows this table's fields
+16    32     SHA-256 of the rest of the file, header included
+48    ...    the header, JSON: ``Header``
+...          the arrays, in the order of ``_ARRAYS``, each at the next multiple of 64
+===== ====== ==================================================================================================
+
+A home-made format, because the words must stand at multiples of a cache line and may be trusted by nobody: the common
+formats for arrays align less or run code, and none has a checksum.
+"""
+
+import hashlib
+import math
+import mmap
+import os
+import struct
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from forest.arrays import ForestArrays
+
+MAGIC: Final = b"CANOPY\x0fF"
+FORMAT: Final = 1
+CLASS_KINDS: Final = "biufUO"
+"""Kinds of numpy dtypes that class labels may have; objects only if they are strings."""
+
+_PREFIX: Final = struct.Struct("<8sII32s")
+_ALIGNMENT: Final = 64
+_LONGEST_LABEL: Final = 4096
+_ARRAYS: Final[dict[str, str]] = {
+    "words": "<u4",
+    "trees": "<u4",
+    "thresholds": "<f4",
+    "offsets": "<u4",
+    "leaves": "<f8",
+}
+_DIMENSIONS: Final = {"words": 2, "leaves": 2}
+
+
+class BadArtifact(ValueError):
+    """A file is no artifact that can be used; the message names the file and says why."""
+
+
+class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a compiled forest comes from.
+
+    Attributes:
+        model: the source: a registered model's name, or a file.
+        version: the model's version; empty for a file.
+    """
+
+    model: str
+    version: str = ""
+
+
+class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the compiled forest did when it was held against scikit-learn.
+
+    Attributes:
+        rows: rows compared.
+        different: rows whose probabilities or label differed in any bit.
+    """
+
+    rows: int
+    different: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether something was compared and nothing differed."""
+        return self.rows > 0 and self.different == 0
+
+
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an artifact tells besides its arrays.
+
+    Attributes:
+        shapes: of each array.
+        feature_bits: see ``ForestArrays``.
+        classes: the class labels.
+        class_type: their numpy dtype, as ``dtype.str``.
+        columns: see ``ForestArrays``.
+        depth: of the deepest tree.
+        nodes: of all trees together.
+        origin: where the forest comes from.
+        parity: how it did against scikit-learn.
+        versions: of the libraries that made it.
+    """
+
+    shapes: dict[str, list[int]]
+    feature_bits: int
+    classes: list[bool | int | float | str]
+    class_type: str
+    columns: list[str] | None
+    nodes: int
+    depth: int
+    origin: Origin
+    parity: Parity
+    versions: dict[str, str]
+
+
+class Artifact(msgspec.Struct, frozen=True):
+    """A file's content. The arrays are views of the mapped file and keep it mapped.
+
+    Attributes:
+        arrays: the compiled forest.
+        header: what else the file tells.
+        size: bytes of the file.
+    """
+
+    arrays: ForestArrays
+    header: Header
+    size: int
+
+
+def write(path: Path, arrays: ForestArrays, origin: Origin, parity: Parity) -> None:
+    """Write an artifact so that ``path`` has either all of it or what it had before.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    parts = {name: np.ascontiguousarray(getattr(arrays, name), dtype=type_) for name, type_ in _ARRAYS.items()}
+    header = Header(
+        shapes={name: list(part.shape) for name, part in parts.items()},
+        feature_bits=arrays.feature_bits,
+        classes=arrays.classes.tolist(),
+        class_type=arrays.classes.dtype.str,
+        columns=None if arrays.columns is None else list(arrays.columns),
+        nodes=arrays.nodes,
+        depth=arrays.depth,
+        origin=origin,
+        parity=parity,
+        versions={name: version(name) for name in ("canopy-serve", "scikit-learn", "numpy")},
+    )
+    head = msgspec.json.encode(header)
+    body = bytearray(head)
+    for part in parts.values():
+        body += bytes(-(_PREFIX.size + len(body)) % _ALIGNMENT)
+        body += part.tobytes()
+    _replace(path, _PREFIX.pack(MAGIC, FORMAT, len(head), hashlib.sha256(body).digest()), body)
+
+
+def read(path: Path) -> Artifact:
+    """Map an artifact and check it.
+
+    Whether the words lead a walk astray is for ``CompiledEngine`` to find.
+
+    Raises:
+        BadArtifact: it is no artifact, damaged, or of a format that this version does not know.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < _PREFIX.size:
+            raise BadArtifact(f"{path}: {size} bytes are no compiled forest")
+        mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    magic, format_, length, checksum = _PREFIX.unpack_from(mapped)
+    if magic != MAGIC:
+        raise BadArtifact(f"{path}: is no compiled forest (make one with `python -m forest compile`)")
+    if format_ != FORMAT:
+        raise BadArtifact(
+            f"{path}: has format {format_}, this version of Canopy reads format {FORMAT}: compile it anew"
+        )
+    if hashlib.sha256(mapped[_PREFIX.size :]).digest() != checksum:
+        raise BadArtifact(f"{path}: is damaged: its checksum does not fit")
+    try:
+        header = msgspec.json.decode(mapped[_PREFIX.size : _PREFIX.size + length], type=Header)
+        arrays = _arrays(mapped, _PREFIX.size + length, header)
+    except (ValueError, TypeError, OverflowError) as error:  # msgspec's are ValueErrors
+        raise BadArtifact(f"{path}: is damaged: {error}") from None
+    return Artifact(arrays, header, size)
+
+
+def _arrays(mapped: memoryview, at: int, header: Header) -> ForestArrays:
+    """The arrays of a file whose header ends at ``at``.
+
+    Raises:
+        ValueError: what the header says does not fit the file or itself.
+    """
+    if list(header.shapes) != list(_ARRAYS):
+        raise ValueError(f"it has the arrays {list(header.shapes)}, not {list(_ARRAYS)}")
+    found: dict[str, NDArray[Any]] = {}
+    for name, type_ in _ARRAYS.items():
+        at += -at % _ALIGNMENT
+        shape = header.shapes[name]
+        if len(shape) != _DIMENSIONS.get(name, 1) or min(shape) < 0:
+            raise ValueError(f"{name} has the shape {shape}")
+        # numpy takes an empty array from nowhere, and a negative count for "all".
+        count = math.prod(shape)
+        found[name] = np.frombuffer(mapped, type_, count, at).reshape(shape) if count else np.empty(shape, type_)
+        at += found[name].nbytes
+    if at != len(mapped):
+        raise ValueError(f"its arrays end at {at}, the file at {len(mapped)}")
+    if not np.isfinite(found["thresholds"]).all() or not np.isfinite(found["leaves"]).all():
+        raise ValueError("a threshold or a probability is not finite")
+    columns = None if header.columns is None else tuple(header.columns)
+    if columns is not None and len(columns) != len(found["offsets"]) - 1:
+        raise ValueError(f"it names {len(columns)} of {len(found['offsets']) - 1} columns")
+    return ForestArrays(
+        **found,
+        feature_bits=header.feature_bits,
+        classes=_classes(header),
+        columns=columns,
+        nodes=header.nodes,
+        depth=header.depth,
+    )
+
+
+def _classes(header: Header) -> NDArray[Any]:
+    type_ = np.dtype(header.class_type)
+    if type_.kind not in CLASS_KINDS or type_.itemsize > _LONGEST_LABEL:
+        raise ValueError(f"its classes are of type {type_}")
+    classes = np.array(header.classes, dtype=type_)
+    if classes.tolist() != header.classes:
+        raise ValueError(f"its classes {header.classes} are not of type {type_}")
+    return classes
+
+
+def _replace(path: Path, *parts: bytes | bytearray) -> None:
+    """Write a file beside ``path`` and put it there when it is complete and on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            # mkstemp makes it for its owner only; other users' servers may map an artifact.
+            os.fchmod(file.fileno(), 0o644)
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

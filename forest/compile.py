@@ -1,0 +1,208 @@
+"""A fitted forest → the arrays that the kernel walks. See ``forest.arrays`` for their meaning."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forest.arrays import LEAF, LINE, PAYLOAD, ForestArrays
+from forest.artifact import CLASS_KINDS
+from forest.engine import UnsupportedModel
+from forest.estimator import why_no_forest
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many steps are done."""
+
+_WORD: Final = 32
+_MOST_LEAVES: Final = 1 << (_WORD - PAYLOAD)
+_MOST_LINES: Final = (1 << _WORD) // LINE
+_MOST_LEADS: Final = 15
+"""How many lines the words of a line can lead to."""
+
+
+def compile_forest(
+    estimator: Any,  # noqa: ANN401 - sklearn is untyped
+    *,
+    order: NDArray[np.intp] | None = None,
+    columns: Sequence[str] | None = None,
+    progress: Progress = lambda _done, _total: None,
+) -> ForestArrays:
+    """Compile a fitted RandomForestClassifier or ExtraTreesClassifier.
+
+    Args:
+        estimator: the fitted forest; not changed.
+        order: (n_features,) for each of the model's columns, where it stands in the matrices to come; None if they
+            have the model's order.
+        columns: names of the columns of the matrices to come; the model's own names if neither this nor ``order`` is
+            given.
+        progress: told of each tree.
+
+    Raises:
+        UnsupportedModel: the arrays cannot hold the forest; the message says why.
+    """
+    if (reason := why_no_forest(estimator)) is not None:
+        raise UnsupportedModel(reason)
+    # Imported here: what only loads arrays needs no compiler to have built the module that lays them out.
+    from forest import _kernel
+
+    width = int(estimator.n_features_in_)
+    if width > _kernel.MAX_FEATURES:
+        raise UnsupportedModel(f"the forest has {width} features, more than {_kernel.MAX_FEATURES}")
+    _refuse_odd_labels(estimator.classes_)
+    if order is None and columns is None:
+        columns = getattr(estimator, "feature_names_in_", None)
+    trees = [_Tree(each.tree_, order, len(estimator.classes_)) for each in estimator.estimators_]
+    thresholds, offsets = _thresholds(trees, width)
+    bits = _feature_bits(width, int(np.diff(offsets).max()))
+    leaves, leaf_numbers = _distinct_leaves(trees)
+    if len(leaves) > _MOST_LEAVES:
+        raise UnsupportedModel(f"the forest has {len(leaves)} distinct leaves, more than {_MOST_LEAVES}")
+    parts: list[NDArray[np.uint32]] = []
+    firsts: list[int] = []
+    lines = 0
+    for done, (tree, numbers) in enumerate(zip(trees, leaf_numbers, strict=True)):
+        progress(done, len(trees))
+        firsts.append(lines)
+        parts.append(_words(tree, tree.payload(thresholds, offsets, numbers, bits), lines))
+        lines += len(parts[-1])
+        if lines > _MOST_LINES:
+            raise UnsupportedModel(f"the forest has too many nodes for {_MOST_LINES} lines of {LINE} words")
+    progress(len(trees), len(trees))
+    return ForestArrays(
+        words=np.concatenate(parts),
+        trees=np.array(firsts, dtype=np.uint32),
+        thresholds=thresholds,
+        offsets=offsets,
+        leaves=leaves,
+        feature_bits=bits,
+        classes=estimator.classes_.copy(),
+        columns=None if columns is None else tuple(map(str, columns)),
+        nodes=sum(len(tree.left) for tree in trees),
+        depth=max(each.tree_.max_depth for each in estimator.estimators_),
+    )
+
+
+def round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The greatest float32 not above each threshold: it parts the float32 numbers as the threshold does."""
+    with np.errstate(over="ignore"):
+        nearest = thresholds.astype(np.float32)
+    above = nearest.astype(np.float64) > thresholds
+    return np.where(above, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+
+
+def _refuse_odd_labels(classes: NDArray[Any]) -> None:
+    kind = classes.dtype.kind
+    if kind not in CLASS_KINDS or (kind == "O" and not all(isinstance(label, str) for label in classes)):
+        raise UnsupportedModel(f"class labels of type {classes.dtype} are neither numbers nor strings")
+
+
+class _Tree:
+    """The arrays of one of scikit-learn's trees, with thresholds as float32 and features in the matrix's order."""
+
+    def __init__(self, tree: Any, order: NDArray[np.intp] | None, n_classes: int) -> None:  # noqa: ANN401
+        self.left = np.ascontiguousarray(tree.children_left, dtype=np.int64)
+        self.right = np.ascontiguousarray(tree.children_right, dtype=np.int64)
+        self.split = self.left >= 0
+        self.visits = np.ascontiguousarray(tree.n_node_samples, dtype=np.float64)
+        self.distributions = np.ascontiguousarray(tree.value[~self.split, 0, :n_classes])
+        feature = tree.feature[self.split]
+        self.feature = feature if order is None else order[feature]
+        self.threshold = round_down(tree.threshold[self.split])
+        self._refuse_missing_values(tree)
+
+    def _refuse_missing_values(self, tree: Any) -> None:  # noqa: ANN401
+        """Refuse what was trained on missing values, which the walk would send elsewhere.
+
+        A tree that has seen none sends them to the child with more samples
+        (https://scikit-learn.org/stable/modules/tree.html#missing-values-support).
+        """
+        samples = tree.n_node_samples
+        larger = samples[self.left[self.split]] > samples[self.right[self.split]]
+        if not np.isfinite(tree.threshold[self.split]).all() or (tree.missing_go_to_left[self.split] != larger).any():
+            raise UnsupportedModel("the forest was trained on missing values")
+
+    def payload(
+        self,
+        thresholds: NDArray[np.float32],
+        offsets: NDArray[np.uint32],
+        leaf_numbers: NDArray[np.int64],
+        bits: int,
+    ) -> NDArray[np.uint32]:
+        """(n,) the words of the nodes, without where their children are."""
+        out = np.empty(len(self.left), dtype=np.uint32)
+        out[~self.split] = leaf_numbers << PAYLOAD | LEAF
+        ranks = np.empty(len(self.feature), dtype=np.uint32)
+        for feature in np.unique(self.feature):
+            here = self.feature == feature
+            known = thresholds[offsets[feature] : offsets[feature + 1]]
+            ranks[here] = np.searchsorted(known, self.threshold[here])
+        out[self.split] = ranks << np.uint32(PAYLOAD + bits) | self.feature.astype(np.uint32) << np.uint32(PAYLOAD)
+        return out
+
+
+def _thresholds(trees: list[_Tree], width: int) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
+    """The distinct thresholds of each feature, and where each feature's begin."""
+    features = np.concatenate([tree.feature for tree in trees])
+    thresholds = np.concatenate([tree.threshold for tree in trees]) + np.float32(0)  # which makes -0 a 0
+    of_feature = [np.unique(thresholds[features == feature]) for feature in range(width)]
+    offsets = np.concatenate([[0], np.cumsum([len(found) for found in of_feature])])
+    return np.concatenate(of_feature), offsets.astype(np.uint32)
+
+
+def _feature_bits(width: int, most_thresholds: int) -> int:
+    """How many bits of a word name the feature; the rest must be enough for the rank of a threshold."""
+    bits = max(1, (width - 1).bit_length())
+    if most_thresholds > 1 << (_WORD - PAYLOAD - bits):
+        raise UnsupportedModel(
+            f"a feature has {most_thresholds} distinct thresholds; with {width} features, "
+            f"{1 << (_WORD - PAYLOAD - bits)} can be told apart"
+        )
+    return bits
+
+
+def _distinct_leaves(trees: list[_Tree]) -> tuple[NDArray[np.float64], list[NDArray[np.int64]]]:
+    """The distinct class distributions, the most frequent first; and which of them each leaf of each tree has."""
+    per_tree = [_unique_rows(tree.distributions, tree.visits[~tree.split]) for tree in trees]
+    rows, numbers, visits = _unique_rows(
+        np.concatenate([rows for rows, _, _ in per_tree]), np.concatenate([visits for _, _, visits in per_tree])
+    )
+    order = np.argsort(-visits, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    starts = np.cumsum([0, *(len(rows) for rows, _, _ in per_tree)])
+    return rows[order], [place[numbers[start:]][own] for start, (_, own, _) in zip(starts[:-1], per_tree, strict=True)]
+
+
+def _unique_rows(
+    rows: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """The rows that differ in a bit; which of them each row is; and the sum of the weights of each."""
+    keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
+    _, first, numbers = np.unique(keys, return_index=True, return_inverse=True)
+    sums = np.bincount(numbers, weights, len(first)).astype(np.float64)
+    return rows[first], numbers, sums
+
+
+def _words(tree: _Tree, payload: NDArray[np.uint32], first: int) -> NDArray[np.uint32]:
+    """Lay out one tree whose first line will be ``first``; returns its (lines, 16) words."""
+    from forest import _layout
+
+    line, pair, begins = _layout.place(tree.left, tree.right, tree.visits)
+    out = np.full((len(begins), LINE), LEAF, dtype=np.uint32)  # words that stand for no node are leaves
+    out[:, :2] = 0
+    leading = begins > 0
+    out[leading, 0] = (begins[leading] + first - 1) * LINE
+    split = np.flatnonzero(tree.split)
+    at = np.empty(len(payload), dtype=np.int64)  # the word of each node
+    at[0] = 2
+    at[tree.left[split]] = line[split] * LINE + pair[split] * 2
+    at[tree.right[split]] = at[tree.left[split]] + 1
+    own = at[split] // LINE
+    delta = np.where(line[split] == own, 0, line[split] - begins[own] + 1)
+    if len(delta) and not 0 <= delta.min() <= delta.max() <= _MOST_LEADS:
+        raise AssertionError("the layout put a node out of its parent's reach")
+    words = payload.copy()
+    words[split] |= (delta << 4 | pair[split].astype(np.int64) << 1).astype(np.uint32)
+    out.reshape(-1)[at] = words
+    return out

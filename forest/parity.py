@@ -1,0 +1,128 @@
+"""A compiled forest held against scikit-learn, on rows that are chosen to find a difference."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forest.artifact import Parity
+from forest.compile import Progress, round_down
+from forest.engine import Engine
+from forest.estimator import SklearnEngine
+
+_CHUNK = 1000
+_ROWS_A_SPLIT = 3
+_GREATEST = np.finfo(np.float32).max
+
+
+def compare(
+    engine: Engine,
+    reference: SklearnEngine,
+    rows: NDArray[np.float32],
+    progress: Progress = lambda _done, _total: None,
+) -> Parity:
+    """Count the rows for which an engine gives another label, or other bits of a probability, than scikit-learn.
+
+    Args:
+        engine: the engine to be checked.
+        reference: scikit-learn on the same forest, with the same column order.
+        rows: (n, n_features) float32, without NaN.
+        progress: told of the rows done.
+    """
+    different = 0
+    for start in range(0, len(rows), _CHUNK):
+        progress(start, len(rows))
+        chunk = np.ascontiguousarray(rows[start : start + _CHUNK])
+        expected, found = reference.predict(chunk), engine.predict(chunk)
+        differs = expected.labels != found.labels
+        if expected.probabilities is None or found.probabilities is None:
+            raise TypeError("an engine without probabilities cannot be compared")
+        differs |= (expected.probabilities.view(np.uint64) != found.probabilities.view(np.uint64)).any(axis=1)
+        different += int(differs.sum())
+    progress(len(rows), len(rows))
+    return Parity(rows=len(rows), different=different)
+
+
+def threshold_rows(
+    estimator: Any,  # noqa: ANN401 - sklearn is untyped
+    count: int,
+    *,
+    order: NDArray[np.intp] | None = None,
+    seed: int = 0,
+) -> NDArray[np.float32]:
+    """Draw rows that stand on the thresholds of a forest, and one float32 below and above.
+
+    Each row is led to a split drawn at random: on the way there its values are those where each earlier decision just
+    falls that way. The split's own feature is then put on the threshold, just below or just above it. Features that
+    the way does not test get thresholds of other splits.
+
+    Args:
+        estimator: a fitted forest.
+        count: rows to draw; fewer if no tree has a split.
+        order: (n_features,) for each of the model's columns, where it stands in the rows; None if they agree.
+        seed: of the draw.
+
+    Returns:
+        (n, n_features) float32, n at least ``count`` unless there is no split.
+    """
+    draw = np.random.default_rng(seed)
+    width = estimator.n_features_in_
+    trees = [tree for tree in (each.tree_ for each in estimator.estimators_) if tree.node_count > 1]
+    if not trees:
+        return np.zeros((min(count, 1), width), dtype=np.float32)
+    pool = [np.zeros(1, dtype=np.float32)] * width
+    for tree in trees:
+        splits = tree.children_left >= 0
+        for feature in np.unique(tree.feature[splits]):
+            here = round_down(tree.threshold[splits & (tree.feature == feature)])
+            pool[feature] = np.concatenate([pool[feature], here])
+    paths = [_Paths(tree) for tree in trees]
+    rows: list[NDArray[np.float32]] = []
+    for _ in range(-(-count // _ROWS_A_SPLIT)):
+        row = np.array([_near(draw.choice(known), int(draw.integers(-1, 2))) for known in pool], dtype=np.float32)
+        paths[draw.integers(len(paths))].lead(row, draw, rows)
+    found = np.clip(np.array(rows), -_GREATEST, _GREATEST)
+    if order is None:
+        return found
+    out = np.empty_like(found)
+    out[:, order] = found
+    return out
+
+
+class _Paths:
+    """The ways to the splits of one tree."""
+
+    def __init__(self, tree: Any) -> None:  # noqa: ANN401 - sklearn is untyped
+        self._splits = np.flatnonzero(tree.children_left >= 0)
+        self._feature = tree.feature
+        self._threshold = round_down(tree.threshold)
+        self._left = tree.children_left
+        self._parent = np.full(tree.node_count, -1)
+        self._parent[tree.children_left[self._splits]] = self._splits
+        self._parent[tree.children_right[self._splits]] = self._splits
+
+    def lead(self, row: NDArray[np.float32], draw: np.random.Generator, rows: list[NDArray[np.float32]]) -> None:
+        """Append three rows that are led to a split; they have the values of ``row`` where the way leaves them free."""
+        node = target = int(draw.choice(self._splits))
+        lowest: dict[int, np.float32] = {}
+        highest: dict[int, np.float32] = {}
+        while (parent := int(self._parent[node])) >= 0:
+            feature, threshold = int(self._feature[parent]), self._threshold[parent]
+            # Going up, the first bound met is the tightest.
+            if self._left[parent] == node:
+                highest.setdefault(feature, threshold)
+            else:
+                lowest.setdefault(feature, _near(threshold, 1))
+            node = parent
+        for feature in lowest.keys() | highest.keys():
+            bounds = [bound[feature] for bound in (lowest, highest) if feature in bound]
+            row[feature] = draw.choice(bounds)
+        for step in (-1, 0, 1):
+            led = row.copy()
+            led[self._feature[target]] = _near(self._threshold[target], step)
+            rows.append(led)
+
+
+def _near(value: np.float32, step: int) -> np.float32:
+    """The float32 next below (-1) or above (1) a value, or the value itself (0)."""
+    return value if step == 0 else np.nextafter(value, np.float32(step * np.inf))

@@ -1,0 +1,42 @@
+"""Estimators from files, for the command line."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from forest.engine import UnsupportedModel
+
+_TRUSTED: Final = ["sklearn.tree._tree.Tree"]
+"""What a forest in the skops format has in it beyond what skops trusts by itself."""
+
+_IN_FOLDER: Final = ("model.skops", "model.pkl")
+"""The estimator's file in the folder of an MLflow model."""
+
+
+def load_estimator(source: Path) -> Any:  # noqa: ANN401 - sklearn is untyped
+    """Load an estimator from a skops, pickle or joblib file, or the folder of an MLflow scikit-learn model.
+
+    A pickle or joblib file runs the code in it; a skops file does not.
+
+    Raises:
+        OSError: the file cannot be read.
+        UnsupportedModel: the file has no estimator in it.
+    """
+    if source.is_dir():
+        found = [source / name for name in _IN_FOLDER if (source / name).is_file()]
+        if not found:
+            raise UnsupportedModel(f"{source}: has neither of {' and '.join(_IN_FOLDER)} in it")
+        source = found[0]
+    if not source.is_file():
+        raise FileNotFoundError(f"{source}: no such file")
+    try:
+        if source.suffix == ".skops":
+            import skops.io
+
+            return skops.io.load(source, trusted=_TRUSTED)
+        import joblib
+
+        return joblib.load(source)
+    except OSError:
+        raise
+    except Exception as error:
+        raise UnsupportedModel(f"{source}: is no estimator: {type(error).__name__}: {error}") from error
