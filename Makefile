@@ -6,11 +6,14 @@ PY := $(VENV)/bin/python
 
 # What `make train` trains on: sample (bundled), full (downloaded by scikit-learn) or the path of a CSV file.
 DATA ?= sample
+# The forest of `make bench-forest`; a depth that no tree reaches grows it to purity.
+TREES ?= 100
+DEPTH ?= 20
 # More options for the command behind a target, as in `make serve ARGS="--port 9000"`.
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test lint format bench lock clean
+.PHONY: help setup serve train test lint format bench bench-forest lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +47,13 @@ format: $(VENV)/.dev ## rewrite the code in the house's style
 
 bench: $(VENV)/.train ## compare batched with unbatched serving under a closed-loop crowd
 	@exec $(PY) -m loadtest.compare $(ARGS)
+
+# The forest and its held-out rows are written here.
+FOREST := .canopy/bench-forest
+bench-forest: setup ## compare the compiled forest with scikit-learn: DATA=sample|full|PATH, TREES= DEPTH=
+	$(PY) -m training --data "$(DATA)" --trees $(TREES) --depth $(DEPTH) --export $(FOREST)
+	$(PY) -m forest compile $(FOREST)/forest.pkl $(FOREST)/forest.canopy
+	$(PY) -m forest bench $(FOREST)/forest.canopy $(FOREST)/forest.pkl --rows $(FOREST)/rows.npy $(ARGS)
 
 # All groups are resolved together first, and that constrains each file, so that they agree on every version.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate

@@ -14,6 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -25,12 +26,15 @@ from batcher import Batcher, BatchEvent, Limits
 from preprocessing import Row, RowDecoder, schema
 from serving import Answer, Connection, DrainingServer, Inference, Model, ModelHandle, Service, create_app
 from serving.process import in_daemon_thread, listen, outlives, raise_file_limit
-from settings import Settings, SettingsError, tame_mlflow, unknown_variables
+from settings import Settings, SettingsError, start_logging, tame_mlflow, unknown_variables
 
 logger = logging.getLogger("canopy")
 
 _BACKLOG = 4096
 """Connections that may wait to be accepted."""
+
+_LONGEST_INLINE = 0.002
+"""Seconds; an engine's call that takes longer runs in a thread, so that the event loop goes on."""
 
 _ENGINE = "inference"
 """Name of the engine's thread."""
@@ -47,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except registry.BadModelURI as error:
         sys.stderr.write(f"canopy: --model-uri or CANOPY_MODEL_URI: {error}\n")
         return 2
-    _start_logging(settings.log_level)
+    start_logging(settings.log_level)
     for name in unknown_variables(os.environ):
         logger.warning("%s is no setting of Canopy's (see --help)", name)
     tame_mlflow(os.environ)
@@ -116,7 +120,12 @@ class _Server:
         )
         inference = Inference(self._service.handle, settings.max_batch_rows)
         batcher = self._service.batcher = Batcher(
-            inference, limits, executor=self._executor, timeout=settings.deadline_ms / 1000, observer=_log_batch
+            inference,
+            limits,
+            executor=self._executor,
+            inline=self._is_short,
+            timeout=settings.deadline_ms / 1000,
+            observer=_log_batch,
         )
         loading = asyncio.create_task(self._load_model(inference, batcher))
         try:
@@ -130,10 +139,10 @@ class _Server:
         """Load and warm up the model; without one the server stops."""
         settings = self._settings
         try:
-            found, engine = await in_daemon_thread(
-                lambda: registry.load(self._uri, settings.tracking_uri, settings.engine)
-            )
-            model = Model(found.name, found.number, engine)
+            folder = Path(tempfile.mkdtemp(prefix="canopy-model-"))
+            prepared = await registry.prepare_in_child(self._uri, settings.tracking_uri, settings.engine, folder)
+            engine = await in_daemon_thread(lambda: registry.open_engine(prepared))
+            model = Model(prepared.version.name, prepared.version.number, engine)
             loop = asyncio.get_running_loop()
             for rows, seconds in await loop.run_in_executor(self._executor, inference.warm_up, model):
                 batcher.learn(rows, seconds)
@@ -149,6 +158,11 @@ class _Server:
             gc.collect()
             gc.freeze()
             self._announce(model)
+
+    def _is_short(self, seconds: float) -> bool:
+        """Whether a call of the engine may hold up the event loop."""
+        model = self._service.handle.model
+        return model is not None and model.engine.bounded and seconds <= _LONGEST_INLINE
 
     def _fail(self, reason: str) -> None:
         """Stop the server because it has nothing to serve."""
@@ -182,13 +196,6 @@ def _description(settings: Settings) -> dict[str, Any]:
         "max_rows_per_request": settings.max_rows_per_request,
         "endpoints": ["POST /predict", "GET /health/live", "GET /health/ready", "GET /stats"],
     }
-
-
-def _start_logging(level: str) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.captureWarnings(True)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in an error that we report
-    logger.setLevel(level.upper())
 
 
 def _listen(settings: Settings) -> socket.socket | None:

@@ -1,6 +1,7 @@
 """Every setting of the server: one typed object, filled from command-line options and CANOPY_ environment variables."""
 
 import argparse
+import logging
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
@@ -38,10 +39,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = f"models:/{MODEL_NAME}/Production"
     tracking_uri: Annotated[str, Meta(min_length=1, description="MLflow tracking server or store")] = EMBEDDED_STORE
     engine: Annotated[
-        Literal["auto", "sklearn", "pyfunc"],
+        Literal["auto", "compiled", "sklearn", "pyfunc"],
         Meta(
-            description="what computes predictions: scikit-learn's own code, MLflow's pyfunc (any model, slowly), "
-            "or auto, the first of them that can"
+            description="what computes predictions: the compiled forest, scikit-learn's own code, MLflow's pyfunc (any "
+            "model, slowly), or auto, the first of them that can"
         ),
     ] = "auto"
     batching: Annotated[
@@ -141,6 +142,14 @@ def tame_mlflow(environment: MutableMapping[str, str]) -> None:
     environment.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     # A server that is down is reported within seconds, not after minutes of silent retries.
     environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+
+
+def start_logging(level: str) -> None:
+    """Log to the standard error: what Canopy has to say from ``level`` on, and the warnings of others."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.captureWarnings(True)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in an error that we report
+    logging.getLogger("canopy").setLevel(level.upper())
 
 
 def describe() -> list[tuple[str, str, str]]:

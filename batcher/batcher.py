@@ -42,6 +42,8 @@ class Batcher(Generic[Item, Result]):
         engine: called with the items of a batch, returns one result an item, in order.
         limits: the bounds to keep.
         executor: runs the engine; None runs it on the event loop, which suits calls of microseconds.
+        inline: asked before each call, with the seconds that it is expected to take, whether to run it on the event
+            loop all the same: handing a short call to a thread and back costs more than the call.
         timeout: seconds that an item may wait in the queue unless ``submit`` says less.
         observer: told of each call of the engine.
         clock: seconds, monotonic. The event loop's own clock may have a resolution of milliseconds only.
@@ -53,6 +55,7 @@ class Batcher(Generic[Item, Result]):
         limits: policy.Limits | None = None,
         *,
         executor: Executor | None = None,
+        inline: Callable[[float], bool] = lambda _seconds: False,
         timeout: float = 30.0,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -60,6 +63,7 @@ class Batcher(Generic[Item, Result]):
         self._engine = engine
         self._limits = limits or policy.Limits()
         self._executor = executor
+        self._inline = inline
         self._timeout = timeout
         self._observer = observer
         self._clock = clock
@@ -221,7 +225,7 @@ class Batcher(Generic[Item, Result]):
         rows = sum(waiter.rows for waiter in waiters)
         batch = self._running = _Batch(waiters, rows, now, self._cost.seconds(rows))
         items = [waiter.item for waiter in waiters]
-        if self._executor is None:
+        if self._executor is None or self._inline(batch.expected):
             try:
                 results = self._call(items)
             except BaseException as error:

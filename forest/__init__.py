@@ -1,17 +1,29 @@
 """A fitted forest and the engines that compute its predictions."""
 
+from forest.artifact import Artifact, BadArtifact, Origin, Parity
+from forest.artifact import read as read_artifact
+from forest.artifact import write as write_artifact
 from forest.compile import compile_forest
 from forest.compiled import CompiledEngine
 from forest.engine import Engine, EngineName, Prediction, UnsupportedModel
 from forest.estimator import SklearnEngine, why_no_forest
+from forest.parity import compare, threshold_rows
 
 __all__ = [
+    "Artifact",
+    "BadArtifact",
     "CompiledEngine",
     "Engine",
     "EngineName",
+    "Origin",
+    "Parity",
     "Prediction",
     "SklearnEngine",
     "UnsupportedModel",
+    "compare",
     "compile_forest",
+    "read_artifact",
+    "threshold_rows",
     "why_no_forest",
+    "write_artifact",
 ]

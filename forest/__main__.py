@@ -17,7 +17,7 @@ from forest.compiled import CompiledEngine
 from forest.engine import UnsupportedModel
 from forest.estimator import SklearnEngine
 from forest.parity import compare, threshold_rows
-from forest.source import load_estimator
+from forest.source import estimator_file, load_estimator
 
 _FAULTS: Final = (BadArtifact, UnsupportedModel, ImportError, OSError, ValueError)
 
@@ -64,6 +64,8 @@ def _bench(given: argparse.Namespace) -> int:
     with _Bar("measuring", "round") as bar:
         timings = measure(engine, SklearnEngine(estimator), rows, seconds=given.seconds, progress=bar)
     print(table(timings))
+    source = estimator_file(given.source)
+    print(f"{given.file.stat().st_size:,} bytes compiled, {source.stat().st_size:,} in {source.name}")
     return 0
 
 

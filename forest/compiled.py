@@ -26,6 +26,7 @@ class CompiledEngine:
     """
 
     name = "compiled"
+    bounded = True
 
     def __init__(self, arrays: ForestArrays) -> None:
         # Imported here: where the kernel could not be built, the other engines serve.

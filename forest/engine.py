@@ -35,6 +35,10 @@ class Engine(Protocol):
         """The engine's name, as in the settings."""
 
     @property
+    def bounded(self) -> bool:
+        """Whether the time of a call depends on its rows only: then a short call may hold up an event loop."""
+
+    @property
     def classes(self) -> NDArray[Any] | None:
         """(n_classes,) the class labels; None if the model does not tell them."""
 

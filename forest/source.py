@@ -12,6 +12,19 @@ _IN_FOLDER: Final = ("model.skops", "model.pkl")
 """The estimator's file in the folder of an MLflow model."""
 
 
+def estimator_file(source: Path) -> Path:
+    """The file with the estimator: the source itself, or one in it if it is a folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    candidates = [source / name for name in _IN_FOLDER] if source.is_dir() else [source]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise FileNotFoundError(f"there is no {' or '.join(map(str, candidates))}")
+
+
 def load_estimator(source: Path) -> Any:  # noqa: ANN401 - sklearn is untyped
     """Load an estimator from a skops, pickle or joblib file, or the folder of an MLflow scikit-learn model.
 
@@ -21,13 +34,7 @@ def load_estimator(source: Path) -> Any:  # noqa: ANN401 - sklearn is untyped
         OSError: the file cannot be read.
         UnsupportedModel: the file has no estimator in it.
     """
-    if source.is_dir():
-        found = [source / name for name in _IN_FOLDER if (source / name).is_file()]
-        if not found:
-            raise UnsupportedModel(f"{source}: has neither of {' and '.join(_IN_FOLDER)} in it")
-        source = found[0]
-    if not source.is_file():
-        raise FileNotFoundError(f"{source}: no such file")
+    source = estimator_file(source)
     try:
         if source.suffix == ".skops":
             import skops.io

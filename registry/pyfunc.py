@@ -21,6 +21,7 @@ class PyfuncEngine:
     """
 
     name = "pyfunc"
+    bounded = False
     classes: NDArray[Any] | None = None
 
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - mlflow is imported late

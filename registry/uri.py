@@ -23,6 +23,9 @@ class ModelURI:
     kind: Literal["stage", "alias", "version", "latest"]
     selector: str
 
+    def __str__(self) -> str:
+        return f"models:/{self.name}{'@' if self.kind == 'alias' else '/'}{self.selector}"
+
     @classmethod
     def parse(cls, text: str) -> "ModelURI":
         """Parse a URI.

@@ -34,6 +34,7 @@ class StubEngine:
     """Takes the time that it is told to take."""
 
     name = "stub"
+    bounded = False
     classes: NDArray[Any] | None = CLASSES
 
     def __init__(self, fixed: float, per_row: float) -> None:
@@ -59,17 +60,30 @@ class StubEngine:
         return Prediction(labels[1:] if WRONG_SHAPE in elevations else labels, probabilities)
 
 
-def load(uri: registry.ModelURI, _tracking_uri: str, _engine: str) -> tuple[registry.ModelVersion, Engine]:
-    """Stands in for ``registry.load``."""
-    told = json.loads(os.environ.get("STUB", "{}"))
-    if told.get("no_model"):
+TOLD: dict[str, Any] = json.loads(os.environ.get("STUB", "{}"))
+
+
+async def prepare_in_child(
+    uri: registry.ModelURI,
+    tracking_uri: str,  # noqa: ARG001 - there is no store
+    choice: str,  # noqa: ARG001 - nor a choice
+    folder: Path,
+) -> registry.Prepared:
+    """Stands in for ``registry.prepare_in_child``."""
+    if TOLD.get("no_model"):
         raise registry.ModelNotFound("there is no model: run `make train`")
-    gate = told.get("load_after")
+    return registry.Prepared(registry.ModelVersion(uri.name, "7"), "sklearn", folder)
+
+
+def open_engine(prepared: registry.Prepared) -> Engine:  # noqa: ARG001 - nothing is prepared
+    """Stands in for ``registry.open_engine``."""
+    gate = TOLD.get("load_after")
     while gate and not Path(gate).exists():
         time.sleep(0.01)
-    return registry.ModelVersion(uri.name, "7"), StubEngine(told.get("fixed", 0.0), told.get("per_row", 0.0))
+    return StubEngine(TOLD.get("fixed", 0.0), TOLD.get("per_row", 0.0))
 
 
 if __name__ == "__main__":
-    registry.load = load  # type: ignore[assignment]
+    registry.prepare_in_child = prepare_in_child
+    registry.open_engine = open_engine
     sys.exit(server.main())

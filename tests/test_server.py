@@ -95,7 +95,7 @@ def test_predictions_equal_scikit_learns_own_on_held_out_rows(
 def test_the_index_names_the_model(server: ServerProcess) -> None:
     """Whoever opens the address sees what is served."""
     index = server.get("/")
-    assert (index["status"], index["model"], index["engine"]) == ("ready", "BestModelRF/1", "sklearn")
+    assert (index["status"], index["model"], index["engine"]) == ("ready", "BestModelRF/1", "compiled")
 
 
 def run(

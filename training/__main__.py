@@ -11,9 +11,14 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from registry.store import one_line, sqlite_file
 from settings import EMBEDDED_STORE, MODEL_NAME, STORE, tame_mlflow
+
+if TYPE_CHECKING:
+    from training.forest import Recipe
 
 logger = logging.getLogger("canopy.training")
 
@@ -42,6 +47,12 @@ def parser() -> argparse.ArgumentParser:
         default=os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED_STORE,
         help=f"MLflow tracking server or store (default: MLFLOW_TRACKING_URI, else SQLite in {STORE.name}/)",
     )
+    made.add_argument(
+        "--export",
+        type=Path,
+        metavar="FOLDER",
+        help="write the forest (forest.pkl) and its held-out rows (rows.npy) into a folder; nothing is registered",
+    )
     again = made.add_mutually_exclusive_group()
     again.add_argument("--force", action="store_true", help="train even if the same forest is registered already")
     again.add_argument("--if-missing", action="store_true", help="do nothing if any version of the model is registered")
@@ -69,6 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
+    if args.export is not None:
+        _export(args)
+        return
     if args.tracking_uri != EMBEDDED_STORE:
         _train(args)
         return
@@ -83,6 +97,14 @@ def _run(args: argparse.Namespace) -> None:
         _train(args)
 
 
+def _export(args: argparse.Namespace) -> None:
+    from training import data, forest
+
+    trained = forest.train(data.load(args.data).data, _recipe(args))
+    forest.export(trained, args.export)
+    logger.info("wrote a forest and its held-out rows to %s: %s", args.export, _scores(trained.metrics))
+
+
 def _train(args: argparse.Namespace) -> None:
     # Imported late: help and usage errors need not wait for MLflow and scikit-learn.
     from training import data, forest, publish
@@ -95,17 +117,26 @@ def _train(args: argparse.Namespace) -> None:
             return
         logger.info("no %s yet: training one", args.name)
     source = data.load(args.data)
-    recipe = forest.Recipe(trees=args.trees, depth=args.depth, seed=args.seed)
+    recipe = _recipe(args)
     version = None if args.force else publisher.find(publish.fingerprint(source, recipe))
     if version is None:
         trained = forest.train(source.data, recipe)
         version = publisher.publish(trained, source, recipe)
-        scores = ", ".join(f"{name} {value:.4g}" for name, value in trained.metrics.items())
-        logger.info("registered %s version %s: %s", args.name, version, scores)
+        logger.info("registered %s version %s: %s", args.name, version, _scores(trained.metrics))
     else:
         logger.info("%s version %s is this very forest: nothing to train", args.name, version)
     changed = "promoted" if publisher.promote(version) else "found in place:"
     logger.info("%s %s version %s, stage %s, alias %s", changed, args.name, version, publish.STAGE, publish.ALIAS)
+
+
+def _recipe(args: argparse.Namespace) -> "Recipe":
+    from training.forest import Recipe
+
+    return Recipe(trees=args.trees, depth=args.depth, seed=args.seed)
+
+
+def _scores(metrics: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
 
 
 def _count(text: str) -> int:

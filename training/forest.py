@@ -1,7 +1,9 @@
 """Fitting and evaluating the RandomForest."""
 
+import pickle
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,9 +38,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A fitted forest and what it scored on the held-out rows."""
+    """A fitted forest, the rows that were held out from it and what it scored on them."""
 
     forest: RandomForestClassifier
+    held_out: Covertype
     metrics: dict[str, float]
 
 
@@ -53,11 +56,23 @@ def train(data: Covertype, recipe: Recipe) -> Trained:
     Raises:
         ValueError: the data cannot be split, for a class has a single row.
     """
-    fitting, held_out = train_test_split(
+    fitting, rest = train_test_split(
         np.arange(len(data)), test_size=recipe.held_out, random_state=recipe.seed, stratify=data.labels
     )
-    forest = _fit(data.take(fitting), recipe)
-    return Trained(forest, _evaluate(forest, data.take(held_out)))
+    forest, held_out = _fit(data.take(fitting), recipe), data.take(rest)
+    return Trained(forest, held_out, _evaluate(forest, held_out))
+
+
+def export(trained: Trained, folder: Path) -> None:
+    """Write ``forest.pkl``, the forest, and ``rows.npy``, the (n, 54) matrix of its held-out rows in random order.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "forest.pkl").open("wb") as file:
+        pickle.dump(trained.forest, file)
+    np.save(folder / "rows.npy", matrix(trained.held_out))
 
 
 def _fit(data: Covertype, recipe: Recipe) -> RandomForestClassifier:

@@ -18,7 +18,7 @@ def test_the_comparison_serves_both_modes_without_a_failure(
     assert compare.main([*options, "--", "--tracking-uri", store.tracking_uri]) == 0
     table = capsys.readouterr().out
     assert "batched" in table
-    assert "8 users, BestModelRF/1, engine sklearn" in table
+    assert "8 users, BestModelRF/1, engine compiled" in table
     modes = json.loads(out.read_text())["modes"]
     assert modes["off"]["summary"]["rows_per_batch"] == 1
     for mode in modes.values():

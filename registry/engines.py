@@ -1,0 +1,68 @@
+"""From prepared files to the engine that serves them."""
+
+import shutil
+import weakref
+from collections.abc import Callable
+from typing import Final
+
+from forest import BadArtifact, CompiledEngine, Engine, SklearnEngine, read_artifact
+from preprocessing import schema
+from registry.columns import column_order
+from registry.errors import UnusableModel
+from registry.prepare import Prepared, PreparedEngine
+from registry.pyfunc import PyfuncEngine
+
+
+def open_engine(prepared: Prepared) -> Engine:
+    """Build the engine for a prepared version. The folder goes as soon as the engine needs it no more.
+
+    A compiled forest is mapped, not loaded: neither MLflow nor scikit-learn is imported for it.
+
+    Raises:
+        UnusableModel: the version cannot be loaded.
+    """
+    name = f"{prepared.version.name}/{prepared.version.number}"
+    built: Engine | None = None
+    try:
+        built = _OPEN[prepared.engine](prepared)
+    except UnusableModel:
+        raise
+    except Exception as error:
+        raise UnusableModel(f"{name} cannot be loaded: {type(error).__name__}: {error}") from error
+    finally:
+        if isinstance(built, PyfuncEngine):
+            # Such a model may read its files at any time; they go when it does.
+            weakref.finalize(built, shutil.rmtree, prepared.folder, ignore_errors=True)
+        else:
+            shutil.rmtree(prepared.folder, ignore_errors=True)
+    return built
+
+
+def _open_compiled(prepared: Prepared) -> Engine:
+    artifact = read_artifact(prepared.artifact)
+    if not artifact.header.parity.passed:
+        raise BadArtifact(f"{prepared.artifact}: it was found to differ from scikit-learn")
+    if artifact.arrays.columns != tuple(schema.COLUMNS):
+        raise BadArtifact(f"{prepared.artifact}: its columns are not the schema's")
+    return CompiledEngine(artifact.arrays)
+
+
+def _open_sklearn(prepared: Prepared) -> Engine:
+    import mlflow
+
+    estimator = mlflow.sklearn.load_model(str(prepared.model))
+    names = getattr(estimator, "feature_names_in_", None)
+    return SklearnEngine(estimator, column_order(names, estimator.n_features_in_))
+
+
+def _open_pyfunc(prepared: Prepared) -> Engine:
+    import mlflow
+
+    return PyfuncEngine(mlflow.pyfunc.load_model(str(prepared.model)))
+
+
+_OPEN: Final[dict[PreparedEngine, Callable[[Prepared], Engine]]] = {
+    "compiled": _open_compiled,
+    "sklearn": _open_sklearn,
+    "pyfunc": _open_pyfunc,
+}
