@@ -11,8 +11,9 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,18 @@ from starlette.applications import Starlette
 import registry
 from batcher import Batcher, BatchEvent, Limits
 from preprocessing import Row, RowDecoder, schema
-from serving import Answer, Connection, DrainingServer, Inference, Model, ModelHandle, Service, create_app
+from serving import (
+    Answer,
+    Connection,
+    ConnectionLimits,
+    DrainingServer,
+    HotConnection,
+    Inference,
+    Model,
+    ModelHandle,
+    Service,
+    create_app,
+)
 from serving.process import in_daemon_thread, listen, outlives, raise_file_limit
 from settings import Settings, SettingsError, start_logging, tame_mlflow, unknown_variables
 
@@ -89,18 +101,31 @@ class _Server:
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http=Connection,
+            http=self._connection(settings),  # type: ignore[arg-type]  # uvicorn only ever calls it
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
             backlog=_BACKLOG,
-            timeout_keep_alive=settings.keep_alive_seconds,
         )
         self._uvicorn = DrainingServer(
             config, self._service, delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
         )
+
+    def _connection(self, settings: Settings) -> Callable[..., Connection]:
+        limits = ConnectionLimits(
+            max_head_bytes=settings.max_head_bytes,
+            head_timeout=settings.head_timeout_seconds,
+            body_timeout=settings.body_timeout_seconds,
+            write_timeout=settings.write_timeout_seconds,
+            keep_alive=settings.keep_alive_seconds,
+        )
+        ways: dict[str, Callable[..., Connection]] = {
+            "hot": partial(HotConnection, self._service, limits),
+            "asgi": partial(Connection, limits),
+        }
+        return ways[settings.http]
 
     def run(self) -> tuple[int, bool]:
         """Serve; returns the exit status, and whether the engine is stuck in a call."""

@@ -68,6 +68,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             gt=0, le=86_400_000, description="longest time in the queue, in ms; a Canopy-Deadline-Ms header lowers it"
         ),
     ] = 30_000.0
+    http: Annotated[
+        Literal["hot", "asgi"],
+        Meta(description="how POST /predict is served: hot, past ASGI, at a fraction of the cost, or by Starlette"),
+    ] = "hot"
+    max_head_bytes: Annotated[
+        int, Meta(ge=256, le=1 << 30, description="longest request line and headers, in bytes; longer ones get 431")
+    ] = 32_768
+    head_timeout_seconds: Annotated[
+        float,
+        Meta(gt=0, le=86_400, description="longest time from a request's first byte to the end of its head, in s"),
+    ] = 10.0
+    body_timeout_seconds: Annotated[
+        float, Meta(gt=0, le=86_400, description="longest time from a request's first byte to its last, in s")
+    ] = 30.0
+    write_timeout_seconds: Annotated[
+        float, Meta(gt=0, le=86_400, description="longest time that a client may leave its answers unread, in s")
+    ] = 30.0
     keep_alive_seconds: Annotated[
         int, Meta(ge=1, le=86_400, description="how long an idle connection is kept open, in s")
     ] = 75

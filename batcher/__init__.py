@@ -13,6 +13,7 @@ from batcher.errors import (
 )
 from batcher.events import BatchEvent, Observer, Statistics
 from batcher.policy import Limits
+from batcher.waiter import Waiter
 
 __all__ = [
     "BatchEvent",
@@ -28,4 +29,5 @@ __all__ = [
     "Overloaded",
     "QueueFull",
     "Statistics",
+    "Waiter",
 ]

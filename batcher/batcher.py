@@ -14,7 +14,8 @@ from batcher.cost import CostModel
 from batcher.crowd import Crowd
 from batcher.errors import BatchTooLarge, Closed, DeadlineExceeded, EngineFailed
 from batcher.events import BatchEvent, Observer, Statistics
-from batcher.queue import Item, Queue, Result, Waiter
+from batcher.queue import Queue
+from batcher.waiter import FutureWaiter, Item, Result, Waiter
 
 _PAUSE = 10
 """An arrival gap of so many fixed costs of a call ends a crowd: what was known of its rate is forgotten."""
@@ -123,11 +124,29 @@ class Batcher(Generic[Item, Result]):
             Closed if a drain has to give it up.
 
         Raises:
+            Closed, BatchTooLarge, ValueError, Overloaded: as ``enter``.
+        """
+        waiter: FutureWaiter[Item, Result] = FutureWaiter(loop=self._loop)
+        waiter.item = item
+        waiter.rows = rows
+        waiter.on_cancel = self.withdraw
+        self.enter(waiter, timeout=timeout)
+        return waiter
+
+    def enter(self, waiter: Waiter[Item, Result], *, timeout: float | None = None) -> None:
+        """Queue a caller that is told of the outcome by a call, which is cheaper than a future.
+
+        Args:
+            waiter: its ``item`` and ``rows`` are set. If it gives up, it must ``withdraw``.
+            timeout: see ``submit``.
+
+        Raises:
             Closed: the batcher is draining.
             BatchTooLarge: the item can never fit.
             ValueError: the timeout is not above 0.
             Overloaded: the item is refused; the error tells when to try again.
         """
+        rows = waiter.rows
         if self._draining:
             raise Closed("the batcher is draining")
         if not 1 <= rows <= min(self._limits.max_batch_rows, self._limits.max_queue_rows):
@@ -150,17 +169,18 @@ class Batcher(Generic[Item, Result]):
             self._counts["refused"] += 1
             raise refusal
 
-        waiter: Waiter[Item, Result] = Waiter(loop=self._loop)
-        waiter.item = item
-        waiter.rows = rows
         waiter.arrived = now
         waiter.deadline = now + timeout
-        waiter.on_cancel = self._forget
         self._counts["accepted"] += 1
         if self._queue.add(waiter):
             self._watch_deadline(now)
         self._wake()
-        return waiter
+
+    def withdraw(self, waiter: Waiter[Item, Result]) -> None:
+        """The caller has given up: free its rows if they are still queued."""
+        self._counts["cancelled"] += 1
+        if self._queue.remove(waiter):
+            self._check_drained()
 
     async def drain(self, timeout: float | None = None) -> None:
         """Refuse new items and wait until every accepted one is answered.
@@ -322,12 +342,6 @@ class Batcher(Generic[Item, Result]):
         if not waiter.done():
             waiter.set_exception(error)
             self._counts[count] += 1
-
-    def _forget(self, waiter: Waiter[Item, Result]) -> None:
-        """The caller gave up: free its rows if they are still queued."""
-        self._counts["cancelled"] += 1
-        if self._queue.remove(waiter):
-            self._check_drained()
 
     def _check_drained(self) -> None:
         if self._draining and not (self._queue or self._running):

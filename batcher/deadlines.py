@@ -1,11 +1,18 @@
 """Deadlines in order, of futures of which most are done long before."""
 
-import asyncio
 import heapq
 import itertools
-from typing import Any, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
-Future = TypeVar("Future", bound=asyncio.Future[Any])
+
+class Finite(Protocol):
+    """Something that is done at some time."""
+
+    def done(self) -> bool:
+        """Whether it is."""
+
+
+Future = TypeVar("Future", bound=Finite)
 
 _SPARE = 1024
 """So many done futures are kept before it is worth the time to drop them."""

@@ -1,44 +1,12 @@
 """What waits for the engine: who asked, in which order, and until when."""
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from collections.abc import Iterable
+from typing import Generic
 
 from batcher.deadlines import Deadlines
 from batcher.policy import Limits
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-
-class Waiter(asyncio.Future[Result], Generic[Item, Result]):
-    """A caller's future, which is also its entry in the queue.
-
-    Attributes:
-        item: what the engine is to be given.
-        rows: how much of a batch it takes up.
-        arrived: when it was submitted, in seconds.
-        deadline: until when it may wait, in seconds.
-        on_cancel: called when the caller has given up.
-        part: the part of the queue that it stands in; None while it is in the engine, and afterwards.
-    """
-
-    __slots__ = ("arrived", "deadline", "item", "on_cancel", "part", "rows")
-
-    item: Item
-    rows: int
-    arrived: float
-    deadline: float
-    on_cancel: Callable[["Waiter[Item, Result]"], None]
-    part: "OrderedDict[Waiter[Item, Result], None] | None"
-
-    def cancel(self, msg: object = None) -> bool:
-        """See ``asyncio.Future.cancel``."""
-        if not super().cancel(msg):
-            return False
-        self.on_cancel(self)
-        return True
+from batcher.waiter import Item, Result, Waiter
 
 
 class Queue(Generic[Item, Result]):

@@ -72,7 +72,7 @@ class RowDecoder:
         self._many = _decoder("features", Annotated[list[_Positional], several])
         self._named = _decoder("instances", Annotated[list[_Named], several])
 
-    def decode(self, body: bytes) -> list[Row]:
+    def decode(self, body: bytes | bytearray) -> list[Row]:
         """Decode and validate one request body.
 
         Returns:
@@ -90,7 +90,7 @@ class RowDecoder:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(body, error) from None
 
-    def _decode_other(self, body: bytes) -> list[Row]:
+    def _decode_other(self, body: bytes | bytearray) -> list[Row]:
         try:
             envelope = msgspec.json.decode(body, type=_Envelope)
             if envelope.instances is not UNSET and envelope.features is not UNSET:
@@ -139,7 +139,7 @@ def _holds_rows(features: Raw) -> bool:
     return re.match(rb"\[\s*\[", bytes(features)) is not None
 
 
-def _malformed(body: bytes, error: Exception) -> MalformedJSON | InvalidRow:
+def _malformed(body: bytes | bytearray, error: Exception) -> MalformedJSON | InvalidRow:
     """Explain a body that is no JSON; NaN and Infinity, which many encoders write all the same, get their path."""
     try:
         path, value = next(_not_finite(json.loads(body), "$"))

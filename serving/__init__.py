@@ -1,10 +1,22 @@
-"""HTTP: the Starlette application and what it answers with."""
+"""HTTP: the application, uvicorn's server and connections, and what answers the requests."""
 
 from serving.app import create_app
+from serving.hotpath import HotConnection
 from serving.inference import Answer, Inference
 from serving.model import Model, ModelHandle
-from serving.protocol import Connection
+from serving.protocol import Connection, ConnectionLimits
 from serving.server import DrainingServer
 from serving.service import Service
 
-__all__ = ["Answer", "Connection", "DrainingServer", "Inference", "Model", "ModelHandle", "Service", "create_app"]
+__all__ = [
+    "Answer",
+    "Connection",
+    "ConnectionLimits",
+    "DrainingServer",
+    "HotConnection",
+    "Inference",
+    "Model",
+    "ModelHandle",
+    "Service",
+    "create_app",
+]

@@ -29,6 +29,18 @@ class UnsupportedMediaType(RequestError):
     """The body is said to be something else than JSON."""
 
 
+class MalformedRequest(RequestError):
+    """What came is no HTTP."""
+
+
+class HeadTooLarge(RequestError):
+    """The request line and headers are longer than the server takes."""
+
+
+class RequestTimeout(RequestError):
+    """The request was not complete in time."""
+
+
 class NoProbabilities(RequestError):
     """Probabilities were asked of a model that gives none."""
 
@@ -57,6 +69,9 @@ class Problem(NamedTuple):
 PROBLEMS: Final[dict[type[Exception], Problem]] = {
     preprocessing.MalformedJSON: Problem(400, "malformed-json", "The body is not JSON"),
     preprocessing.InvalidRow: Problem(422, "invalid-row", "The body does not fit the schema"),
+    MalformedRequest: Problem(400, "malformed-request", "What came is no HTTP"),
+    RequestTimeout: Problem(408, "request-timeout", "The request took too long to arrive"),
+    HeadTooLarge: Problem(431, "head-too-large", "The request line and headers are too long"),
     BadParameter: Problem(400, "bad-parameter", "A header or query parameter has a bad value"),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too long"),
     UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body must be application/json"),

@@ -1,41 +1,200 @@
-"""The connection: uvicorn's httptools protocol, which tells a waiting request when its client hangs up."""
+"""The connection: uvicorn's httptools protocol, with limits, time-outs and manners of its own."""
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import httptools
+from starlette.responses import Response
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from serving.errors import HeadTooLarge, MalformedRequest, RequestError, RequestTimeout, problem_response
+
+logger = logging.getLogger("canopy.serving")
 
 EXTENSION: Final = "canopy.connection"
 """Key in the ASGI scope's ``extensions`` under which a request finds its Connection."""
+
+_IDLE, _HEAD, _BODY, _LEAVING = range(4)
+"""What a connection reads: nothing yet, a request's head, its body, or only what it will throw away."""
+
+_PIPELINED = 8
+"""With so many requests waiting for their turn, a connection reads no more."""
+
+_LAST_WORDS = 2.0
+"""Seconds that a client gets to read why it was refused before its connection is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What a connection may cost.
+
+    Attributes:
+        max_head_bytes: longest request line with headers, in bytes, give or take one read from the socket.
+        head_timeout: seconds from a request's first byte to the end of its head.
+        body_timeout: seconds from a request's first byte to its last.
+        write_timeout: seconds that a client may leave its answers unread once the socket is full.
+        keep_alive: seconds that a connection may be idle.
+    """
+
+    max_head_bytes: int = 32_768
+    head_timeout: float = 10.0
+    body_timeout: float = 30.0
+    write_timeout: float = 30.0
+    keep_alive: float = 75.0
+
+
+class _Refusal:
+    """The answer to what was no request. It waits for its turn as the requests do, and is the connection's last."""
+
+    more_body = False
+    response_complete = False
+
+    def __init__(self, error: RequestError) -> None:
+        self.response = problem_response(error)
 
 
 class Connection(HttpToolsProtocol):
     """One client's connection.
 
+    Requests are answered in the order in which they came: one is ``running``, the others wait in uvicorn's
+    ``pipeline``.
+
     An ASGI application learns of a hang-up from ``receive``, which takes a task of its own beside each waiting
-    request: a quarter of all the work at a thousand clients. A callback costs nothing.
+    request: a quarter of all the work at a thousand clients. A callback costs nothing. Likewise a timer for each
+    connection would cost more than to look at all of them once a second: ``expire``.
+
+    Args:
+        limits: what the connection may cost.
+        config: uvicorn's.
+        server_state: uvicorn's.
+        app_state: uvicorn's.
 
     Attributes:
         on_lost: called when the client has gone, while a request waits for its answer.
         lost: whether the client has gone.
-        running: the request that the application is answering; pipelined ones wait behind it.
+        running: the request that is being answered.
     """
 
-    on_lost: Callable[[], object] | None = None
-    lost = False
-    running: RequestResponseCycle | None = None
+    def __init__(
+        self,
+        limits: ConnectionLimits,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        **_: object,
+    ) -> None:
+        super().__init__(config, server_state, app_state)
+        self.on_lost: Callable[[], object] | None = None
+        self.lost = False
+        self.running: Any = None
+        self._limits = limits
+        self._reading = _IDLE
+        self._since = self.loop.time()
+        self._chunk = 0
+        self._head_bytes = 0
+        self._fault: RequestError | None = None
+        self._stalled: float | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        if self._reading == _IDLE:
+            self._reading = _HEAD
+            self._since = self.loop.time()
+        elif self._reading == _LEAVING:
+            return
+        self._chunk = len(data)
+        self._head_bytes += self._chunk
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as stop:
+            self._ignore_upgrade(data[stop.args[0] :])
+        except httptools.HttpParserError as error:
+            self._fault = self._fault or MalformedRequest(f"this is no HTTP request: {error}")
+        if self._reading == _HEAD and self._head_bytes > self._limits.max_head_bytes:
+            self._fault = HeadTooLarge(f"the request's head is longer than {self._limits.max_head_bytes} bytes")
+        if self._fault is not None:
+            self._refuse(self._fault)
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        super().on_message_begin()
+        self._reading = _HEAD
+        self._head_bytes = -self._chunk  # of this chunk it has some part; only the next ones are surely its own
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def on_headers_complete(self) -> None:
+        """A request's head is there."""
+        self._reading = _BODY
+        if self._fault is not None or self.parser.should_upgrade():
+            return
+        if self._chunk > self._limits.max_head_bytes and self._length() > self._limits.max_head_bytes:
+            self._fault = HeadTooLarge(f"the request's head is longer than {self._limits.max_head_bytes} bytes")
+            return
+        self.begin()
+
+    def begin(self) -> None:
+        """Start to answer a request, whose body may be still to come."""
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()  # which makes the scope, and forgets these
+        self.url, self.expect_100_continue = url, expect
+        self.headers = self.scope["headers"] = headers
         self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]  # ASGI has dicts there
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Some of a request's body is there."""
+        if self._fault is None and not self.parser.should_upgrade():
+            self.take(body)
+
+    def take(self, body: bytes) -> None:
+        """Give some of its body to the request that is being read."""
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """All of a request is there."""
+        self._reading = _IDLE
+        self._head_bytes = 0
+        if self._fault is None and not self.parser.should_upgrade():
+            self.finish()
+
+    def finish(self) -> None:
+        """Tell the request that is being read that its body is complete."""
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """A request is answered: turn to the next one."""
+        self.server_state.total_requests += 1
+        self.running = None
+        if self.transport.is_closing():
+            return
+        following = self.pipeline.pop() if self.pipeline else None
+        self._read_on()
+        if following is not None:
+            self._start_asgi_task(*following)
+        elif self._reading == _IDLE:
+            self._since = self.loop.time()
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly: take no more requests from it, for their answers would pile up."""
+        super().pause_writing()
+        self._stalled = self.loop.time()
+        self.flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        super().resume_writing()
+        self._stalled = None
+        self._read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by either side."""
         self.lost = True
-        if self.running is not None:  # uvicorn looks at the newest request only
-            self.running.disconnected = True
-            self.running.message_event.set()
+        _disconnect(self.running)  # uvicorn looks at the newest request only
         super().connection_lost(exc)
         if self.on_lost is not None:
             self.on_lost()
@@ -49,9 +208,104 @@ class Connection(HttpToolsProtocol):
         ]
         if accepted:
             accepted[-1].keep_alive = False
+        elif self._reading != _LEAVING:
+            self.transport.close()
+
+    def abandon(self) -> None:
+        """The time to drain is over: answer what the engine does not; uvicorn cancels what has a task."""
+
+    def expire(self, now: float) -> None:
+        """Part with a client that takes too long; called once a second.
+
+        Args:
+            now: the event loop's time.
+        """
+        limits, waited = self._limits, now - self._since
+        if self._stalled is not None:
+            if now - self._stalled > limits.write_timeout:
+                self.transport.abort()
+        elif self.flow.read_paused:
+            self._since = now  # it is we who do not read
+        elif self._reading == _IDLE:
+            if self.running is None and waited > limits.keep_alive:
+                self.transport.close()
+        elif self._reading == _LEAVING:
+            if waited > _LAST_WORDS:
+                self.transport.abort()
+        elif waited > (limits.head_timeout if self._reading == _HEAD else limits.body_timeout):
+            self._refuse(RequestTimeout("the request was not complete in time"))
+
+    def raw(self, response: Response, *, keep_alive: bool) -> bytes:
+        """The bytes of a response."""
+        lines = [STATUS_LINE[response.status_code]]
+        for name, value in (*self.server_state.default_headers, *response.raw_headers):
+            lines += [name, b": ", value, b"\r\n"]
+        if not keep_alive:
+            lines.append(b"connection: close\r\n")
+        return b"".join([*lines, b"\r\n", bytes(response.body)])
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types, and ours
+        self.running = cycle
+        if isinstance(cycle, _Refusal):
+            self._say_last(cycle.response)
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _read_on(self) -> None:
+        """Read more, a hang-up too, unless the client has enough requests under way or does not take its answers."""
+        if self._stalled is None and len(self.pipeline) < _PIPELINED:
+            self.flow.resume_reading()
+
+    def _length(self) -> int:
+        """About how many bytes the head has."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Take a request to change the protocol for what it is without that wish, as RFC 9110, 7.8, allows.
+
+        The parser has stopped behind the request's head. A new one gets the head once more, without the wish.
+        """
+        if self.parser.get_method() == b"CONNECT":
+            self._fault = MalformedRequest("this server is no proxy")
+            return
+        head = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
+        for name, value in self.headers:
+            if name == b"connection":
+                value = b", ".join(t for t in (p.strip() for p in value.split(b",")) if t.lower() != b"upgrade")
+            if name not in {b"upgrade", b"http2-settings"} and value:
+                head += [name, b": ", value, b"\r\n"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self.data_received(b"".join([*head, b"\r\n", rest]))
+
+    def _refuse(self, error: RequestError) -> None:
+        """Tell the client what is wrong when all requests before are answered, and part."""
+        self._reading = _LEAVING
+        unfinished = self.running
+        if unfinished is not None and unfinished.more_body:
+            # The request that was being read is the faulty one. Its application reads of a disconnection.
+            _disconnect(unfinished)
+            unfinished = None
+        if unfinished is None and not self.pipeline:
+            self._say_last(problem_response(error))
+        else:
+            self.pipeline = type(self.pipeline)(entry for entry in self.pipeline if not entry[0].more_body)
+            self.pipeline.appendleft((_Refusal(error), None))  # type: ignore[arg-type]
+
+    def _say_last(self, response: Response) -> None:
+        """Answer and part, in such a way that the answer is not lost with what the client has sent since."""
+        self._reading = _LEAVING
+        self._since = self.loop.time()
+        self.transport.write(self.raw(response, keep_alive=False))
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
         else:
             self.transport.close()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - uvicorn's own type
-        self.running = cycle
-        super()._start_asgi_task(cycle, app)
+
+def _disconnect(request: Any) -> None:  # noqa: ANN401 - uvicorn's own type, or another
+    """Let the application read that its client has gone."""
+    if isinstance(request, RequestResponseCycle):
+        request.disconnected = True
+        request.message_event.set()

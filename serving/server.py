@@ -8,12 +8,17 @@ import signal
 import time
 from socket import socket
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
+from serving.protocol import Connection
 from serving.service import Service
 
 logger = logging.getLogger("canopy.serving")
+
+_TICKS_A_SECOND = 10
+"""How often uvicorn calls ``on_tick``."""
 
 _LAST_CALL = 5
 """Seconds that a call of the engine may go on after the drain's timeout."""
@@ -37,7 +42,7 @@ class DrainingServer(uvicorn.Server):
     """
 
     def __init__(self, config: uvicorn.Config, service: Service, *, delay: float, timeout: float) -> None:
-        config.timeout_graceful_shutdown = math.ceil(timeout) + _LAST_CALL
+        config.timeout_graceful_shutdown = math.ceil(timeout) + _LAST_CALL + 1
         super().__init__(config)
         self._service = service
         self._delay = delay
@@ -72,15 +77,31 @@ class DrainingServer(uvicorn.Server):
         """See ``uvicorn.Server.on_tick``; called ten times a second."""
         if self._exit_at is not None and time.monotonic() >= self._exit_at:
             self.should_exit = True
+        if counter % _TICKS_A_SECOND == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in self._connections():
+                connection.expire(now)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """See ``uvicorn.Server.shutdown``."""
-        giving_up = asyncio.get_running_loop().call_later(self._timeout, self._service.give_up)
+        loop = asyncio.get_running_loop()
+        timers = [
+            loop.call_later(self._timeout, self._service.give_up),
+            loop.call_later(self._timeout + _LAST_CALL, self._abandon),
+        ]
         await super().shutdown(sockets)
-        giving_up.cancel()
+        for timer in timers:
+            timer.cancel()
         if self._service.draining:
             logger.info("drained")
+
+    def _connections(self) -> list[Connection]:
+        return cast(list[Connection], list(self.server_state.connections))
+
+    def _abandon(self) -> None:
+        for connection in self._connections():
+            connection.abandon()
 
     def _leave(self, _signal: int, _frame: FrameType | None) -> None:
         if not self.started:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from batcher import Batcher
+from batcher import Batcher, Waiter
 from preprocessing import Row, RowDecoder
 from serving.errors import BadParameter, ModelNotReady, NoProbabilities
 from serving.inference import Answer
@@ -57,9 +57,27 @@ class Service:
             Overloaded: the request is refused.
         """
         rows = self._decoder.decode(body)
+        return self._ready().submit(rows, len(rows), timeout=timeout)
+
+    def enter(self, waiter: Waiter[list[Row], Answer], body: bytes | bytearray) -> None:
+        """Queue one request body for a waiter, whose ``item`` and ``rows`` this sets.
+
+        Raises:
+            Exception: as ``submit``.
+        """
+        waiter.item = rows = self._decoder.decode(body)
+        waiter.rows = len(rows)
+        self._ready().enter(waiter)
+
+    def withdraw(self, waiter: Waiter[list[Row], Answer]) -> None:
+        """A waiter that was queued has given up."""
+        if self.batcher is not None:
+            self.batcher.withdraw(waiter)
+
+    def _ready(self) -> Batcher[list[Row], Answer]:
         if self.batcher is None or self.handle.model is None:
             raise ModelNotReady
-        return self.batcher.submit(rows, len(rows), timeout=timeout)
+        return self.batcher
 
     def give_up(self) -> None:
         """Fail every request that is not in the engine: the time to drain is over."""

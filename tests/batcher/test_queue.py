@@ -1,23 +1,24 @@
 """The queue's own order and accounts; how the batcher uses it is tested with the batcher."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher.policy import Limits
-from batcher.queue import Queue, Waiter
+from batcher.queue import Queue
+from batcher.waiter import FutureWaiter, Waiter
 
 LIMITS = Limits(max_batch_rows=10)
 
 
-def maker() -> Callable[..., Waiter[str, None]]:
+def maker() -> Callable[..., FutureWaiter[str, None]]:
     """Makes waiters on the running loop."""
     loop = asyncio.get_running_loop()
 
-    def make(item: str = "", rows: int = 1, deadline: float = 100.0) -> Waiter[str, None]:
-        waiter: Waiter[str, None] = Waiter(loop=loop)
+    def make(item: str = "", rows: int = 1, deadline: float = 100.0) -> FutureWaiter[str, None]:
+        waiter: FutureWaiter[str, None] = FutureWaiter(loop=loop)
         waiter.item, waiter.rows, waiter.arrived, waiter.deadline = item, rows, 0.0, deadline
         waiter.part = None
         waiter.on_cancel = lambda _: None
@@ -33,8 +34,8 @@ def test_rows_and_items_are_those_of_who_waits(steps: list[tuple[str, int]]) -> 
     async def main() -> None:
         make = maker()
         queue: Queue[str, None] = Queue()
-        waiting: set[Waiter[str, None]] = set()
-        taken: list[Waiter[str, None]] = []
+        waiting: set[FutureWaiter[str, None]] = set()
+        taken: Sequence[Waiter[str, None]] = []
         for now, (step, number) in enumerate(steps):
             if step == "add":
                 waiter = make(rows=number, deadline=now + number)

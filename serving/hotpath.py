@@ -1,0 +1,241 @@
+"""The hot path: a plain ``POST /predict`` goes from the parser to the queue to one write, past ASGI.
+
+uvicorn's ordinary way makes a scope, a cycle and a task for each request, and Starlette's middleware and routing
+follow; here a request is one object. It is for requests of the common kind. Whatever is odd about a request sends it
+the ordinary way, whose answers are the same.
+"""
+
+import logging
+from collections import OrderedDict
+from typing import Any, Final
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from batcher import Closed
+from preprocessing import Row
+from serving.errors import problem_response
+from serving.inference import Answer
+from serving.model import Model
+from serving.protocol import Connection, ConnectionLimits
+from serving.service import Service, encode
+
+logger = logging.getLogger("canopy.serving")
+
+PATH: Final = b"/predict"
+
+_JSON: Final = b"application/json"
+_ODD: Final = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"canopy-deadline-ms"})
+"""Headers that a request on the hot path does not have."""
+
+
+class Responses:
+    """The bytes of answers. What is the same for many is made once.
+
+    Args:
+        state: uvicorn's, which renews the headers that every response has, the date among them.
+    """
+
+    def __init__(self, state: ServerState) -> None:
+        self._state = state
+        self._defaults: list[tuple[bytes, bytes]] | None = None
+        self._head = b""
+        self._model: Model | None = None
+        self._tails: dict[Any, bytes] = {}
+
+    def of(self, answer: Answer) -> bytes:
+        """The response to an answer, but for ``connection: close``."""
+        if self._state.default_headers is not self._defaults:
+            self._defaults = self._state.default_headers
+            lines = (name + b": " + value + b"\r\n" for name, value in self._defaults)
+            self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(lines)
+        if answer.model is not self._model:
+            self._model = answer.model
+            self._tails = {}
+        labels = answer.labels
+        if len(labels) > 1:
+            return self._head + self._tail(answer)
+        tail = self._tails.get(labels[0])
+        if tail is None:
+            tail = self._tails[labels[0]] = self._tail(answer)
+        return self._head + tail
+
+    def _tail(self, answer: Answer) -> bytes:
+        body = encode(answer, probabilities=False)
+        head = f"canopy-model: {answer.model.header}\r\ncontent-length: {len(body)}\r\ncontent-type: application/json"
+        return head.encode() + b"\r\n\r\n" + body
+
+
+class HotRequest:
+    """A request on the hot path: what the batcher calls a waiter, and what stands in for uvicorn's cycle."""
+
+    __slots__ = (
+        "arrived",
+        "body",
+        "connection",
+        "deadline",
+        "item",
+        "keep_alive",
+        "more_body",
+        "part",
+        "queued",
+        "response_complete",
+        "rows",
+    )
+
+    item: list[Row]
+    rows: int
+    arrived: float
+    deadline: float
+    part: "OrderedDict[Any, None] | None"
+
+    def __init__(self, connection: "HotConnection", *, keep_alive: bool) -> None:
+        self.connection = connection
+        self.keep_alive = keep_alive
+        self.body: bytes | bytearray = b""
+        self.more_body = True
+        self.queued = False
+        self.response_complete = False
+
+    def done(self) -> bool:
+        """See ``batcher.Waiter``."""
+        return self.response_complete
+
+    def set_result(self, answer: Answer) -> None:
+        """See ``batcher.Waiter``."""
+        self.connection.answer(self, answer)
+
+    def set_exception(self, error: Exception) -> None:
+        """See ``batcher.Waiter``."""
+        self.connection.fail(self, error)
+
+
+class HotConnection(Connection):
+    """A connection that recognises requests for the hot path.
+
+    Args:
+        service: answers them.
+        responses: the bytes of the answers.
+        limits: see ``Connection``.
+        config: uvicorn's.
+        server_state: uvicorn's.
+        app_state: uvicorn's.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        limits: ConnectionLimits,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        **_: object,
+    ) -> None:
+        super().__init__(limits, config, server_state, app_state)
+        self._service = service
+        self._hot: HotRequest | None = None
+        self._responses = Responses(server_state)
+
+    def begin(self) -> None:
+        """See ``Connection.begin``."""
+        if self.url != PATH or not self._is_common():
+            self._hot = None
+            super().begin()
+            return
+        self._hot = request = HotRequest(self, keep_alive=self.parser.should_keep_alive())
+        self.cycle = request  # type: ignore[assignment]
+        if self.running is None:
+            self.running = request
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((request, None))  # type: ignore[arg-type]
+
+    def take(self, body: bytes) -> None:
+        """See ``Connection.take``."""
+        request = self._hot
+        if request is None:
+            super().take(body)
+        elif not request.body:
+            request.body = body
+        else:
+            if isinstance(request.body, bytes):
+                request.body = bytearray(request.body)
+            request.body += body
+
+    def finish(self) -> None:
+        """See ``Connection.finish``."""
+        request = self._hot
+        if request is None:
+            super().finish()
+            return
+        self._hot = None
+        request.more_body = False
+        if request is self.running:
+            self._queue(request)
+
+    def answer(self, request: HotRequest, answer: Answer) -> None:
+        """Write the answer to the running request."""
+        self._write(request, self._responses.of(answer))
+
+    def fail(self, request: HotRequest, error: Exception) -> None:
+        """Answer the running request with what went wrong."""
+        self._write(request, self.raw(problem_response(error), keep_alive=True))
+
+    def abandon(self) -> None:
+        """See ``Connection.abandon``."""
+        request = self.running
+        if isinstance(request, HotRequest):
+            request.keep_alive = False
+            self.fail(request, Closed("the engine did not answer in time"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See ``Connection.connection_lost``."""
+        request = self.running
+        self.cycle = self.cycle if not isinstance(self.cycle, HotRequest) else None
+        super().connection_lost(exc)
+        if isinstance(request, HotRequest) and not request.response_complete:
+            request.response_complete = True
+            if request.queued:
+                self._service.withdraw(request)
+
+    def _is_common(self) -> bool:
+        """Whether the head of a request to the hot path's address has nothing about it that needs the ordinary way."""
+        parser = self.parser
+        if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
+            return False
+        length = b""
+        for name, value in self.headers:
+            if name == b"content-length":
+                length = value
+            elif name == b"content-type":
+                if value != _JSON:
+                    return False
+            elif name in _ODD:
+                return False
+        return length.isdigit() and int(length) <= self._service.max_body_bytes
+
+    def _queue(self, request: HotRequest) -> None:
+        try:
+            self._service.enter(request, request.body)
+        except Exception as error:
+            self.fail(request, error)
+        else:
+            request.queued = True
+
+    def _write(self, request: HotRequest, response: bytes) -> None:
+        request.response_complete = True
+        transport = self.transport
+        if request.keep_alive:
+            transport.write(response)
+        else:
+            transport.write(response.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+            transport.close()
+        self.on_response_complete()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types, and ours
+        if not isinstance(cycle, HotRequest):
+            super()._start_asgi_task(cycle, app)
+            return
+        self.running = cycle
+        if not cycle.more_body:
+            self._queue(cycle)
