@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test lint format bench bench-forest lock clean
+.PHONY: help setup serve train test lint format bench bench-forest bench-http lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +54,9 @@ bench-forest: setup ## compare the compiled forest with scikit-learn: DATA=sampl
 	$(PY) -m training --data "$(DATA)" --trees $(TREES) --depth $(DEPTH) --export $(FOREST)
 	$(PY) -m forest compile $(FOREST)/forest.pkl $(FOREST)/forest.canopy
 	$(PY) -m forest bench $(FOREST)/forest.canopy $(FOREST)/forest.pkl --rows $(FOREST)/rows.npy $(ARGS)
+
+bench-http: $(VENV)/.train ## measure the server's CPU a request by connections, hot against asgi; needs wrk
+	@exec $(PY) -m loadtest.http_cost $(ARGS)
 
 # All groups are resolved together first, and that constrains each file, so that they agree on every version.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
