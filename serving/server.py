@@ -12,6 +12,7 @@ from typing import cast
 
 import uvicorn
 
+from serving.acceptor import Acceptor
 from serving.protocol import Connection
 from serving.service import Service
 
@@ -48,6 +49,17 @@ class DrainingServer(uvicorn.Server):
         self._delay = delay
         self._timeout = timeout
         self._exit_at: float | None = None
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """See ``uvicorn.Server.startup``; the sockets are accepted from in our own way."""
+        await super().startup([])
+        self.servers = [Acceptor(listener, self._connect) for listener in sockets or []]  # type: ignore[misc]
+
+    def _connect(self) -> asyncio.Protocol:
+        """The protocol of a new connection."""
+        return self.config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn's protocols take these
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     def run(self, sockets: list[socket] | None = None) -> None:
         """Serve until a signal ends it, and return, so that the process can exit with status 0.
