@@ -1,0 +1,65 @@
+"""Taking connections: all who wait, and none when files run out."""
+
+import asyncio
+import resource
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+import uvloop
+
+from serving.acceptor import Acceptor
+from tests.conftest import Start
+from tests.support import Client
+
+
+def test_all_who_wait_are_taken_within_a_few_turns() -> None:
+    """A turn of the event loop takes many connections, not one."""
+    made: list[asyncio.Protocol] = []
+
+    class Counted(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.append(self)
+            transport.close()
+
+    async def count_turns(listener: socket.socket, clients: int) -> int:
+        acceptor = Acceptor(listener, Counted)
+        turns = 0
+        while len(made) < clients:
+            await asyncio.sleep(0)
+            turns += 1
+            assert turns < 100 * clients
+        acceptor.close()
+        await acceptor.wait_closed()
+        return turns
+
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=300))
+        for _ in range(200):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        assert uvloop.run(count_turns(listener, 200)) < 50
+
+
+def test_when_files_run_out_newcomers_are_told_and_later_ones_served(start: Start) -> None:
+    """At the limit of open files a client gets a 503 at once; the others, and those who come later, are served."""
+    with start() as server, ExitStack() as stack:
+        early = Client(server)
+        assert early.predict(1).status == 200
+        pid = server.process.pid
+        room = len(list(Path(f"/proc/{pid}/fd").iterdir())) + 5
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (room, room))
+        refused = 0
+        with ExitStack() as crowd:
+            for _ in range(20):
+                one = crowd.enter_context(socket.create_connection((server.host, server.port), timeout=10))
+                one.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+                head = one.recv(4096)
+                assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
+                refused += head.startswith(b"HTTP/1.1 503")
+            assert refused
+            assert early.predict(2).status == 200
+        while True:
+            late = stack.enter_context(socket.create_connection((server.host, server.port), timeout=10))
+            late.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            if late.recv(4096).startswith(b"HTTP/1.1 200"):
+                break
