@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
@@ -84,6 +84,7 @@ def serving(
     program: Sequence[str] = (_SERVER,),
     environment: Mapping[str, str] | None = None,
     ready_within: float | None = 60,
+    log: IO[bytes] | None = None,
 ) -> Iterator[ServerProcess]:
     """Run a server on a free port of the loopback interface and wait until it is ready.
 
@@ -92,6 +93,7 @@ def serving(
         program: what to give the interpreter: a script, or -m and a module.
         environment: variables to set besides this process's own.
         ready_within: seconds that it may take to load its model; None does not wait for it.
+        log: where its standard error goes; None leaves it with this process's own.
 
     Raises:
         RuntimeError: it did not become ready.
@@ -100,7 +102,9 @@ def serving(
         probe.bind((_HOST, 0))
         port = probe.getsockname()[1]
     command = [sys.executable, *program, "--host", _HOST, "--port", str(port), "--log-level", "warning", *options]
-    process = subprocess.Popen(command, env={**os.environ, **(environment or {})})  # noqa: S603 - our own server
+    process = subprocess.Popen(  # noqa: S603 - our own server
+        command, env={**os.environ, **(environment or {})}, stderr=log
+    )
     try:
         server = ServerProcess(process, port)
         if ready_within is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dataset import Covertype, load_sample
 from loadtest.process import ServerProcess, serving
 from preprocessing import one_hot, schema
-from tests.support import Client
+from tests.support import Client, Wire
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -82,19 +82,27 @@ def _close_connections() -> Iterator[None]:
     yield
     while Client.opened:
         Client.opened.pop().connection.close()
+    while Wire.opened:
+        Wire.opened.pop().close()
 
 
 @pytest.fixture(scope="session")
 def start() -> Start:
-    """Start a server with a stand-in engine: ``start(*options, fixed=..., per_row=..., ...)``."""
+    """Start a server with a stand-in engine: ``start(*options, fixed=..., per_row=..., ...)``.
 
-    def run(*options: str, ready_within: float | None = 60, **told: object) -> AbstractContextManager[ServerProcess]:
+    ``log`` is a file for what it says on its standard error.
+    """
+
+    def run(
+        *options: str, ready_within: float | None = 60, log: IO[bytes] | None = None, **told: object
+    ) -> AbstractContextManager[ServerProcess]:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         return serving(
             options,
             program=("-m", "tests.stub_server"),
             environment={"STUB": json.dumps(told), "PYTHONPATH": path},
             ready_within=ready_within,
+            log=log,
         )
 
     return run

@@ -3,6 +3,7 @@
 Started as a program by the tests; the environment variable STUB holds a JSON object:
 
 - ``fixed``, ``per_row``: seconds that a call takes;
+- ``gate``: a path; while a file is there, calls with an elevation of HELD do not return;
 - ``load_after``: a path; the model is loaded once a file is there;
 - ``no_model``: true if the registry has none.
 
@@ -24,8 +25,11 @@ import registry
 import server
 from forest import Engine, Prediction
 
-RAISES, WRONG_SHAPE, NOT_FINITE, HANGS, STOPS, NAN_LABEL = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0
+RAISES, WRONG_SHAPE, NOT_FINITE, HANGS, STOPS, NAN_LABEL, NO_JSON = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0
 """Elevations of rows that make the engine fail, each in its own way."""
+
+HELD = 4000.0
+"""Elevation of rows that take as long as a test wants."""
 
 CLASSES = np.arange(1, 8)
 
@@ -37,14 +41,17 @@ class StubEngine:
     bounded = False
     classes: NDArray[Any] | None = CLASSES
 
-    def __init__(self, fixed: float, per_row: float) -> None:
+    def __init__(self, fixed: float, per_row: float, gate: str | None) -> None:
         self._fixed = fixed
         self._per_row = per_row
+        self._gate = gate
 
     def predict(self, matrix: NDArray[np.float32]) -> Prediction:
         """See ``forest.Engine.predict``."""
         time.sleep(self._fixed + self._per_row * len(matrix))
         elevations = matrix[:, 0]
+        while HELD in elevations and self._gate and Path(self._gate).exists():
+            time.sleep(0.002)
         if HANGS in elevations:
             time.sleep(3600)
         if RAISES in elevations:
@@ -57,6 +64,8 @@ class StubEngine:
         labels = CLASSES[elevations.astype(int) % 7]
         if NAN_LABEL in elevations:
             labels = np.where(elevations == NAN_LABEL, np.nan, labels)
+        if NO_JSON in elevations:
+            labels = np.where(elevations == NO_JSON, 1j, labels.astype(object))
         return Prediction(labels[1:] if WRONG_SHAPE in elevations else labels, probabilities)
 
 
@@ -80,7 +89,7 @@ def open_engine(prepared: registry.Prepared) -> Engine:  # noqa: ARG001 - nothin
     gate = TOLD.get("load_after")
     while gate and not Path(gate).exists():
         time.sleep(0.01)
-    return StubEngine(TOLD.get("fixed", 0.0), TOLD.get("per_row", 0.0))
+    return StubEngine(TOLD.get("fixed", 0.0), TOLD.get("per_row", 0.0), TOLD.get("gate"))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,14 @@
-"""A client that sees what the server answers, and what the stand-in engine should answer."""
+"""Clients that see what the server answers, and what the stand-in engine should answer."""
 
 import http.client
 import json
+import re
+import socket
+import struct
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from loadtest.process import ServerProcess
@@ -61,3 +67,177 @@ def wait_for(client: Client, key: str, value: int) -> None:
         if client.ask("GET", "/stats").document["batcher"][key] == value:
             return
     raise AssertionError(f"{key} never became {value}")
+
+
+def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+    """Poll until something is so."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up, "it never came to that"
+        time.sleep(0.005)
+
+
+def in_the_batcher(server: ServerProcess) -> tuple[int, int]:
+    """How many rows wait in the queue, and how many are in the engine."""
+    batcher = server.get("/stats")["batcher"]
+    return batcher["queued_rows"], batcher["running_rows"]
+
+
+def counted(server: ServerProcess, key: str) -> int:
+    """A number from the batcher's statistics."""
+    number: int = server.get("/stats")["batcher"][key]
+    return number
+
+
+class Gate:
+    """Holds the stand-in engine in a call of rows of elevation HELD for as long as one is within.
+
+    Args:
+        path: what the engine was told.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        self._path.touch()
+
+    def __exit__(self, *_: object) -> None:
+        self._path.unlink()
+
+
+def request(
+    body: bytes = b"",
+    *headers: str,
+    method: str = "POST",
+    target: str = "/predict",
+    version: str = "1.1",
+    length: int | str | None = None,
+    content_type: str | None = "application/json",
+) -> bytes:
+    """The bytes of a request, by default of one that the hot path takes.
+
+    Args:
+        body: its body.
+        headers: more header lines.
+        method: its method; all but GET and HEAD declare the length of their body.
+        target: of the request line.
+        version: of HTTP.
+        length: what to declare instead of the body's length; an empty word declares nothing.
+        content_type: None says nothing of it.
+    """
+    lines = [f"{method} {target} HTTP/{version}", "Host: canopy"]
+    if method not in {"GET", "HEAD"}:
+        if content_type is not None:
+            lines.append(f"Content-Type: {content_type}")
+        if (declared := len(body) if length is None else length) != "":
+            lines.append(f"Content-Length: {declared}")
+    return "\r\n".join([*lines, *headers, "", ""]).encode("latin-1") + body
+
+
+def chunked(body: bytes, *headers: str, size: int = 20, target: str = "/predict") -> bytes:
+    """The bytes of a request whose body comes in chunks."""
+    chunks = [body[start : start + size] for start in range(0, len(body), size)]
+    framed = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in [*chunks, b""])
+    return request(b"", "Transfer-Encoding: chunked", *headers, length="", target=target) + framed
+
+
+_STATUS_LINE = re.compile(r"HTTP/1\.1 ([1-5][0-9][0-9]) [A-Z][A-Za-z ()-]*")
+_HEADER_LINE = re.compile(r"([a-z][a-z0-9-]*): (\S|\S[ -~]*\S)")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response as it came over the wire: complete, and well-formed."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> Any:  # noqa: ANN401 - JSON
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    @property
+    def kind(self) -> str:
+        """The last part of a problem document's type."""
+        assert self.headers["content-type"] == "application/problem+json"
+        assert self.document["status"] == self.status
+        assert self.document["title"]
+        assert self.document["detail"]
+        return str(self.document["type"].removeprefix("urn:canopy:problem:"))
+
+    @property
+    def closes(self) -> bool:
+        """Whether it says that it is the connection's last."""
+        return self.headers.get("connection") == "close"
+
+
+class Wire:
+    """One connection, seen byte by byte."""
+
+    opened: ClassVar[list["Wire"]] = []
+
+    def __init__(self, server: ServerProcess, *, receive_buffer: int = 0) -> None:
+        self.socket = socket.socket()
+        self.opened.append(self)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(20)
+        self.socket.connect((server.host, server.port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._unread = b""
+
+    def send(self, *parts: bytes) -> None:
+        """Send bytes, each part by itself."""
+        for part in parts:
+            self.socket.sendall(part)
+
+    def ask(self, sent: bytes) -> Answer:
+        """Send a request and read its response."""
+        self.send(sent)
+        return self.receive()
+
+    def receive(self, *, head_only: bool = False) -> Answer:
+        """Read one response, and hold it against HTTP's grammar."""
+        while b"\r\n\r\n" not in self._unread:
+            self._more()
+        head, _, self._unread = self._unread.partition(b"\r\n\r\n")
+        first, *lines = head.decode("ascii").split("\r\n")
+        status = _STATUS_LINE.fullmatch(first)
+        assert status, first
+        headers: dict[str, str] = {}
+        for line in lines:
+            header = _HEADER_LINE.fullmatch(line)
+            assert header, line
+            assert header[1] not in headers, f"{header[1]} comes twice"
+            headers[header[1]] = header[2]
+        if status[1].startswith("1"):
+            assert not headers
+            return Answer(int(status[1]), headers, b"")
+        assert "transfer-encoding" not in headers
+        assert headers["date"]
+        length = 0 if head_only else int(headers["content-length"])
+        while len(self._unread) < length:
+            self._more()
+        body, self._unread = self._unread[:length], self._unread[length:]
+        return Answer(int(status[1]), headers, body)
+
+    def ends(self) -> bool:
+        """Wait until the server closes the connection in order; whether it does so without another word."""
+        return not self._unread and self.socket.recv(1) == b""
+
+    def reset(self) -> None:
+        """Break the connection off, without a farewell."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.socket.close()
+
+    def _more(self) -> None:
+        received = self.socket.recv(1 << 18)
+        assert received, f"the server closed the connection; it had sent {self._unread!r}"
+        self._unread += received
