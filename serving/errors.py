@@ -89,6 +89,11 @@ DEFAULT_RETRY_AFTER: Final = 1
 """Seconds to wait before a retry when nothing better is known."""
 
 
+def known(error: Exception) -> Problem | None:
+    """What the table says of an error; None if it is a fault of the server's own."""
+    return next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), None)
+
+
 def problem_response(error: Exception) -> Response:
     """The response to an error: a problem document with type, title, status and detail.
 
@@ -102,8 +107,8 @@ def problem_response(error: Exception) -> Response:
         problem = Problem(error.status_code, phrase.lower().replace(" ", "-"), phrase)
         detail = error.detail
         headers.update(error.headers or {})
-    elif (known := next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), None)) is not None:
-        problem, detail = known, str(error)
+    elif (found := known(error)) is not None:
+        problem, detail = found, str(error)
     else:
         problem = Problem(500, "internal-error", "The server failed")
         detail = "The fault is the server's; its log has the details."

@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from batcher import Closed
 from preprocessing import Row
-from serving.errors import problem_response
+from serving.errors import known, problem_response
 from serving.inference import Answer
 from serving.model import Model
 from serving.protocol import Connection, ConnectionLimits
@@ -27,6 +27,9 @@ PATH: Final = b"/predict"
 _JSON: Final = b"application/json"
 _ODD: Final = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"canopy-deadline-ms"})
 """Headers that a request on the hot path does not have."""
+
+_KEPT: Final = 256
+"""Answers that a connection remembers: all classes of any forest, but not all numbers that a regression may give."""
 
 
 class Responses:
@@ -57,7 +60,9 @@ class Responses:
             return self._head + self._tail(answer)
         tail = self._tails.get(labels[0])
         if tail is None:
-            tail = self._tails[labels[0]] = self._tail(answer)
+            tail = self._tail(answer)
+            if len(self._tails) < _KEPT:
+                self._tails[labels[0]] = tail
         return self._head + tail
 
     def _tail(self, answer: Answer) -> bytes:
@@ -175,10 +180,17 @@ class HotConnection(Connection):
 
     def answer(self, request: HotRequest, answer: Answer) -> None:
         """Write the answer to the running request."""
-        self._write(request, self._responses.of(answer))
+        try:
+            response = self._responses.of(answer)
+        except Exception as error:  # or the rest of its batch would not be answered
+            self.fail(request, error)
+        else:
+            self._write(request, response)
 
     def fail(self, request: HotRequest, error: Exception) -> None:
         """Answer the running request with what went wrong."""
+        if known(error) is None:
+            logger.error("a request failed", exc_info=error)
         self._write(request, self.raw(problem_response(error), keep_alive=True))
 
     def abandon(self) -> None:
@@ -215,6 +227,8 @@ class HotConnection(Connection):
         return length.isdigit() and int(length) <= self._service.max_body_bytes
 
     def _queue(self, request: HotRequest) -> None:
+        if request.response_complete:  # the client has gone
+            return
         try:
             self._service.enter(request, request.body)
         except Exception as error:
@@ -238,4 +252,5 @@ class HotConnection(Connection):
             return
         self.running = cycle
         if not cycle.more_body:
-            self._queue(cycle)
+            # Not at once: in a long row of requests that are refused, each would be answered from within the last one.
+            self.loop.call_soon(self._queue, cycle)
