@@ -90,9 +90,7 @@ class DrainingServer(uvicorn.Server):
         if self._exit_at is not None and time.monotonic() >= self._exit_at:
             self.should_exit = True
         if counter % _TICKS_A_SECOND == 0:
-            now = asyncio.get_running_loop().time()
-            for connection in self._connections():
-                connection.expire(now)
+            self._expire()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
@@ -102,7 +100,9 @@ class DrainingServer(uvicorn.Server):
             loop.call_later(self._timeout, self._service.give_up),
             loop.call_later(self._timeout + _LAST_CALL, self._abandon),
         ]
+        watching = loop.create_task(self._watch())
         await super().shutdown(sockets)
+        watching.cancel()
         for timer in timers:
             timer.cancel()
         if self._service.draining:
@@ -110,6 +110,18 @@ class DrainingServer(uvicorn.Server):
 
     def _connections(self) -> list[Connection]:
         return cast(list[Connection], list(self.server_state.connections))
+
+    def _expire(self) -> None:
+        """Part with clients that take too long."""
+        now = asyncio.get_running_loop().time()
+        for connection in self._connections():
+            connection.expire(now)
+
+    async def _watch(self) -> None:
+        """Do while the server drains what ``on_tick`` does before."""
+        while True:
+            await asyncio.sleep(1)
+            self._expire()
 
     def _abandon(self) -> None:
         for connection in self._connections():
