@@ -1,6 +1,7 @@
 """The connection: uvicorn's httptools protocol, with limits, time-outs and manners of its own."""
 
-import logging
+import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,12 +9,11 @@ from typing import Any, Final
 import httptools
 from starlette.responses import Response
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from serving.errors import HeadTooLarge, MalformedRequest, RequestError, RequestTimeout, problem_response
-
-logger = logging.getLogger("canopy.serving")
 
 EXTENSION: Final = "canopy.connection"
 """Key in the ASGI scope's ``extensions`` under which a request finds its Connection."""
@@ -24,6 +24,12 @@ _IDLE, _HEAD, _BODY, _LEAVING = range(4)
 _PIPELINED = 8
 """With so many requests waiting for their turn, a connection reads no more."""
 
+_SLICE = 16_384
+"""Bytes that are parsed at once, so that of a long row of small requests only the first come into being."""
+
+_NOWHERE: Final[Any] = deque(maxlen=0)
+"""Where the trailers of a body go."""
+
 _LAST_WORDS = 2.0
 """Seconds that a client gets to read why it was refused before its connection is cut."""
 
@@ -33,7 +39,8 @@ class ConnectionLimits:
     """What a connection may cost.
 
     Attributes:
-        max_head_bytes: longest request line with headers, in bytes, give or take one read from the socket.
+        max_head_bytes: longest request line with headers, in bytes, and whatever else may come between two pieces of
+            a body. One that has no end is given up no later than one read from the socket after that.
         head_timeout: seconds from a request's first byte to the end of its head.
         body_timeout: seconds from a request's first byte to its last.
         write_timeout: seconds that a client may leave its answers unread once the socket is full.
@@ -55,6 +62,28 @@ class _Refusal:
 
     def __init__(self, error: RequestError) -> None:
         self.response = problem_response(error)
+
+
+class _Flow(FlowControl):
+    """uvicorn's, except that nobody, not even a request that wants its body, reads on when enough is under way.
+
+    Args:
+        transport: the connection's.
+        pipeline: the requests that wait for their turn.
+
+    Attributes:
+        held: what was read with them, and is parsed when there is room for more.
+    """
+
+    def __init__(self, transport: asyncio.Transport, pipeline: deque[Any]) -> None:
+        super().__init__(transport)
+        self._pipeline = pipeline
+        self.held = b""
+
+    def resume_reading(self) -> None:
+        """Read more, a hang-up too, unless the client does not take its answers or has many requests waiting."""
+        if not (self.write_paused or self.held or len(self._pipeline) >= _PIPELINED):
+            super().resume_reading()
 
 
 class Connection(HttpToolsProtocol):
@@ -79,6 +108,8 @@ class Connection(HttpToolsProtocol):
         running: the request that is being answered.
     """
 
+    flow: _Flow
+
     def __init__(
         self,
         limits: ConnectionLimits,
@@ -96,8 +127,14 @@ class Connection(HttpToolsProtocol):
         self._since = self.loop.time()
         self._chunk = 0
         self._head_bytes = 0
+        self._before = 0
         self._fault: RequestError | None = None
         self._stalled: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
@@ -106,36 +143,51 @@ class Connection(HttpToolsProtocol):
             self._since = self.loop.time()
         elif self._reading == _LEAVING:
             return
-        self._chunk = len(data)
-        self._head_bytes += self._chunk
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as stop:
-            self._ignore_upgrade(data[stop.args[0] :])
-        except httptools.HttpParserError as error:
-            self._fault = self._fault or MalformedRequest(f"this is no HTTP request: {error}")
-        if self._reading == _HEAD and self._head_bytes > self._limits.max_head_bytes:
+        if self.flow.held:
+            data, self.flow.held = self.flow.held + data, b""
+        parts: list[bytes | memoryview] = [data]
+        while parts and self._fault is None:
+            if len(self.pipeline) >= _PIPELINED:
+                self.flow.held = b"".join(reversed(parts))
+                break
+            part = parts.pop()
+            if len(part) > _SLICE:
+                parts.append(memoryview(part)[_SLICE:])
+                part = memoryview(part)[:_SLICE]
+            self._chunk = len(part)
+            self._head_bytes += self._chunk
+            try:
+                self.parser.feed_data(part)
+            except httptools.HttpParserUpgrade as stop:
+                parts += memoryview(part)[stop.args[0] :], self._ignore_upgrade()
+            except httptools.HttpParserError as error:
+                self._fault = self._fault or MalformedRequest(f"this is no HTTP request: {error}")
+        if self._head_bytes - self._before > self._limits.max_head_bytes:
             self._fault = HeadTooLarge(f"the request's head is longer than {self._limits.max_head_bytes} bytes")
         if self._fault is not None:
             self._refuse(self._fault)
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if self._reading == _IDLE:  # one before it ended in this very chunk
+            self._since = self.loop.time()
         self._reading = _HEAD
-        self._head_bytes = -self._chunk  # of this chunk it has some part; only the next ones are surely its own
+        self._head_bytes = self._before = self._chunk  # of this chunk it has some part; the next ones are all its own
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
         """A request's head is there."""
-        self._reading = _BODY
-        if self._fault is not None or self.parser.should_upgrade():
+        if self._fault is not None:
             return
-        if self._chunk > self._limits.max_head_bytes and self._length() > self._limits.max_head_bytes:
+        if self._head_bytes > self._limits.max_head_bytes and self._length() > self._limits.max_head_bytes:
             self._fault = HeadTooLarge(f"the request's head is longer than {self._limits.max_head_bytes} bytes")
             return
+        if self.parser.should_upgrade():
+            return
         self.begin()
+        self._reading = _BODY
 
     def begin(self) -> None:
         """Start to answer a request, whose body may be still to come."""
@@ -145,9 +197,11 @@ class Connection(HttpToolsProtocol):
         self.headers = self.scope["headers"] = headers
         self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]  # ASGI has dicts there
         super().on_headers_complete()
+        self.headers = _NOWHERE
 
     def on_body(self, body: bytes) -> None:
         """Some of a request's body is there."""
+        self._head_bytes = self._before
         if self._fault is None and not self.parser.should_upgrade():
             self.take(body)
 
@@ -158,7 +212,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """All of a request is there."""
         self._reading = _IDLE
-        self._head_bytes = 0
+        self._head_bytes = self._before
         if self._fault is None and not self.parser.should_upgrade():
             self.finish()
 
@@ -171,9 +225,13 @@ class Connection(HttpToolsProtocol):
         self.server_state.total_requests += 1
         self.running = None
         if self.transport.is_closing():
+            self._since = self.loop.time()
             return
         following = self.pipeline.pop() if self.pipeline else None
-        self._read_on()
+        if self.flow.held:
+            self.loop.call_soon(self._parse_on)
+        else:
+            self.flow.resume_reading()
         if following is not None:
             self._start_asgi_task(*following)
         elif self._reading == _IDLE:
@@ -189,7 +247,11 @@ class Connection(HttpToolsProtocol):
         """The client has caught up."""
         super().resume_writing()
         self._stalled = None
-        self._read_on()
+        self.flow.resume_reading()
+
+    def eof_received(self) -> None:
+        """The client sends no more, which is taken for a hang-up; what is already written still goes out."""
+        self._since = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by either side."""
@@ -224,13 +286,17 @@ class Connection(HttpToolsProtocol):
         if self._stalled is not None:
             if now - self._stalled > limits.write_timeout:
                 self.transport.abort()
+        elif self.transport.is_closing():  # as soon as the client has taken the last answers
+            if waited > limits.write_timeout:
+                self.transport.abort()
         elif self.flow.read_paused:
             self._since = now  # it is we who do not read
         elif self._reading == _IDLE:
             if self.running is None and waited > limits.keep_alive:
+                self._since = now
                 self.transport.close()
         elif self._reading == _LEAVING:
-            if waited > _LAST_WORDS:
+            if self.running is None and waited > _LAST_WORDS:
                 self.transport.abort()
         elif waited > (limits.head_timeout if self._reading == _HEAD else limits.body_timeout):
             self._refuse(RequestTimeout("the request was not complete in time"))
@@ -245,29 +311,33 @@ class Connection(HttpToolsProtocol):
         return b"".join([*lines, b"\r\n", bytes(response.body)])
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types, and ours
-        self.running = cycle
         if isinstance(cycle, _Refusal):
-            self._say_last(cycle.response)
+            self._say_last(self.raw(cycle.response, keep_alive=False))
         else:
+            self.running = cycle
             super()._start_asgi_task(cycle, app)
 
-    def _read_on(self) -> None:
-        """Read more, a hang-up too, unless the client has enough requests under way or does not take its answers."""
-        if self._stalled is None and len(self.pipeline) < _PIPELINED:
+    def _parse_on(self) -> None:
+        """Parse what was held back, as far as there is room for it now."""
+        if self.flow.held and not self.transport.is_closing():
+            self.data_received(b"")
             self.flow.resume_reading()
 
     def _length(self) -> int:
         """About how many bytes the head has."""
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
-    def _ignore_upgrade(self, rest: bytes) -> None:
+    def _ignore_upgrade(self) -> bytes:
         """Take a request to change the protocol for what it is without that wish, as RFC 9110, 7.8, allows.
 
-        The parser has stopped behind the request's head. A new one gets the head once more, without the wish.
+        The parser has stopped behind the request's head. A new one is to get the head once more, without the wish.
+
+        Returns:
+            That head; nothing if the request makes no sense without the wish.
         """
         if self.parser.get_method() == b"CONNECT":
             self._fault = MalformedRequest("this server is no proxy")
-            return
+            return b""
         head = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
         for name, value in self.headers:
             if name == b"connection":
@@ -276,27 +346,34 @@ class Connection(HttpToolsProtocol):
                 head += [name, b": ", value, b"\r\n"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-        self.data_received(b"".join([*head, b"\r\n", rest]))
+        return b"".join([*head, b"\r\n"])
 
     def _refuse(self, error: RequestError) -> None:
         """Tell the client what is wrong when all requests before are answered, and part."""
+        answered = self._reading == _BODY and self.cycle.response_complete
         self._reading = _LEAVING
-        unfinished = self.running
-        if unfinished is not None and unfinished.more_body:
-            # The request that was being read is the faulty one. Its application reads of a disconnection.
-            _disconnect(unfinished)
-            unfinished = None
-        if unfinished is None and not self.pipeline:
-            self._say_last(problem_response(error))
+        if self.transport.is_closing():
+            return
+        if answered:  # without its body, which turned out to be faulty: there is nothing left to say
+            self._say_last(b"")
+            return
+        # The request that was being read is the faulty one.
+        if self.running is not None and self.running.more_body:
+            _disconnect(self.running)
+            self.running = None
+        elif self.pipeline and self.pipeline[0][0].more_body:
+            self.pipeline.popleft()
+        refusal = _Refusal(error)
+        if self.running is None:
+            self._start_asgi_task(refusal, None)
         else:
-            self.pipeline = type(self.pipeline)(entry for entry in self.pipeline if not entry[0].more_body)
-            self.pipeline.appendleft((_Refusal(error), None))  # type: ignore[arg-type]
+            self.pipeline.appendleft((refusal, None))  # type: ignore[arg-type]
 
-    def _say_last(self, response: Response) -> None:
-        """Answer and part, in such a way that the answer is not lost with what the client has sent since."""
+    def _say_last(self, words: bytes) -> None:
+        """Say something and part, in such a way that it is not lost with what the client has sent since."""
         self._reading = _LEAVING
         self._since = self.loop.time()
-        self.transport.write(self.raw(response, keep_alive=False))
+        self.transport.write(words)
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -308,4 +385,5 @@ def _disconnect(request: Any) -> None:  # noqa: ANN401 - uvicorn's own type, or 
     """Let the application read that its client has gone."""
     if isinstance(request, RequestResponseCycle):
         request.disconnected = True
+        request.waiting_for_100_continue = False
         request.message_event.set()
