@@ -1,0 +1,179 @@
+"""The patience of a connection, by a clock that the test sets: what would take minutes on the wire."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from serving import Connection, ConnectionLimits
+from tests.support import chunked, request
+
+GOOD = request(b"{}")
+LIMITS = ConnectionLimits(head_timeout=5, body_timeout=20, write_timeout=30, keep_alive=75)
+
+
+class Transport(asyncio.Transport):
+    """Keeps what is written, and closes only when it is told that all has been sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closing = self.ended = self.aborted = self.paused = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """See ``asyncio.Transport``, as the others."""
+        assert not self.ended
+        self.written += bytes(data)
+
+    def write_eof(self) -> None:
+        """The last has been written."""
+        self.ended = True
+
+    def can_write_eof(self) -> bool:
+        """It can."""
+        return True
+
+    def close(self) -> None:
+        """Close when all has been sent."""
+        self.closing = True
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.closing = self.aborted = True
+
+    def is_closing(self) -> bool:
+        """Whether it closes."""
+        return self.closing
+
+    def pause_reading(self) -> None:
+        """Read no more."""
+        self.paused = True
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        self.paused = False
+
+    def statuses(self) -> list[int]:
+        """The statuses of all responses so far."""
+        return [int(line[9:12]) for line in self.written.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")]
+
+
+class Loop:
+    """An event loop with a clock of its own."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._loop = asyncio.get_running_loop()
+
+    def time(self) -> float:
+        """What the test says."""
+        return self.now
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - anything else is the running loop's
+        return getattr(self._loop, name)
+
+
+class Client:
+    """A connection with an application that answers when it is let.
+
+    Attributes:
+        let: whether it may answer.
+    """
+
+    def __init__(self) -> None:
+        self.let = asyncio.Event()
+        self.transport = Transport()
+        config = uvicorn.Config(self._answer, interface="asgi3", ws="none", lifespan="off", log_config=None)
+        config.load()
+        self._loop = Loop()
+        self._connection = Connection(LIMITS, config, ServerState(), {})
+        self._connection.loop = self._loop  # type: ignore[assignment]
+        self._connection.connection_made(self.transport)
+
+    async def at(self, now: float, sent: bytes = b"") -> None:
+        """Let it be a certain time, at which something is sent; then the connection looks at the clock."""
+        self._loop.now = now
+        if sent:
+            self._connection.data_received(sent)
+        await self.settle()
+        self._connection.expire(now)
+
+    async def settle(self) -> None:
+        """Let the application do what it can."""
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    async def _answer(
+        self, _scope: object, _receive: object, send: Callable[[dict[str, object]], Awaitable[None]]
+    ) -> None:
+        await self.let.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+
+async def test_the_time_of_a_request_begins_with_its_own_first_byte() -> None:
+    """Not with that of one before it, though it came together with the end of that."""
+    client = Client()
+    client.let.set()
+    slow = chunked(b"{}")
+    await client.at(0, slow[:-5])
+    await client.at(18, slow[-5:] + GOOD[:30])
+    await client.at(22)
+    assert client.transport.statuses() == [200]
+    await client.at(24)
+    assert client.transport.statuses() == [200, 408]
+    assert client.transport.ended
+
+
+async def test_the_last_words_wait_for_the_answers_before_them() -> None:
+    """However long these take; and only then the client's time to read them begins."""
+    client = Client()
+    await client.at(0, GOOD + b"\0")
+    for now in (10, 100, 1000):
+        await client.at(now)
+    assert not client.transport.closing
+    client.let.set()
+    await client.at(1001)
+    assert client.transport.statuses() == [200, 400]
+    await client.at(1002)
+    assert client.transport.ended
+    assert not client.transport.aborted
+    await client.at(1004)
+    assert client.transport.aborted
+
+
+async def test_the_time_of_a_request_that_is_not_read_stands_still() -> None:
+    """It is not the client's fault if the engine is busy with those before it."""
+    client = Client()
+    await client.at(0, GOOD * 2 + GOOD[:30])
+    assert client.transport.paused
+    for now in (10, 100, 1000):
+        await client.at(now)
+    client.let.set()
+    await client.settle()
+    assert not client.transport.paused
+    await client.at(1004, GOOD[30:])
+    assert client.transport.statuses() == [200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("sent", "closes_at"),
+    [
+        pytest.param(request(b"{}", "Connection: close"), 10, id="close"),
+        pytest.param(GOOD, 100, id="idle"),
+    ],
+)
+async def test_a_connection_that_does_not_close_in_order_is_cut(sent: bytes, closes_at: float) -> None:
+    """Its last bytes are few, so that nothing else notices that the client takes none of them."""
+    client = Client()
+    client.let.set()
+    await client.at(10, sent)
+    await client.at(closes_at)
+    assert client.transport.closing
+    await client.at(closes_at + 29)
+    assert not client.transport.aborted
+    await client.at(closes_at + 31)
+    assert client.transport.aborted
