@@ -147,7 +147,8 @@ class _Server:
             for rows, seconds in await loop.run_in_executor(self._executor, inference.warm_up, model):
                 batcher.learn(rows, seconds)
         except registry.RegistryError as error:
-            self._fail(str(error))
+            if not self._service.draining:  # a signal for all of a service's processes has ended the child as well
+                self._fail(str(error))
         except Exception:
             logger.exception("traceback")
             self._fail(f"{self._uri} cannot be served: see the traceback above")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest.arrays import LEAF, LINE, PAYLOAD, ForestArrays
-from forest.artifact import CLASS_KINDS
+from forest.artifact import storable
 from forest.engine import UnsupportedModel
 from forest.estimator import why_no_forest
 
@@ -49,7 +49,8 @@ def compile_forest(
     width = int(estimator.n_features_in_)
     if width > _kernel.MAX_FEATURES:
         raise UnsupportedModel(f"the forest has {width} features, more than {_kernel.MAX_FEATURES}")
-    _refuse_odd_labels(estimator.classes_)
+    if not storable(estimator.classes_):
+        raise UnsupportedModel(f"class labels of type {estimator.classes_.dtype} are neither plain numbers nor strings")
     if order is None and columns is None:
         columns = getattr(estimator, "feature_names_in_", None)
     trees = [_Tree(each.tree_, order, len(estimator.classes_)) for each in estimator.estimators_]
@@ -87,14 +88,8 @@ def round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
     """The greatest float32 not above each threshold: it parts the float32 numbers as the threshold does."""
     with np.errstate(over="ignore"):
         nearest = thresholds.astype(np.float32)
-    above = nearest.astype(np.float64) > thresholds
-    return np.where(above, np.nextafter(nearest, np.float32(-np.inf)), nearest)
-
-
-def _refuse_odd_labels(classes: NDArray[Any]) -> None:
-    kind = classes.dtype.kind
-    if kind not in CLASS_KINDS or (kind == "O" and not all(isinstance(label, str) for label in classes)):
-        raise UnsupportedModel(f"class labels of type {classes.dtype} are neither numbers nor strings")
+        below = np.nextafter(nearest, np.float32(-np.inf))
+    return np.where(nearest.astype(np.float64) > thresholds, below, nearest)
 
 
 class _Tree:

@@ -3,6 +3,8 @@
 Started as a program by the tests; the environment variable STUB holds a JSON object:
 
 - ``fixed``, ``per_row``: seconds that a call takes;
+- ``bounded``: true if a short call may run on the event loop;
+- ``threads``: a path; the name of the thread of each call is appended to that file, a line each;
 - ``load_after``: a path; the model is loaded once a file is there;
 - ``no_model``: true if the registry has none.
 
@@ -13,6 +15,7 @@ only when it computes.
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -34,16 +37,20 @@ class StubEngine:
     """Takes the time that it is told to take."""
 
     name = "stub"
-    bounded = False
     classes: NDArray[Any] | None = CLASSES
 
-    def __init__(self, fixed: float, per_row: float) -> None:
+    def __init__(self, fixed: float, per_row: float, *, bounded: bool, threads: str | None) -> None:
+        self.bounded = bounded
         self._fixed = fixed
         self._per_row = per_row
+        self._threads = threads
 
     def predict(self, matrix: NDArray[np.float32]) -> Prediction:
         """See ``forest.Engine.predict``."""
         time.sleep(self._fixed + self._per_row * len(matrix))
+        if self._threads is not None:
+            with Path(self._threads).open("a") as file:
+                file.write(f"{threading.current_thread().name}\n")
         elevations = matrix[:, 0]
         if HANGS in elevations:
             time.sleep(3600)
@@ -80,7 +87,12 @@ def open_engine(prepared: registry.Prepared) -> Engine:  # noqa: ARG001 - nothin
     gate = TOLD.get("load_after")
     while gate and not Path(gate).exists():
         time.sleep(0.01)
-    return StubEngine(TOLD.get("fixed", 0.0), TOLD.get("per_row", 0.0))
+    return StubEngine(
+        TOLD.get("fixed", 0.0),
+        TOLD.get("per_row", 0.0),
+        bounded=TOLD.get("bounded", False),
+        threads=TOLD.get("threads"),
+    )
 
 
 if __name__ == "__main__":
