@@ -230,7 +230,7 @@ def test_labels_that_are_neither_numbers_nor_strings_are_refused(tiny: Grown, dt
     """The message has their type."""
     estimator = copy.deepcopy(tiny.estimator)
     estimator.classes_ = np.array([1, 2, 3]).astype(dtype)
-    with pytest.raises(UnsupportedModel, match=rf"labels of type {re.escape(name)}.* are neither numbers nor strings"):
+    with pytest.raises(UnsupportedModel, match=rf"of type {re.escape(name)}.* are neither plain numbers nor strings"):
         compile_forest(estimator)
 
 
@@ -248,7 +248,7 @@ def test_objects_that_are_no_strings_are_no_labels(tiny: Grown, label: object) -
     estimator = copy.deepcopy(tiny.estimator)
     estimator.classes_ = np.array(["x", "y", None], dtype=object)
     estimator.classes_[2] = label
-    with pytest.raises(UnsupportedModel, match="labels of type object are neither numbers nor strings"):
+    with pytest.raises(UnsupportedModel, match="labels of type object are neither plain numbers nor strings"):
         compile_forest(estimator)
 
 

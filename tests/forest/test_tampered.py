@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from forest import CompiledEngine
-from forest.artifact import BadArtifact
+from forest.artifact import BadArtifact, read
 from tests.conftest import ROOT
 from tests.forest import tampering
 from tests.forest.conftest import Written
@@ -34,6 +35,9 @@ def refused(path: Path, content: bytes) -> str:
     """Load what must be refused; returns the message, which names the file."""
     with pytest.raises(BadArtifact) as raised:
         load(path, content)
+    # Whoever only reads it must meet no other error; some of the faults are for the kernel to find.
+    with suppress(BadArtifact):
+        read(path)
     message = str(raised.value)
     assert message.startswith(f"{path}: is damaged: ")
     return message
@@ -233,6 +237,12 @@ def test_a_header_longer_than_the_file_is_refused(written: Written, scratch: Pat
         refused(scratch / "length", written.content[:12] + length.to_bytes(4, "little") + written.content[16:])
 
 
+@pytest.mark.parametrize("more", [pytest.param(b"\0", id="byte"), pytest.param(bytes(64), id="line")])
+def test_bytes_behind_the_arrays_are_refused(written: Written, scratch: Path, more: bytes) -> None:
+    """The last array ends the file."""
+    assert "arrays end at" in refused(scratch / "longer", mend(written.content + more))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("name", ["thresholds", "leaves"])
 def test_a_number_that_is_not_finite_is_refused(written: Written, scratch: Path, name: str, value: float) -> None:
@@ -306,7 +316,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from forest import CompiledEngine
-from forest.artifact import BadArtifact
+from forest.artifact import BadArtifact, read
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 limit = pages * resource.getpagesize() + int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
