@@ -21,14 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     start_logging(given.log_level)
     tame_mlflow(os.environ)
-    result = _own_output()
-    try:
-        outcome = _prepare(given)
-    except RegistryError as error:
-        outcome = Failed(type(error).__name__, str(error))
-    except KeyboardInterrupt:
-        return 130
-    with result:
+    with _own_output() as result:
+        try:
+            outcome = _prepare(given)
+        except RegistryError as error:
+            outcome = Failed(type(error).__name__, str(error))
+        except KeyboardInterrupt:
+            return 130
         result.write(msgspec.json.encode(outcome) + b"\n")
     return int(isinstance(outcome, Failed))
 

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -107,9 +107,9 @@ def lives(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until_gone(pid: int) -> None:
-    """Wait until a process that was killed has ended."""
-    give_up = time.monotonic() + 10
-    while lives(pid):
-        assert time.monotonic() < give_up, f"process {pid} lives on"
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so, for half a minute at most."""
+    give_up = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < give_up, "it never came about"
         time.sleep(0.01)

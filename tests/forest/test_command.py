@@ -25,7 +25,7 @@ from forest.source import estimator_file
 from tests.conftest import ROOT
 from tests.forest.conftest import Written
 from tests.forest.forests import Grown
-from tests.forest.tampering import changed
+from tests.forest.tampering import changed, with_numbers
 
 COMMANDS = ("compile", "inspect", "verify", "bench")
 
@@ -92,6 +92,8 @@ def files(tiny: Grown, written: Written, tmp_path_factory: pytest.TempPathFactor
         (folder / f"{name}.pkl").write_bytes(pickle.dumps(content))
     shutil.copy(written.path, folder / "forest.forest")
     (folder / "damaged.forest").write_bytes(written.content[:-1] + b"\x55")
+    astray = with_numbers(written.content, "words", lambda words: words.fill(0))
+    (folder / "astray.forest").write_bytes(astray)
     (folder / "garbage.pkl").write_bytes(b"garbage")
     (folder / "empty-folder").mkdir()
     save_rows(folder, tiny.matrix)
@@ -218,6 +220,7 @@ def test_rows_of_a_file_are_compared(run: Run, files: Path, command: str, rows: 
         pytest.param(["inspect", "forest.pkl"], "make one with `python -m forest compile`", id="inspect-foreign"),
         pytest.param(["inspect", "garbage.pkl"], "garbage.pkl: 7 bytes are no compiled", id="inspect-garbage"),
         pytest.param(["inspect", "damaged.forest"], "damaged.forest: is damaged: its checksum", id="inspect-damaged"),
+        pytest.param(["inspect", "astray.forest"], "astray.forest: is damaged: word 2 of line 0", id="inspect-astray"),
         pytest.param(["verify", "damaged.forest", "forest.pkl"], "is damaged: its checksum", id="verify-damaged"),
         pytest.param(["verify", "forest.forest", "missing.pkl"], "there is no ", id="verify-nothing"),
         pytest.param(["verify", "forest.forest", "garbage.pkl"], "is no estimator", id="verify-garbage"),

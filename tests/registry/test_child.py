@@ -196,11 +196,12 @@ async def test_cancelling_ends_the_child(child: Callable[[str], None], files: Pa
 
 
 @pytest.fixture
-def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> ModuleType:  # noqa: ARG001 - see below
+def command(
+    capfd: pytest.CaptureFixture[str],  # noqa: ARG001 - it puts the standard output back
+    monkeypatch: pytest.MonkeyPatch,
+) -> ModuleType:
     """The module of the command, kept from changing for good where this process logs and prints to."""
     monkeypatch.setattr(module, "start_logging", lambda _level: None)
-    # As it is now: capfd's.
-    monkeypatch.setattr(sys, "stdout", sys.stdout)
     return module
 
 
@@ -287,7 +288,11 @@ def test_an_interrupted_command_prints_no_outcome(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "prepare", interrupted)
-    assert command.main(["prepare", str(URI), str(tmp_path / "files")]) == 128 + signal.SIGINT
+    try:
+        status = command.main(["prepare", str(URI), str(tmp_path / "files")])
+    except KeyboardInterrupt:  # which would end the tests
+        pytest.fail("the command does not catch it")
+    assert status == 128 + signal.SIGINT
     assert capfd.readouterr() == ("", "")
 
 
