@@ -34,6 +34,7 @@ from serving import (
     Inference,
     Model,
     ModelHandle,
+    Responses,
     Service,
     create_app,
 )
@@ -122,7 +123,7 @@ class _Server:
             keep_alive=settings.keep_alive_seconds,
         )
         ways: dict[str, Callable[..., Connection]] = {
-            "hot": partial(HotConnection, self._service, limits),
+            "hot": partial(HotConnection, self._service, Responses(), limits),
             "asgi": partial(Connection, limits),
         }
         return ways[settings.http]
@@ -172,7 +173,8 @@ class _Server:
             for rows, seconds in await loop.run_in_executor(self._executor, inference.warm_up, model):
                 batcher.learn(rows, seconds)
         except registry.RegistryError as error:
-            self._fail(str(error))
+            if not self._service.draining:  # a signal for all of a service's processes has ended the child as well
+                self._fail(str(error))
         except Exception:
             logger.exception("traceback")
             self._fail(f"{self._uri} cannot be served: see the traceback above")

@@ -73,13 +73,22 @@ def _rows(given: argparse.Namespace, estimator: Any) -> NDArray[np.float32]:  # 
     """The rows to compare or measure on."""
     if given.rows is None:
         return threshold_rows(estimator, given.count)
-    rows = np.load(given.rows, allow_pickle=False)
+    rows = _load_rows(given.rows)
     if rows.ndim != 2 or rows.shape[1] != estimator.n_features_in_:
         raise ValueError(f"{given.rows}: has the shape {rows.shape}, not (n, {estimator.n_features_in_})")
-    rows = np.ascontiguousarray(rows, dtype=np.float32)
     if not len(rows) or np.isnan(rows).any():
         raise ValueError(f"{given.rows}: has {'a NaN' if len(rows) else 'no rows'}")
     return rows
+
+
+def _load_rows(path: Path) -> NDArray[np.float32]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if not isinstance(loaded, np.ndarray):
+            raise TypeError("holds several arrays")  # noqa: TRY301 - told like numpy's own errors
+        return np.asarray(loaded, dtype=np.float32, order="C")
+    except (EOFError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: is no file of rows: {error}") from None
 
 
 def _compare(engine: CompiledEngine, estimator: Any, rows: NDArray[np.float32]) -> Parity:  # noqa: ANN401
@@ -172,9 +181,16 @@ def _parser() -> argparse.ArgumentParser:
         each.add_argument("source", type=Path, metavar="SOURCE", help="the forest that it was compiled from")
         add_rows(each, default)
     bench.add_argument(
-        "--seconds", type=float, default=0.5, help="time for each engine, size and round (default: %(default)s)"
+        "--seconds", type=_above_zero, default=0.5, help="time for each engine, size and round (default: %(default)s)"
     )
     return parser
+
+
+def _above_zero(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
 
 
 def _positive(text: str) -> int:

@@ -30,7 +30,7 @@ cdef enum:
     LANES = 128  # paths walked side by side; enough for a line from memory to arrive within one round
     MOST_LANES = 2 * LANES
     ROUNDS = 4  # steps of every lane before those that have come to a leaf are taken out
-    SCRATCH = 8192  # ranks of a block of rows, on the stack
+    SCRATCH = 8192  # ranks of a block of rows, kept on the stack
 
 MAX_FEATURES = SCRATCH
 """Most columns of a matrix."""
@@ -117,7 +117,7 @@ cdef class Walk:
         self, const float[:, ::1] matrix, double[:, ::1] out, Py_ssize_t start, Py_ssize_t end
     ) noexcept nogil:
         """Predict for a block of rows; returns the position of a NaN, or -1."""
-        cdef uint32_t ranks[SCRATCH]
+        cdef uint32_t ranks[2 * SCRATCH]  # what is read beyond the last row, for a leaf, does not count
         cdef uint32_t reached[MOST_LANES]
         cdef Py_ssize_t rows = end - start, width = self.n_features, classes = self.n_classes
         cdef Py_ssize_t group = ceil_div(LANES, rows), first = 0, trees, i
@@ -227,7 +227,10 @@ cdef class Walk:
             raise ValueError(f"({lines}, {self._words.shape[1]}) words are no lines of {LINE}")
         if not 1 <= self._bits <= 32 - PAYLOAD:
             raise ValueError(f"{self._bits} feature bits")
-        if not 1 <= self.n_features <= min(MAX_FEATURES, 1 << self._bits):
+        # Not more bits than needed: the step of a leaf takes some of the leaf's number for a feature.
+        if not 1 <= self.n_features <= min(MAX_FEATURES, 1 << self._bits) or (
+            self._bits > 1 and self.n_features <= 1 << (self._bits - 1)
+        ):
             raise ValueError(f"{self.n_features} features, with {self._bits} feature bits")
         if self.n_trees < 1:
             raise ValueError("no trees")

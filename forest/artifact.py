@@ -21,26 +21,27 @@ import hashlib
 import math
 import mmap
 import os
+import re
 import struct
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from forest.arrays import ForestArrays
 
 MAGIC: Final = b"CANOPY\x0fF"
 FORMAT: Final = 1
-CLASS_KINDS: Final = "biufUO"
-"""Kinds of numpy dtypes that class labels may have; objects only if they are strings."""
 
 _PREFIX: Final = struct.Struct("<8sII32s")
 _ALIGNMENT: Final = 64
-_LONGEST_LABEL: Final = 4096
+_CLASS_TYPE: Final = re.compile(r"\|b1|[|<][iu][1248]|<f[248]|<U[1-9]\d{0,5}|\|O")
+_MOST_LABEL_BYTES: Final = 1 << 24
 _ARRAYS: Final[dict[str, str]] = {
     "words": "<u4",
     "trees": "<u4",
@@ -101,12 +102,12 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     shapes: dict[str, list[int]]
-    feature_bits: int
+    feature_bits: Annotated[int, Meta(ge=1, le=24)]
     classes: list[bool | int | float | str]
     class_type: str
     columns: list[str] | None
-    nodes: int
-    depth: int
+    nodes: Annotated[int, Meta(ge=1)]
+    depth: Annotated[int, Meta(ge=0)]
     origin: Origin
     parity: Parity
     versions: dict[str, str]
@@ -124,6 +125,18 @@ class Artifact(msgspec.Struct, frozen=True):
     arrays: ForestArrays
     header: Header
     size: int
+
+
+def storable(classes: NDArray[Any]) -> bool:
+    """Whether an artifact can hold these class labels: numbers of up to 64 bits or strings, as an array of its own."""
+    labels = classes.tolist()
+    known = _CLASS_TYPE.fullmatch(classes.dtype.str) is not None and classes.nbytes <= _MOST_LABEL_BYTES
+    if not known or (classes.dtype.kind == "O" and not all(type(label) is str for label in labels)):
+        return False
+    try:
+        return bool(msgspec.json.decode(msgspec.json.encode(labels)) == labels)
+    except UnicodeEncodeError:
+        return False
 
 
 def write(path: Path, arrays: ForestArrays, origin: Origin, parity: Parity) -> None:
@@ -220,12 +233,16 @@ def _arrays(mapped: memoryview, at: int, header: Header) -> ForestArrays:
 
 
 def _classes(header: Header) -> NDArray[Any]:
-    type_ = np.dtype(header.class_type)
-    if type_.kind not in CLASS_KINDS or type_.itemsize > _LONGEST_LABEL:
+    labels, type_ = header.classes, header.class_type
+    if _CLASS_TYPE.fullmatch(type_) is None:
         raise ValueError(f"its classes are of type {type_}")
-    classes = np.array(header.classes, dtype=type_)
-    if classes.tolist() != header.classes:
-        raise ValueError(f"its classes {header.classes} are not of type {type_}")
+    if len(labels) != header.shapes["leaves"][1] or len(labels) * np.dtype(type_).itemsize > _MOST_LABEL_BYTES:
+        raise ValueError(f"it has {len(labels)} classes of type {type_}")
+    if type_ == "|O" and not all(isinstance(label, str) for label in labels):
+        raise ValueError("its classes are not all strings")
+    classes = np.array(labels, dtype=type_)
+    if classes.tolist() != labels:
+        raise ValueError(f"its classes are not of type {type_}")
     return classes
 
 

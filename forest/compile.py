@@ -7,12 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest.arrays import LEAF, LINE, PAYLOAD, ForestArrays
-from forest.artifact import CLASS_KINDS
+from forest.artifact import storable
 from forest.engine import UnsupportedModel
 from forest.estimator import why_no_forest
+from forest.native import native
 
 Progress = Callable[[int, int], None]
 """Told how many of how many steps are done."""
+
+_Place = tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int64]]
+"""What ``_layout.place`` returns."""
 
 _WORD: Final = 32
 _MOST_LEAVES: Final = 1 << (_WORD - PAYLOAD)
@@ -40,16 +44,16 @@ def compile_forest(
 
     Raises:
         UnsupportedModel: the arrays cannot hold the forest; the message says why.
+        ImportError: the kernel was not built.
     """
     if (reason := why_no_forest(estimator)) is not None:
         raise UnsupportedModel(reason)
-    # Imported here: what only loads arrays needs no compiler to have built the module that lays them out.
-    from forest import _kernel
-
+    kernel, layout = native()
     width = int(estimator.n_features_in_)
-    if width > _kernel.MAX_FEATURES:
-        raise UnsupportedModel(f"the forest has {width} features, more than {_kernel.MAX_FEATURES}")
-    _refuse_odd_labels(estimator.classes_)
+    if width > kernel.MAX_FEATURES:
+        raise UnsupportedModel(f"the forest has {width} features, more than {kernel.MAX_FEATURES}")
+    if not storable(estimator.classes_):
+        raise UnsupportedModel(f"class labels of type {estimator.classes_.dtype} are neither plain numbers nor strings")
     if order is None and columns is None:
         columns = getattr(estimator, "feature_names_in_", None)
     trees = [_Tree(each.tree_, order, len(estimator.classes_)) for each in estimator.estimators_]
@@ -64,7 +68,8 @@ def compile_forest(
     for done, (tree, numbers) in enumerate(zip(trees, leaf_numbers, strict=True)):
         progress(done, len(trees))
         firsts.append(lines)
-        parts.append(_words(tree, tree.payload(thresholds, offsets, numbers, bits), lines))
+        place = layout.place(tree.left, tree.right, tree.visits)
+        parts.append(_words(tree, tree.payload(thresholds, offsets, numbers, bits), place, lines))
         lines += len(parts[-1])
         if lines > _MOST_LINES:
             raise UnsupportedModel(f"the forest has too many nodes for {_MOST_LINES} lines of {LINE} words")
@@ -87,14 +92,8 @@ def round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
     """The greatest float32 not above each threshold: it parts the float32 numbers as the threshold does."""
     with np.errstate(over="ignore"):
         nearest = thresholds.astype(np.float32)
-    above = nearest.astype(np.float64) > thresholds
-    return np.where(above, np.nextafter(nearest, np.float32(-np.inf)), nearest)
-
-
-def _refuse_odd_labels(classes: NDArray[Any]) -> None:
-    kind = classes.dtype.kind
-    if kind not in CLASS_KINDS or (kind == "O" and not all(isinstance(label, str) for label in classes)):
-        raise UnsupportedModel(f"class labels of type {classes.dtype} are neither numbers nor strings")
+        below = np.nextafter(nearest, np.float32(-np.inf))
+    return np.where(nearest.astype(np.float64) > thresholds, below, nearest)
 
 
 class _Tree:
@@ -184,11 +183,9 @@ def _unique_rows(
     return rows[first], numbers, sums
 
 
-def _words(tree: _Tree, payload: NDArray[np.uint32], first: int) -> NDArray[np.uint32]:
-    """Lay out one tree whose first line will be ``first``; returns its (lines, 16) words."""
-    from forest import _layout
-
-    line, pair, begins = _layout.place(tree.left, tree.right, tree.visits)
+def _words(tree: _Tree, payload: NDArray[np.uint32], place: _Place, first: int) -> NDArray[np.uint32]:
+    """The (lines, 16) words of one tree whose first line will be ``first``."""
+    line, pair, begins = place
     out = np.full((len(begins), LINE), LEAF, dtype=np.uint32)  # words that stand for no node are leaves
     out[:, :2] = 0
     leading = begins > 0

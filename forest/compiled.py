@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from forest.arrays import ForestArrays
 from forest.artifact import BadArtifact, read
 from forest.engine import Prediction
+from forest.native import native
 
 
 class CompiledEngine:
@@ -29,12 +30,10 @@ class CompiledEngine:
     bounded = True
 
     def __init__(self, arrays: ForestArrays) -> None:
-        # Imported here: where the kernel could not be built, the other engines serve.
-        from forest._kernel import Walk
-
+        kernel, _ = native()
         self.classes: NDArray[Any] = arrays.classes
         self._n_classes = len(arrays.classes)
-        self._walk = Walk(
+        self._walk = kernel.Walk(
             arrays.words, arrays.trees, arrays.thresholds, arrays.offsets, arrays.leaves, arrays.feature_bits
         )
         if self._walk.n_classes != self._n_classes:

@@ -28,16 +28,23 @@ def compare(
         reference: scikit-learn on the same forest, with the same column order.
         rows: (n, n_features) float32, without NaN.
         progress: told of the rows done.
+
+    Raises:
+        ValueError: the engines have different numbers of classes or columns.
     """
     different = 0
     for start in range(0, len(rows), _CHUNK):
         progress(start, len(rows))
         chunk = np.ascontiguousarray(rows[start : start + _CHUNK])
         expected, found = reference.predict(chunk), engine.predict(chunk)
-        differs = expected.labels != found.labels
         if expected.probabilities is None or found.probabilities is None:
             raise TypeError("an engine without probabilities cannot be compared")
-        differs |= (expected.probabilities.view(np.uint64) != found.probabilities.view(np.uint64)).any(axis=1)
+        if expected.probabilities.shape != found.probabilities.shape:
+            raise ValueError(
+                f"{found.probabilities.shape[1]} classes cannot be compared with {expected.probabilities.shape[1]}"
+            )
+        differing_bits = expected.probabilities.view(np.uint64) != found.probabilities.view(np.uint64)
+        differs = (expected.labels != found.labels) | differing_bits.any(axis=1)
         different += int(differs.sum())
     progress(len(rows), len(rows))
     return Parity(rows=len(rows), different=different)
@@ -81,7 +88,7 @@ def threshold_rows(
     for _ in range(-(-count // _ROWS_A_SPLIT)):
         row = np.array([_near(draw.choice(known), int(draw.integers(-1, 2))) for known in pool], dtype=np.float32)
         paths[draw.integers(len(paths))].lead(row, draw, rows)
-    found = np.clip(np.array(rows), -_GREATEST, _GREATEST)
+    found = np.clip(np.array(rows, dtype=np.float32).reshape(-1, width), -_GREATEST, _GREATEST)
     if order is None:
         return found
     out = np.empty_like(found)
@@ -125,4 +132,8 @@ class _Paths:
 
 def _near(value: np.float32, step: int) -> np.float32:
     """The float32 next below (-1) or above (1) a value, or the value itself (0)."""
-    return value if step == 0 else np.nextafter(value, np.float32(step * np.inf))
+    if step == 0:
+        return value
+    with np.errstate(over="ignore"):
+        near: np.float32 = np.nextafter(value, np.float32(step * np.inf))
+    return near

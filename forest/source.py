@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from forest.engine import UnsupportedModel
+from forest.estimator import why_no_forest
 
 _TRUSTED: Final = ["sklearn.tree._tree.Tree"]
 """What a forest in the skops format has in it beyond what skops trusts by itself."""
@@ -26,24 +27,31 @@ def estimator_file(source: Path) -> Path:
 
 
 def load_estimator(source: Path) -> Any:  # noqa: ANN401 - sklearn is untyped
-    """Load an estimator from a skops, pickle or joblib file, or the folder of an MLflow scikit-learn model.
+    """Load a forest from a skops, pickle or joblib file, or the folder of an MLflow scikit-learn model.
 
     A pickle or joblib file runs the code in it; a skops file does not.
 
     Raises:
         OSError: the file cannot be read.
-        UnsupportedModel: the file has no estimator in it.
+        UnsupportedModel: the file has no forest in it.
     """
     source = estimator_file(source)
     try:
-        if source.suffix == ".skops":
-            import skops.io
-
-            return skops.io.load(source, trusted=_TRUSTED)
-        import joblib
-
-        return joblib.load(source)
+        estimator = _load(source)
     except OSError:
         raise
     except Exception as error:
         raise UnsupportedModel(f"{source}: is no estimator: {type(error).__name__}: {error}") from error
+    if (reason := why_no_forest(estimator)) is not None:
+        raise UnsupportedModel(f"{source}: {reason}")
+    return estimator
+
+
+def _load(file: Path) -> Any:  # noqa: ANN401 - sklearn is untyped
+    if file.suffix == ".skops":
+        import skops.io
+
+        return skops.io.load(file, trusted=_TRUSTED)
+    import joblib
+
+    return joblib.load(file)

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import BinaryIO, get_args
 
 import msgspec
 
@@ -21,17 +21,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     start_logging(given.log_level)
     tame_mlflow(os.environ)
-    # The result has the standard output to itself, whatever MLflow or a model prints.
-    result, sys.stdout = sys.stdout, sys.stderr
-    try:
-        outcome = _prepare(given)
-    except RegistryError as error:
-        outcome = Failed(type(error).__name__, str(error))
-    except KeyboardInterrupt:
-        return 130
-    result.write(msgspec.json.encode(outcome).decode() + "\n")
-    result.flush()
+    with _own_output() as result:
+        try:
+            outcome = _prepare(given)
+        except RegistryError as error:
+            outcome = Failed(type(error).__name__, str(error))
+        except KeyboardInterrupt:
+            return 130
+        result.write(msgspec.json.encode(outcome) + b"\n")
     return int(isinstance(outcome, Failed))
+
+
+def _own_output() -> BinaryIO:
+    """Keep the standard output for the result; whatever else is printed, by a library's C code too, goes to the log."""
+    sys.stdout.flush()
+    result = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return result
 
 
 def _prepare(given: argparse.Namespace) -> Done | Failed:

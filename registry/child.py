@@ -5,6 +5,7 @@ it logs goes to the standard error that it shares with its parent.
 """
 
 import asyncio
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -52,9 +53,11 @@ async def prepare_in_child(uri: ModelURI, tracking_uri: str, choice: EngineChoic
         RegistryError: as ``prepare``.
         UnusableModel: also if the child is killed, by a memory limit for one.
     """
-    command = [sys.executable, "-m", "registry", "prepare", str(uri), str(folder)]
-    command += ["--tracking-uri", tracking_uri, "--engine", choice]
-    child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    # -P: modules of the folder that the server was started in are none of ours.
+    command = [sys.executable, "-P", "-m", "registry", "prepare", str(uri), str(folder), "--engine", choice]
+    # Command lines can be read by every user of a machine, and the address may have a password in it.
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": tracking_uri}
+    child = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
     try:
         output, _ = await child.communicate()
     except BaseException:

@@ -47,6 +47,8 @@ _PENALTY: Final[dict[PreparedEngine, str]] = {
     "pyfunc": "pyfunc, which takes milliseconds a call",
 }
 
+_GREATEST: Final = np.finfo(np.float32).max
+
 _DRAWN_ROWS: Final = 3000
 """Rows that are drawn to hold a compiled forest against scikit-learn."""
 
@@ -154,16 +156,15 @@ class _Download:
 
     def example(self) -> NDArray[np.float32]:
         """The model's input example as (n, 54) rows of the schema; no rows if there is none that is such."""
+        none = np.empty((0, len(schema.COLUMNS)), dtype=np.float32)
         try:
-            example = np.asarray(self._model.load_input_example(str(self.path)), dtype=np.float32)
-        except (TypeError, ValueError):
-            example = np.empty(0, dtype=np.float32)
-        if example.ndim != 2 or example.shape[1] != len(schema.COLUMNS) or np.isnan(example).any():
-            return np.empty((0, len(schema.COLUMNS)), dtype=np.float32)
-        if self.order is None:
-            return example
-        rows = np.empty_like(example)
-        rows[:, self.order] = example
+            example = np.asarray(self._model.load_input_example(str(self.path)), dtype=np.float64)
+        except (TypeError, ValueError, OSError):
+            return none
+        if example.ndim != 2 or example.shape[1] != none.shape[1] or not (abs(example) <= _GREATEST).all():
+            return none
+        rows = np.empty(example.shape, dtype=np.float32)
+        rows[:, slice(None) if self.order is None else self.order] = example
         return rows
 
 

@@ -29,28 +29,28 @@ _ODD: Final = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b
 """Headers that a request on the hot path does not have."""
 
 _KEPT: Final = 256
-"""Answers that a connection remembers: all classes of any forest, but not all numbers that a regression may give."""
+"""Answers that are remembered: all classes of any forest, but not all numbers that a regression may give."""
 
 
 class Responses:
-    """The bytes of answers. What is the same for many is made once.
+    """The bytes of answers, for all connections. What is the same for many is made once."""
 
-    Args:
-        state: uvicorn's, which renews the headers that every response has, the date among them.
-    """
-
-    def __init__(self, state: ServerState) -> None:
-        self._state = state
+    def __init__(self) -> None:
         self._defaults: list[tuple[bytes, bytes]] | None = None
         self._head = b""
         self._model: Model | None = None
         self._tails: dict[Any, bytes] = {}
 
-    def of(self, answer: Answer) -> bytes:
-        """The response to an answer, but for ``connection: close``."""
-        if self._state.default_headers is not self._defaults:
-            self._defaults = self._state.default_headers
-            lines = (name + b": " + value + b"\r\n" for name, value in self._defaults)
+    def of(self, answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
+        """The response to an answer, but for ``connection: close``.
+
+        Args:
+            answer: the answer.
+            defaults: the headers that every response has, the date among them; another list each time they change.
+        """
+        if defaults is not self._defaults:
+            self._defaults = defaults
+            lines = (name + b": " + value + b"\r\n" for name, value in defaults)
             self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(lines)
         if answer.model is not self._model:
             self._model = answer.model
@@ -120,7 +120,7 @@ class HotConnection(Connection):
 
     Args:
         service: answers them.
-        responses: the bytes of the answers.
+        responses: makes the bytes of the answers.
         limits: see ``Connection``.
         config: uvicorn's.
         server_state: uvicorn's.
@@ -130,6 +130,7 @@ class HotConnection(Connection):
     def __init__(
         self,
         service: Service,
+        responses: Responses,
         limits: ConnectionLimits,
         config: Config,
         server_state: ServerState,
@@ -139,7 +140,7 @@ class HotConnection(Connection):
         super().__init__(limits, config, server_state, app_state)
         self._service = service
         self._hot: HotRequest | None = None
-        self._responses = Responses(server_state)
+        self._responses = responses
 
     def begin(self) -> None:
         """See ``Connection.begin``."""
@@ -181,7 +182,7 @@ class HotConnection(Connection):
     def answer(self, request: HotRequest, answer: Answer) -> None:
         """Write the answer to the running request."""
         try:
-            response = self._responses.of(answer)
+            response = self._responses.of(answer, self.server_state.default_headers)
         except Exception as error:  # or the rest of its batch would not be answered
             self.fail(request, error)
         else:

@@ -15,8 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 from dataset import Covertype, load_sample
+from forest import Origin, Parity, compile_forest, write_artifact
 from loadtest.process import ServerProcess, serving
 from preprocessing import one_hot, schema
+from registry import ModelVersion, Prepared
 from tests.support import Client, Wire
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +54,15 @@ def forest(matrix: NDArray[np.float32], sample: Covertype) -> Any:  # noqa: ANN4
     from sklearn.ensemble import RandomForestClassifier
 
     return RandomForestClassifier(10, max_depth=12, random_state=0).fit(matrix[:4000], sample.labels[:4000])
+
+
+@pytest.fixture
+def prepared(forest: Any, tmp_path: Path) -> Prepared:  # noqa: ANN401
+    """The small forest as version 3 of Small, compiled, in a folder of its own."""
+    made = Prepared(ModelVersion("Small", "3"), "compiled", tmp_path / "prepared")
+    arrays = compile_forest(forest, columns=schema.COLUMNS)
+    write_artifact(made.artifact, arrays, Origin("Small", "3"), Parity(rows=10, different=0))
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ Started as a program by the tests; the environment variable STUB holds a JSON ob
 
 - ``fixed``, ``per_row``: seconds that a call takes;
 - ``gate``: a path; while a file is there, calls with an elevation of HELD do not return;
+- ``bounded``: true if a short call may run on the event loop;
+- ``threads``: a path; the name of the thread of each call is appended to that file, a line each;
 - ``load_after``: a path; the model is loaded once a file is there;
 - ``no_model``: true if the registry has none.
 
@@ -14,6 +16,7 @@ only when it computes.
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -38,17 +41,21 @@ class StubEngine:
     """Takes the time that it is told to take."""
 
     name = "stub"
-    bounded = False
     classes: NDArray[Any] | None = CLASSES
 
-    def __init__(self, fixed: float, per_row: float, gate: str | None) -> None:
-        self._fixed = fixed
-        self._per_row = per_row
-        self._gate = gate
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.bounded = bool(told.get("bounded"))
+        self._fixed = told.get("fixed", 0.0)
+        self._per_row = told.get("per_row", 0.0)
+        self._gate = told.get("gate")
+        self._threads = told.get("threads")
 
     def predict(self, matrix: NDArray[np.float32]) -> Prediction:
         """See ``forest.Engine.predict``."""
         time.sleep(self._fixed + self._per_row * len(matrix))
+        if self._threads is not None:
+            with Path(self._threads).open("a") as file:
+                file.write(f"{threading.current_thread().name}\n")
         elevations = matrix[:, 0]
         while HELD in elevations and self._gate and Path(self._gate).exists():
             time.sleep(0.002)
@@ -89,7 +96,7 @@ def open_engine(prepared: registry.Prepared) -> Engine:  # noqa: ARG001 - nothin
     gate = TOLD.get("load_after")
     while gate and not Path(gate).exists():
         time.sleep(0.01)
-    return StubEngine(TOLD.get("fixed", 0.0), TOLD.get("per_row", 0.0), TOLD.get("gate"))
+    return StubEngine(TOLD)
 
 
 if __name__ == "__main__":

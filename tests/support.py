@@ -1,12 +1,14 @@
-"""Clients that see what the server answers, and what the stand-in engine should answer."""
+"""Clients that see what the server answers, what the stand-in engine should answer, and processes looked at."""
 
 import http.client
 import json
 import re
 import socket
 import struct
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -69,7 +71,7 @@ def wait_for(client: Client, key: str, value: int) -> None:
     raise AssertionError(f"{key} never became {value}")
 
 
-def until(condition: Callable[[], bool], seconds: float = 15) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Poll until something is so."""
     give_up = time.monotonic() + seconds
     while not condition():
@@ -241,3 +243,42 @@ class Wire:
         received = self.socket.recv(1 << 18)
         assert received, f"the server closed the connection; it had sent {self._unread!r}"
         self._unread += received
+
+
+def shell_script(path: Path, content: str) -> str:
+    """Write an executable shell script; returns its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{content}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def modules_after(script: str, arguments: Sequence[str] = ()) -> set[str]:
+    """The top-level modules that a new interpreter has imported when it has run a script."""
+    code = f"import sys\n{script}\nsys.stderr.write(' '.join(sys.modules))"
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started and that are still there."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = path.read_text().rpartition(")")[2].split()[1]
+        except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            continue
+        if int(parent) == pid:
+            found.append(int(path.parent.name))
+    return found
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that has ended, but that nobody has asked about yet, does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"

@@ -84,7 +84,7 @@ def test_only_the_command_line_of_a_room_reads_the_settings(room: str) -> None:
 def test_no_room_reads_the_environment(room: str) -> None:
     """Settings come from one place; only a command line reads it, or a process that starts another hands it on."""
     readers = {path.name for path in modules(room) if "environ" in path.read_text().replace("environment", "")}
-    assert readers <= ({"process.py"} if room == "loadtest" else {"__main__.py"})
+    assert readers <= {"loadtest": {"process.py"}, "registry": {"__main__.py", "child.py"}}.get(room, {"__main__.py"})
 
 
 def test_no_room_shadows_another_module() -> None:
@@ -99,6 +99,17 @@ def test_every_room_is_packaged_and_drawn() -> None:
     """The list of packages, the rules above and the folders agree."""
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
     assert folders | {"settings", "server"} == set(ROOMS) == set(ALLOWED)
+
+
+def test_every_compiled_module_is_built_typed_and_optional() -> None:
+    """Each .pyx in a room is an optional extension module of the same name, and has a .pyi; no other is built."""
+    extensions = PROJECT["tool"]["setuptools"]["ext-modules"]
+    sources = {each["name"]: each["sources"] for each in extensions}
+    written = [path.relative_to(ROOT) for room in ROOMS for path in (ROOT / room).rglob("*.pyx")]
+    assert written
+    assert sources == {".".join(path.with_suffix("").parts): [str(path)] for path in written}
+    assert all((ROOT / path).with_suffix(".pyi").is_file() for path in written)
+    assert all(each["optional"] for each in extensions)
 
 
 @pytest.mark.parametrize("group", ["runtime", "train", "loadtest", "dev"])

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from dataset import Covertype
 from loadtest.process import ServerProcess, serving
 from preprocessing import schema
+from registry import Prepared
 from tests.conftest import ROOT, Store
-from tests.support import Client, Reply
+from tests.support import Client, Reply, children, lives, modules_after, until
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,44 @@ def test_the_index_names_the_model(server: ServerProcess) -> None:
     assert (index["status"], index["model"], index["engine"]) == ("ready", "BestModelRF/1", "compiled")
 
 
+def test_scikit_learns_engine_serves_the_same_bits(
+    server: ServerProcess, store: Store, held_out: NDArray[np.intp], sample: Covertype
+) -> None:
+    """Asked for by its option, scikit-learn answers what the compiled forest answers, probabilities to the last bit."""
+    document = {"features": sample.rows[held_out].tolist()}
+    with serving(["--tracking-uri", store.tracking_uri, "--engine", "sklearn"]) as other:
+        assert other.get("/")["engine"] == "sklearn"
+        theirs = ask(other, document, "?probabilities=true")
+    ours = ask(server, document, "?probabilities=true")
+    assert theirs.status == ours.status == 200
+    assert theirs.document == ours.document
+
+
+LIBRARIES = {"sklearn", "pandas", "mlflow", "skops", "joblib", "scipy"}
+"""What only the child has to import."""
+
+
+def test_a_serving_process_has_mapped_no_library_of_training(server: ServerProcess) -> None:
+    """Of all that has compiled modules, the process that serves has its own kernel in memory, but not scikit-learn."""
+    mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "/forest/_kernel." in mapped
+    assert [name for name in LIBRARIES if f"/{name}/" in mapped] == []
+
+
+def test_serving_a_compiled_forest_imports_no_library_of_training(prepared: Prepared) -> None:
+    """From the import of the server to a prediction, neither MLflow nor scikit-learn nor what they need is imported."""
+    script = f"""
+from pathlib import Path
+import numpy, server, registry
+made = registry.Prepared(registry.ModelVersion("Small", "3"), "compiled", Path(sys.argv[1]))
+prediction = registry.open_engine(made).predict(numpy.zeros((3, {len(schema.COLUMNS)}), dtype=numpy.float32))
+assert prediction.labels.shape == (3,)
+"""
+    found = modules_after(script, [str(prepared.folder)])
+    assert {"server", "registry", "forest"} <= found
+    assert found.isdisjoint(LIBRARIES)
+
+
 def run(
     *options: str, environment: dict[str, str] | None = None, timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
@@ -153,12 +192,13 @@ def test_a_bad_setting_is_one_line_that_names_its_key(
 
 @contextmanager
 def started(command: list[str]) -> Iterator[subprocess.Popen[str]]:
-    """A process that does not outlive the test."""
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    """A process in a group of its own, which does not outlive the test."""
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         try:
             yield process
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_of_two_servers_started_at_once_on_one_port_one_ends(store: Store) -> None:
@@ -209,3 +249,52 @@ def test_when_ready_it_prints_a_curl_that_works(store: Store) -> None:
         assert b'{"prediction":[' in answer
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """A store that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        yield listener
+
+
+@pytest.mark.parametrize(
+    ("send", "number", "asked"),
+    [
+        pytest.param(os.kill, signal.SIGTERM, True, id="the-server"),
+        # systemd signals all processes of a service.
+        pytest.param(os.killpg, signal.SIGTERM, True, id="all-processes"),
+        # So does a terminal; while the child still imports, it ends sooner than the server.
+        pytest.param(os.killpg, signal.SIGINT, False, id="ctrl-c"),
+    ],
+)
+def test_a_signal_while_the_model_is_prepared_ends_both_processes(
+    silent: socket.socket, send: Callable[[int, int], None], number: signal.Signals, asked: bool
+) -> None:
+    """Stopped while its child waits for the store, or still imports, the server exits with 0 at once and quietly."""
+    store = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    command = [sys.executable, str(ROOT / "server.py"), "--port", "0", "--tracking-uri", store]
+    with ExitStack() as stack:
+        process = stack.enter_context(started(command))
+        child = only_child(process)
+        if asked:
+            stack.enter_context(silent.accept()[0])
+        else:
+            until(lambda: "/numpy/" in Path(f"/proc/{child}/maps").read_text())
+        before = time.monotonic()
+        send(process.pid, number)
+        assert process.wait(timeout=20) == 0
+        assert time.monotonic() - before < 5
+        until(lambda: not lives(child))
+        assert process.stderr is not None
+        log = process.stderr.read()
+        assert "ERROR" not in log
+        assert "Traceback" not in log
+
+
+def only_child(process: subprocess.Popen[str]) -> int:
+    """The one child of a process, as soon as it is there."""
+    until(lambda: bool(children(process.pid)))
+    (child,) = children(process.pid)
+    return child

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.support import shell_script
 
 
 @pytest.fixture
@@ -31,14 +32,6 @@ def setup(project: Path, python: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def script(path: Path, content: str) -> str:
-    """Write an executable shell script."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{content}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
 OLD = 'case "$*" in *version_info*) exit 1;; --version) echo Python 3.9.2;; esac'
 NO_VENV = 'case "$*" in *ensurepip*) exit 1;; esac'
 
@@ -53,7 +46,7 @@ NO_VENV = 'case "$*" in *ensurepip*) exit 1;; esac'
 )
 def test_a_missing_interpreter_or_module_names_the_remedy(project: Path, content: str | None, message: str) -> None:
     """The script ends with one line that says what to install."""
-    python = str(project / "nothing") if content is None else script(project / "python", content)
+    python = str(project / "nothing") if content is None else shell_script(project / "python", content)
     done = setup(project, python)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
@@ -72,10 +65,37 @@ def test_a_missing_interpreter_or_module_names_the_remedy(project: Path, content
 )
 def test_a_failed_installation_says_why(project: Path, output: str, message: str) -> None:
     """A missing compiler or header is recognised in what pip says; anything else is passed on in one line."""
-    fake = script(project / "python", "exit 0")
-    script(project / ".venv" / "bin" / "python", f'case "$*" in *install*) echo "{output}"; exit 1;; esac')
+    fake = shell_script(project / "python", "exit 0")
+    shell_script(project / ".venv" / "bin" / "python", f'case "$*" in *install*) echo "{output}"; exit 1;; esac')
     done = setup(project, fake)
     assert done.returncode == 1
     assert message in done.stderr.splitlines()[-1]
     assert ".venv/setup.log" in done.stderr.splitlines()[-1]
     assert not (project / ".venv" / ".train").exists()
+
+
+NO_KERNEL = 'case "$*" in *"import forest._kernel"*) echo "No module named forest._kernel" >&2; exit 1;; esac'
+
+
+def test_a_kernel_that_was_not_built_is_told_with_the_remedy(project: Path) -> None:
+    """Without the kernel the installation is good, and one more line says what it costs and what to install."""
+    shell_script(project / ".venv" / "bin" / "python", NO_KERNEL)
+    done = setup(project, shell_script(project / "python", "exit 0"))
+    assert done.returncode == 0
+    _, line = done.stderr.splitlines()
+    assert "the forest kernel could not be built, so scikit-learn will serve, many times slower" in line
+    assert "C compiler and Python's headers (Debian: apt-get install gcc python3-dev)" in line
+    assert "rm .venv/.train" in line
+    assert ".venv/setup.log" in line
+    assert "No module named forest._kernel" in (project / ".venv" / "setup.log").read_text()
+    assert (project / ".venv" / ".train").exists()
+
+
+def test_a_whole_installation_says_nothing_more(project: Path) -> None:
+    """With the kernel built, the script says that it installs, and that is all."""
+    shell_script(project / ".venv" / "bin" / "python", "exit 0")
+    done = setup(project, shell_script(project / "python", "exit 0"))
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1
+    assert "installing requirements/train.txt" in done.stderr
+    assert (project / ".venv" / ".train").exists()

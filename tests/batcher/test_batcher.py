@@ -1,8 +1,10 @@
 """The batcher in virtual time: its seconds pass at once, and exactly."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -34,8 +36,26 @@ def cost(items: Sequence[object]) -> float:
     return FIXED + PER_ROW * len(items)
 
 
+WAYS = [
+    pytest.param([False], id="executor"),
+    pytest.param([True], id="loop"),
+    pytest.param([True, False], id="by-turns"),
+]
+"""Whether one call after another runs on the event loop, over and over."""
+
+
+def in_turn(way: Sequence[bool]) -> Callable[[float], bool]:
+    """What to tell a batcher so that its calls go this way."""
+    turns = cycle(way)
+    return lambda _seconds: next(turns)
+
+
 class Bench:
-    """A batcher whose engine takes virtual time, and what it did."""
+    """A batcher whose engine takes virtual time, and what it did.
+
+    Attributes:
+        given: the items of each call that the executor was given.
+    """
 
     def __init__(
         self,
@@ -43,18 +63,26 @@ class Bench:
         *,
         seconds: Callable[[Any], float] = cost,
         limits: Limits | None = None,
+        inline: Callable[[float], bool] = lambda _seconds: False,
         timeout: float = 30.0,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.events: list[BatchEvent] = []
+        self.given: list[list[Any]] = []
+        self._seconds = seconds
         self.batcher: Batcher[Any, Any] = Batcher(
             engine,
             limits,
-            executor=VirtualExecutor(self.loop, seconds),
+            executor=VirtualExecutor(self.loop, self._take),
+            inline=inline,
             timeout=timeout,
             observer=self.events.append,
             clock=self.loop.time,
         )
+
+    def _take(self, items: list[Any]) -> float:
+        self.given.append(list(items))
+        return self._seconds(items)
 
     async def latency(self, item: object, rows: int = 1, timeout: float | None = None) -> float:
         """Submit an item and return how long its answer took."""
@@ -343,11 +371,12 @@ def failing_on(poison: set[int]) -> Callable[[list[int]], list[int]]:
         pytest.param(set(range(16)), id="all"),
     ],
 )
-def test_only_the_guilty_fail(poison: set[int]) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_only_the_guilty_fail(poison: set[int], way: list[bool], caplog: pytest.LogCaptureFixture) -> None:
     """A failing batch is halved until the items that fail alone are found; everybody else is answered."""
 
     async def main() -> None:
-        bench = Bench(failing_on(poison))
+        bench = Bench(failing_on(poison), inline=in_turn(way))
         outcomes = await asyncio.gather(*(bench.batcher.submit(n) for n in range(16)), return_exceptions=True)
         for number, outcome in enumerate(outcomes):
             if number in poison:
@@ -358,17 +387,22 @@ def test_only_the_guilty_fail(poison: set[int]) -> None:
         assert await bench.batcher.submit(99) == 99
 
     run_virtually(main())
+    assert caplog.records == []  # nothing got through to the event loop
 
 
-def test_an_engine_that_returns_too_few_results_fails_its_items() -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_an_engine_that_returns_too_few_results_fails_its_items(way: list[bool]) -> None:
     """A wrong number of results is a failure like any other: nobody gets a neighbour's result."""
 
     async def main() -> None:
-        bench = Bench(lambda items: items[:-1] if len(items) > 1 else items)
+        bench = Bench(lambda items: items[:-1] if len(items) > 1 else items, inline=in_turn(way))
         assert await asyncio.gather(*(bench.batcher.submit(number) for number in range(5))) == list(range(5))
 
         for nonsense, reason in (([], "0 results for 1 items"), (None, "NoneType"), (7, "int")):
-            broken = Bench(lambda _, nonsense=nonsense: nonsense)  # type: ignore[misc]
+            broken = Bench(
+                lambda _, nonsense=nonsense: nonsense,  # type: ignore[misc]
+                inline=in_turn(way),
+            )
             with pytest.raises(EngineFailed) as failed:
                 await broken.batcher.submit("x")
             assert reason in str(failed.value.__cause__)
@@ -376,8 +410,15 @@ def test_an_engine_that_returns_too_few_results_fails_its_items() -> None:
     run_virtually(main())
 
 
-@pytest.mark.parametrize("in_thread", [pytest.param(True, id="thread"), pytest.param(False, id="loop")])
-def test_stop_iteration_is_a_failure_like_any_other(in_thread: bool) -> None:
+@pytest.mark.parametrize(
+    ("in_thread", "inline"),
+    [
+        pytest.param(True, False, id="thread"),
+        pytest.param(False, False, id="loop"),
+        pytest.param(True, True, id="loop-instead-of-thread"),
+    ],
+)
+def test_stop_iteration_is_a_failure_like_any_other(in_thread: bool, inline: bool) -> None:
     """The one exception that no future can carry does not stop the batcher."""
 
     def engine(items: list[str]) -> list[str]:
@@ -385,7 +426,9 @@ def test_stop_iteration_is_a_failure_like_any_other(in_thread: bool) -> None:
 
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
-            batcher: Batcher[str, str] = Batcher(engine, executor=executor if in_thread else None)
+            batcher: Batcher[str, str] = Batcher(
+                engine, executor=executor if in_thread else None, inline=lambda _seconds: inline
+            )
             first, second = batcher.submit("empty"), batcher.submit("x")
             with pytest.raises(EngineFailed):
                 await first
@@ -468,11 +511,12 @@ def test_an_idle_engine_serves_whom_it_can_within_the_shortest_deadline() -> Non
     run_virtually(main())
 
 
-def test_drain_answers_what_was_accepted_and_refuses_the_rest() -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_drain_answers_what_was_accepted_and_refuses_the_rest(way: list[bool]) -> None:
     """After drain begins nothing is accepted; it ends when the last answer is out, without waiting for company."""
 
     async def main() -> None:
-        bench = Bench(limits=Limits(max_batch_rows=2))
+        bench = Bench(limits=Limits(max_batch_rows=2), inline=in_turn(way))
         accepted = [bench.batcher.submit(number) for number in range(5)]
         drained = asyncio.create_task(bench.batcher.drain())
         await asyncio.sleep(0)
@@ -511,6 +555,75 @@ def test_without_an_executor_the_engine_runs_on_the_loop() -> None:
         assert [type(outcome) for outcome in outcomes] == [int, int, EngineFailed, int, int, int, int, int]
 
     asyncio.run(main())
+
+
+def test_a_call_that_is_short_enough_runs_on_the_loop_and_the_others_in_the_executor() -> None:
+    """A call that ``inline`` is true for ends in the turn in which it starts, and the executor never hears of it."""
+
+    async def main() -> None:
+        bench = Bench(seconds=lambda _: 0.06, limits=Limits(max_wait=0.0), inline=lambda seconds: seconds < 0.05)
+        bench.batcher.learn(1, 0.001)
+        bench.batcher.learn(60, 0.06)
+        long = bench.batcher.submit("long", 60)
+        await asyncio.sleep(0)
+        assert bench.given == [["long"]]
+        short = bench.batcher.submit("short", 20)
+        assert await long == "long"
+        assert not short.done()
+        await asyncio.sleep(0)
+        assert short.result() == "short"
+        assert bench.loop.time() == pytest.approx(0.06)
+        assert bench.given == [["long"]]
+
+    run_virtually(main())
+
+
+def test_inline_calls_and_the_others_run_in_their_own_threads() -> None:
+    """The engine is called in the event loop's thread where ``inline`` is true, and in the executor's elsewhere."""
+
+    async def main() -> None:
+        threads: list[str] = []
+
+        def engine(items: list[bool]) -> list[bool]:
+            threads.append(threading.current_thread().name)
+            return items
+
+        inline = True
+        with ThreadPoolExecutor(1, "executor") as executor:
+            batcher: Batcher[bool, bool] = Batcher(engine, executor=executor, inline=lambda _seconds: inline)
+            assert await batcher.submit(True)
+            inline = False
+            assert await batcher.submit(True)
+        assert threads == [threading.current_thread().name, "executor_0"]
+
+    asyncio.run(main())
+
+
+def test_inline_is_asked_before_each_call_with_what_it_is_expected_to_cost() -> None:
+    """``inline`` is asked once a call, retries included, with the cost model's prediction for the rows of the call."""
+
+    async def main() -> None:
+        asked: list[float] = []
+
+        def inline(seconds: float) -> bool:
+            asked.append(seconds)
+            return len(asked) % 2 == 0
+
+        def predicted(rows: int) -> float:
+            known = bench.batcher.statistics()
+            return known.cost_fixed + rows * known.cost_per_row
+
+        bench = Bench(failing_on({40, 60}), limits=Limits(max_wait=0.0), inline=inline)
+        bench.batcher.learn(1, 0.003)
+        bench.batcher.learn(100, 0.102)
+        await asyncio.gather(*(bench.batcher.submit(rows, rows) for rows in (40, 60)), return_exceptions=True)
+        expected = [0.102, 0.042, 0.062]  # a failed call teaches nothing
+        for rows in (1, 50, 7, 300):
+            expected.append(predicted(rows))
+            await bench.latency(rows, rows)
+        assert asked == pytest.approx(expected)
+
+    run_virtually(main())
 
 
 def test_a_shut_down_executor_fails_its_items() -> None:

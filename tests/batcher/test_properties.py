@@ -1,6 +1,7 @@
 """Whatever happens, in whatever order: each accepted item is answered exactly once, and the bounds are kept."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batcher import Batcher, BatcherError, BatchEvent, Closed, DeadlineExceeded, EngineFailed, Limits, Overloaded
-from batcher.testing import VirtualExecutor, run_virtually
+from batcher.testing import VirtualExecutor, VirtualLoop, run_virtually
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Scenario:
     clients: list[Client]
     fixed: float
     per_row: float
+    inline_below: float
     flaky_calls: frozenset[int]
     drain_at: float | None
     drain_timeout: float | None
@@ -42,7 +44,6 @@ class Log:
 
     outcomes: dict[int, list[str]] = field(default_factory=dict)
     calls: list[tuple[float, float, list[int]]] = field(default_factory=list)
-    seen_alone: dict[int, int] = field(default_factory=dict)
 
 
 TIMES = st.floats(0, 0.05)
@@ -66,6 +67,8 @@ SCENARIOS = st.builds(
     clients=st.lists(CLIENTS, min_size=1, max_size=40),
     fixed=st.floats(0, 0.01),
     per_row=st.floats(0, 0.001),
+    # Every call in the executor, the short ones on the event loop, or all of them.
+    inline_below=st.sampled_from([0.0, 0.002, 0.005, math.inf]),
     flaky_calls=st.frozensets(st.integers(0, 10), max_size=3),
     drain_at=st.none() | TIMES,
     drain_timeout=st.none() | st.floats(0, 0.02),
@@ -75,9 +78,16 @@ SCENARIOS = st.builds(
 async def play(scenario: Scenario) -> tuple[Log, Batcher[int, int], list[BatchEvent]]:
     """Run a scenario to its end."""
     loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
     log = Log()
     events: list[BatchEvent] = []
     clients = scenario.clients
+    on_loop = False
+
+    def inline(expected: float) -> bool:
+        nonlocal on_loop
+        on_loop = expected < scenario.inline_below
+        return on_loop
 
     def seconds(items: Sequence[int]) -> float:
         duration = scenario.fixed + scenario.per_row * sum(clients[item].rows for item in items)
@@ -89,6 +99,8 @@ async def play(scenario: Scenario) -> tuple[Log, Batcher[int, int], list[BatchEv
     def engine(items: list[int]) -> list[int]:
         nonlocal calls
         calls += 1
+        if on_loop:
+            loop._jump(seconds(items))  # nothing else happens meanwhile
         if calls - 1 in scenario.flaky_calls and len(items) > 1:
             raise OSError("a passing fault")
         if any(clients[item].poisonous for item in items):
@@ -99,6 +111,7 @@ async def play(scenario: Scenario) -> tuple[Log, Batcher[int, int], list[BatchEv
         engine,
         scenario.limits,
         executor=VirtualExecutor(loop, seconds),
+        inline=inline,
         timeout=1.0,
         observer=events.append,
         clock=loop.time,

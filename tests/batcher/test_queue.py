@@ -1,7 +1,7 @@
 """The queue's own order and accounts; how the batcher uses it is tested with the batcher."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,8 +34,8 @@ def test_rows_and_items_are_those_of_who_waits(steps: list[tuple[str, int]]) -> 
     async def main() -> None:
         make = maker()
         queue: Queue[str, None] = Queue()
-        waiting: set[FutureWaiter[str, None]] = set()
-        taken: Sequence[Waiter[str, None]] = []
+        waiting: set[Waiter[str, None]] = set()
+        taken: list[Waiter[str, None]] = []
         for now, (step, number) in enumerate(steps):
             if step == "add":
                 waiter = make(rows=number, deadline=now + number)
@@ -51,10 +51,10 @@ def test_rows_and_items_are_those_of_who_waits(steps: list[tuple[str, int]]) -> 
                 waiting.update(taken)
                 taken = []
             elif step == "remove" and waiting:
-                waiter = min(waiting, key=lambda waiter: waiter.deadline)
-                assert queue.remove(waiter)
-                assert not queue.remove(waiter)
-                waiting.remove(waiter)
+                first = min(waiting, key=lambda waiter: waiter.deadline)
+                assert queue.remove(first)
+                assert not queue.remove(first)
+                waiting.remove(first)
             elif step == "expire":
                 late = set(queue.expire(now))
                 assert late == {waiter for waiter in waiting if waiter.deadline <= now}

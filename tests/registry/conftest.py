@@ -10,7 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,14 @@ def _isolation(tmp_path: Path) -> Iterator[None]:
     """Leave no trace of what MLflow does in a test of this room."""
     with isolated_mlflow(tmp_path):
         yield
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port at which nothing listens, and which no other process can take meanwhile."""
+    with closing(socket.socket()) as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

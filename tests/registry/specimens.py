@@ -25,6 +25,9 @@ FETCHED = [
     *(f"Soil_Type_{number}" for number in range(40)),
 ]
 
+EXAMPLES = 5
+"""Rows of the input example that Permuted is logged with, as many as training logs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Specimen:
@@ -54,8 +57,14 @@ def specimens(features: NDArray[np.float32], labels: NDArray[np.uint8]) -> dict[
     uci = fit(ExtraTreesClassifier(8, random_state=2), IN_UCI_ORDER, UCI)
     fetched = fit(ExtraTreesClassifier(8, random_state=2), IN_UCI_ORDER, FETCHED)
     small = RandomForestClassifier(2, max_depth=4, random_state=3)
+    holed = features.copy()
+    holed[::7, 0] = np.nan
+    # So many splits that some send missing values to the smaller child, which forests that have seen none never do.
+    deeper = RandomForestClassifier(4, max_depth=8, random_state=0)
+    missing = Fitted(deeper, list(range(54)), OWN, signed=False).fit(holed, labels)
     found = {
-        "Permuted": permuted.specimen("skops"),
+        "Permuted": permuted.specimen("skops", example=features[:EXAMPLES]),
+        "Missing": missing.specimen("skops"),
         "PermutedPickle": permuted.specimen("cloudpickle"),
         "UCI": uci.specimen("skops"),
         "UCIPickle": uci.specimen("cloudpickle"),
@@ -104,8 +113,13 @@ class Fitted:
 
         return Fitted(clone(self.estimator).fit(self.table(features), labels), self.order, self.names, self.signed)
 
-    def specimen(self, serialization: str) -> Specimen:
-        """The estimator as a model to register, written by skops or by cloudpickle."""
+    def specimen(self, serialization: str, example: NDArray[np.float32] | None = None) -> Specimen:
+        """The estimator as a model to register, written by skops or by cloudpickle, perhaps with an input example.
+
+        Args:
+            serialization: skops or cloudpickle.
+            example: rows with the schema's columns.
+        """
 
         def register(name: str) -> None:
             import mlflow
@@ -117,6 +131,7 @@ class Fitted:
                 registered_model_name=name,
                 serialization_format=serialization,
                 skops_trusted_types=["sklearn.tree._tree.Tree"] if serialization == "skops" else None,
+                input_example=None if example is None else self.table(example),
                 signature=infer_signature(self.table(np.zeros((3, 54), dtype=np.float32))) if self.signed else None,
                 pip_requirements=["scikit-learn"],
             )

@@ -8,21 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from forest import Engine
-from registry import (
-    ModelNotFound,
-    ModelURI,
-    ModelVersion,
-    SchemaMismatch,
-    StoreUnavailable,
-    UnusableModel,
-    open_engine,
-    prepare,
-)
+from registry import ModelNotFound, ModelVersion, SchemaMismatch, StoreUnavailable, UnusableModel
 from registry.prepare import EngineChoice
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import NAME, Place
 from tests.registry.specimens import Specimen
+from tests.registry.support import FORESTS, load, loaded
 
 pytestmark = [
     *MLFLOW_WARNS,
@@ -32,35 +23,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:X has feature names, but LogisticRegression was fitted without:UserWarning"),
 ]
 
-FORESTS = [
-    pytest.param("Permuted", id="permuted-columns-skops"),
-    pytest.param("PermutedPickle", id="permuted-columns-cloudpickle"),
-    pytest.param("UCI", id="UCI-names-skops"),
-    pytest.param("UCIPickle", id="UCI-names-cloudpickle"),
-    pytest.param("Fetched", id="fetch_covtype-names"),
-    pytest.param("Unnamed", id="no-names"),
-]
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _files_removed_here() -> Iterator[None]:
     """See to it that the files of models in reference cycles are removed before this module's end."""
     yield
     gc.collect()
-
-
-def loaded(place: Place, name: str, choice: EngineChoice = "auto") -> Engine:
-    """The engine for the first version of a model."""
-    version, engine = load(f"models:/{name}/1", place.tracking_uri, choice)
-    assert version == ModelVersion(name, "1")
-    return engine
-
-
-def load(uri: str, tracking_uri: str, choice: EngineChoice = "auto") -> tuple[ModelVersion, Engine]:
-    """What a server does at its start, in one process."""
-    folder = Path(tempfile.mkdtemp(prefix="canopy-model-"))
-    prepared = prepare(ModelURI.parse(uri), tracking_uri, choice, folder)
-    return prepared.version, open_engine(prepared)
 
 
 @pytest.mark.parametrize("name", FORESTS)
@@ -231,10 +199,13 @@ def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_forests_files_are_removed_once_it_is_loaded(sqlite_place: Place, downloads: Path) -> None:
+@pytest.mark.parametrize("choice", [pytest.param("compiled", id="compiled"), pytest.param("sklearn", id="sklearn")])
+def test_a_forests_files_are_removed_once_it_is_loaded(
+    sqlite_place: Place, downloads: Path, choice: EngineChoice
+) -> None:
     """A forest is in memory when it is loaded: nothing of its download is left."""
-    engine: Any = loaded(sqlite_place, "Permuted")
-    assert engine is not None
+    engine: Any = loaded(sqlite_place, "Permuted", choice)
+    assert engine.name == choice
     assert list(downloads.glob("canopy-*")) == []
 
 

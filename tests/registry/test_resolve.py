@@ -1,8 +1,7 @@
 import re
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -92,14 +91,6 @@ def test_a_missing_sqlite_file_is_not_found_and_not_made(tmp_path: Path, uri: st
     assert "`make train`" in message
     assert str(file) in message
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port at which nothing listens, and which no other process can take meanwhile."""
-    with closing(socket.socket()) as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
 
 
 @pytest.mark.parametrize("uri", KINDS)

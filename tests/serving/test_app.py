@@ -233,3 +233,28 @@ def test_unbatched_mode_makes_one_call_a_request(start: Start) -> None:
         replies = together(server, [rows(number, number + 1) for number in range(10)])
         assert [reply.document["prediction"] for reply in replies] == [[label(n), label(n + 1)] for n in range(10)]
         assert server.get("/stats")["batcher"]["batches"] == 10
+
+
+@pytest.mark.parametrize(
+    ("bounded", "seconds", "inline"),
+    [
+        pytest.param(True, 0.0, True, id="short"),
+        pytest.param(True, 0.01, False, id="long"),
+        pytest.param(False, 0.0, False, id="short-but-not-bounded"),
+    ],
+)
+def test_a_call_that_is_sure_to_be_short_runs_on_the_event_loop(
+    start: Start, tmp_path: Path, bounded: bool, seconds: float, inline: bool
+) -> None:
+    """An engine whose calls are bounded is called in the main thread if that is short, any other in its own thread."""
+    calls = tmp_path / "threads"
+    with start(bounded=bounded, fixed=seconds, threads=str(calls)) as server:
+        warm_up = calls.read_text().splitlines()
+        assert set(warm_up) == {"inference_0"}
+        client = Client(server)
+        # So often that a hiccup of the machine, which makes a call look long, is forgotten.
+        for number in range(30):
+            assert client.predict(number).document == {"prediction": [label(number)]}
+        threads = calls.read_text().splitlines()[len(warm_up) :]
+    assert len(threads) == 30
+    assert ("MainThread" in threads) == inline

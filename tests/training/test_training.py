@@ -1,4 +1,5 @@
 import json
+import pickle
 import shutil
 import socket
 import subprocess
@@ -20,7 +21,9 @@ from tests.isolation import MLFLOW_WARNS
 from tests.training.test_data import write_uci
 from training import __main__ as command
 from training.data import TrainingData
-from training.forest import Recipe
+from training.data import matrix as matrix_of
+from training.forest import Recipe, frame
+from training.forest import train as grow
 
 pytestmark = [
     *MLFLOW_WARNS,
@@ -244,6 +247,50 @@ def test_if_missing_trains_only_where_there_is_no_version(train_here: Callable[.
     assert stages(workplace) == {"1": "Production"}
     assert train_here("--if-missing", trees=3, data="absent.csv") == 0
     assert stages(workplace) == {"1": "Production"}
+
+
+# Exporting.
+
+
+@pytest.fixture
+def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the embedded store, which is not there yet."""
+    folder = tmp_path / "embedded"
+    monkeypatch.setattr(command, "STORE", folder)
+    monkeypatch.setattr(command, "EMBEDDED_STORE", f"sqlite:///{folder / 'mlflow.db'}")
+    return folder
+
+
+def test_export_writes_the_forest_and_its_held_out_rows(
+    plots: Path, tmp_path: Path, embedded: Path, sample: Covertype
+) -> None:
+    """--export writes the recipe's forest and the fifth of the rows that it was not fitted on, and makes no store."""
+    folder = tmp_path / "new" / "export"
+    assert command.main(["--export", str(folder), "--trees", "2", "--data", str(plots)]) == 0
+    assert {path.name for path in folder.iterdir()} == {"forest.pkl", "rows.npy"}
+    assert not embedded.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {plots.name, "new"}
+
+    data = sample.take(np.arange(1200))
+    expected = grow(data, Recipe(trees=2))
+    rows = np.load(folder / "rows.npy")
+    assert (rows.shape, rows.dtype) == ((240, 54), np.dtype(np.float32))
+    np.testing.assert_array_equal(rows, matrix_of(expected.held_out))
+    exported = pickle.loads((folder / "forest.pkl").read_bytes())  # noqa: S301 - written a moment ago
+    probabilities = exported.predict_proba(frame(rows))
+    assert probabilities.tobytes() == expected.forest.predict_proba(frame(rows)).tobytes()
+
+
+def test_an_export_that_cannot_be_written_is_one_line(
+    plots: Path, embedded: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder that cannot be made ends the command with status 1 and one line that names it."""
+    folder = plots / "export"
+    assert command.main(["--export", str(folder), "--trees", "1", "--data", str(plots)]) == 1
+    assert caplog.messages[-1].startswith("training failed: NotADirectoryError: ")
+    assert str(folder) in caplog.messages[-1]
+    assert "\n" not in caplog.messages[-1]
+    assert not embedded.exists()
 
 
 # What it is given and what it says.

@@ -1,0 +1,314 @@
+"""Preparing a model in another process, and the command that this process runs."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import get_args, get_type_hints
+
+import pytest
+
+from registry import (
+    BadModelURI,
+    ModelNotFound,
+    ModelURI,
+    ModelVersion,
+    Prepared,
+    RegistryError,
+    SchemaMismatch,
+    StoreUnavailable,
+    UnusableModel,
+    prepare,
+    prepare_in_child,
+)
+from registry import __main__ as module
+from registry.prepare import EngineChoice
+from settings import Settings
+from tests.isolation import MLFLOW_WARNS
+from tests.registry.conftest import NAME, Place
+from tests.support import lives, modules_after, shell_script
+
+pytestmark = MLFLOW_WARNS
+
+URI = ModelURI.parse("models:/Forest/Production")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder for what is prepared."""
+    made = tmp_path / "files"
+    made.mkdir()
+    return made
+
+
+# The real child.
+
+
+async def test_a_child_prepares_what_this_process_would(sqlite_place: Place, tmp_path: Path, files: Path) -> None:
+    """What the child has prepared is the same version for the same engine, and its compiled forest byte for byte."""
+    uri = ModelURI.parse("models:/Permuted/1")
+    made = await prepare_in_child(uri, sqlite_place.tracking_uri, "auto", files)
+    here = tmp_path / "here"
+    here.mkdir()
+    assert made == Prepared(ModelVersion("Permuted", "1"), "compiled", files)
+    assert made.artifact.read_bytes() == prepare(uri, sqlite_place.tracking_uri, "auto", here).artifact.read_bytes()
+
+
+async def test_what_a_child_raises_this_process_raises(
+    sqlite_place: Place, closed_port: int, tmp_path: Path, files: Path
+) -> None:
+    """A version and a store that are not there raise the errors, of the same type and words, that they raise here."""
+    unknown = (ModelURI.parse(f"models:/{NAME}/99"), sqlite_place.tracking_uri)
+    unreachable = (URI, f"http://127.0.0.1:{closed_port}")
+    theirs = await asyncio.gather(
+        *(prepare_in_child(*place, "auto", files) for place in (unknown, unreachable)), return_exceptions=True
+    )
+    assert [type(error) for error in theirs] == [ModelNotFound, StoreUnavailable]
+    for place, error in zip((unknown, unreachable), theirs, strict=True):
+        with pytest.raises(RegistryError) as raised:
+            prepare(*place, "auto", tmp_path / "here")
+        assert str(error) == str(raised.value)
+
+
+async def test_the_child_imports_nothing_from_the_working_folder(tmp_path: Path, files: Path) -> None:
+    """Modules that lie where the server was started, and have the names of Canopy's, are not taken for them."""
+    for name in ("settings", "registry", "forest"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('this is of another project')\n")
+    with pytest.raises(ModelNotFound, match="make train"):
+        await prepare_in_child(URI, f"sqlite:///{tmp_path / 'absent.db'}", "auto", files)
+
+
+# Children that end in other ways.
+
+
+@pytest.fixture
+def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Have a shell script run instead of the interpreter."""
+
+    def replace(script: str) -> None:
+        monkeypatch.setattr(sys, "executable", shell_script(tmp_path / "python", script))
+
+    return replace
+
+
+@pytest.mark.parametrize("engine", [pytest.param("auto", id="auto"), pytest.param("pyfunc", id="pyfunc")])
+async def test_the_child_is_told_what_to_prepare(
+    child: Callable[[str], None],
+    tmp_path: Path,
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: EngineChoice,
+) -> None:
+    """In the same working folder, the child is given what means the model, store, engine and folder wanted."""
+    child("printf '%s\\n' \"$@\" >arguments; printf '%s' \"$MLFLOW_TRACKING_URI\" >variable")
+    with pytest.raises(UnusableModel):
+        await prepare_in_child(URI, "sqlite:///x.db", engine, files)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "variable").read_text())
+    arguments = (tmp_path / "arguments").read_text().splitlines()
+    given = module._parser().parse_args(arguments[arguments.index("prepare") :])
+    assert (given.uri, given.tracking_uri) == (str(URI), "sqlite:///x.db")
+    assert (given.engine, given.folder) == (engine, files)
+
+
+async def test_the_stores_password_is_not_on_the_childs_command_line(
+    child: Callable[[str], None], tmp_path: Path, files: Path
+) -> None:
+    """Every user of a machine sees the command lines of its processes, so the password goes another way."""
+    child("printf '%s\\n' \"$@\" >arguments")
+    with pytest.raises(UnusableModel):
+        await prepare_in_child(URI, "http://warden:sesame@127.0.0.1:1", "auto", files)
+    arguments = (tmp_path / "arguments").read_text()
+    assert str(URI) in arguments
+    assert "sesame" not in arguments
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(BadModelURI, id="bad-uri"),
+        pytest.param(ModelNotFound, id="not-found"),
+        pytest.param(SchemaMismatch, id="schema"),
+        pytest.param(StoreUnavailable, id="store"),
+        pytest.param(UnusableModel, id="unusable"),
+    ],
+)
+async def test_each_error_keeps_its_type_and_words(
+    child: Callable[[str], None], files: Path, error: type[RegistryError]
+) -> None:
+    """Whatever the child says has failed is raised as the error that it names, in its words."""
+    line = json.dumps({"type": "failed", "error": error.__name__, "message": "it's no good: “é”"})
+    child(f"cat <<'END'\n{line}\nEND\nexit 1")
+    with pytest.raises(error) as raised:
+        await prepare_in_child(URI, "sqlite:///x.db", "auto", files)
+    assert type(raised.value) is error
+    assert str(raised.value) == "it's no good: “é”"
+
+
+@pytest.mark.parametrize(
+    ("script", "ending"),
+    [
+        pytest.param("kill -KILL $$", "ended with -9 (is there too little memory?)", id="killed"),
+        pytest.param("kill -SEGV $$", "ended with -11", id="crashed"),
+        pytest.param("exit 3", "ended with 3", id="silent"),
+        pytest.param("echo Traceback; exit 1", "ended with 1", id="no-json"),
+        pytest.param("echo '[1, 2]'", "ended with 0", id="other-json"),
+        pytest.param('printf \'{"type":"prepared","na\'', "ended with 0", id="half-a-line"),
+    ],
+)
+async def test_a_child_without_an_outcome_makes_the_model_unusable(
+    child: Callable[[str], None], files: Path, script: str, ending: str
+) -> None:
+    """A child that is killed, or says what it should not, raises UnusableModel: one line with the way it ended."""
+    child(f"ulimit -c 0\n{script}")
+    with pytest.raises(UnusableModel) as raised:
+        await prepare_in_child(URI, "sqlite:///x.db", "auto", files)
+    assert str(raised.value) == f"models:/Forest/Production: the process that prepares it {ending}"
+
+
+async def test_cancelling_ends_the_child(child: Callable[[str], None], files: Path, tmp_path: Path) -> None:
+    """A child whose outcome nobody waits for any more is killed, even one that does not heed a polite signal."""
+    child("trap '' TERM INT\necho $$ >started && mv started pid\nwhile :; do sleep 0.1; done")
+    waiting = asyncio.create_task(prepare_in_child(URI, "sqlite:///x.db", "auto", files))
+    give_up = time.monotonic() + 10
+    while not (tmp_path / "pid").exists():
+        assert time.monotonic() < give_up, "the child does not start"
+        await asyncio.sleep(0.01)
+    pid = int((tmp_path / "pid").read_text())
+    assert lives(pid)
+    try:
+        waiting.cancel()
+        await asyncio.wait([waiting], timeout=10)
+        assert waiting.cancelled()
+        assert not lives(pid)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+# The command.
+
+
+@pytest.fixture
+def command(
+    capfd: pytest.CaptureFixture[str],  # noqa: ARG001 - it puts the standard output back
+    monkeypatch: pytest.MonkeyPatch,
+) -> ModuleType:
+    """The module of the command, kept from changing for good where this process logs and prints to."""
+    monkeypatch.setattr(module, "start_logging", lambda _level: None)
+    return module
+
+
+def test_the_command_prints_what_it_has_prepared(
+    command: ModuleType, sqlite_place: Place, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The command makes the folder, exits with 0 and prints the version and the engine in one line of JSON."""
+    folder = tmp_path / "new" / "files"
+    uri = "models:/Permuted/1"
+    status = command.main(
+        ["prepare", uri, str(folder), "--tracking-uri", sqlite_place.tracking_uri, "--engine", "sklearn"]
+    )
+    assert status == 0
+    (line,) = capfd.readouterr().out.splitlines()
+    assert json.loads(line) == {"type": "prepared", "name": "Permuted", "version": "1", "engine": "sklearn"}
+    assert (folder / "model" / "MLmodel").is_file()
+
+
+@pytest.mark.parametrize(
+    ("uri", "store", "error"),
+    [
+        pytest.param("Forest", None, "BadModelURI", id="bad-uri"),
+        pytest.param("models:/Forest/1", None, "ModelNotFound", id="no-store"),
+        pytest.param("models:/Forest/1", "carrier-pigeon://loft", "StoreUnavailable", id="odd-store"),
+    ],
+)
+def test_the_command_prints_why_it_has_not(
+    command: ModuleType,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    uri: str,
+    store: str | None,
+    error: str,
+) -> None:
+    """The command exits with 1 and prints the error's type and words in one line of JSON, even if MLflow says more."""
+    store = store or f"sqlite:///{tmp_path / 'absent.db'}"
+    assert command.main(["prepare", uri, str(tmp_path / "files"), "--tracking-uri", store]) == 1
+    (line,) = capfd.readouterr().out.splitlines()
+    outcome = json.loads(line)
+    assert (outcome["type"], outcome["error"]) == ("failed", error)
+    with pytest.raises(RegistryError) as raised:
+        prepare(ModelURI.parse(uri), store, "auto", tmp_path / "here")
+    assert outcome["message"] == str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        pytest.param("print('noise')", id="python"),
+        pytest.param("atexit.register(print, 'noise')", id="python-at-its-end"),
+        # As LightGBM does, for one; what C holds back is written when the process ends.
+        pytest.param("ctypes.CDLL(None).printf(b'noise\\n')", id="library"),
+        pytest.param("subprocess.run(['echo', 'noise'])", id="program"),
+    ],
+)
+def test_what_a_model_prints_does_not_disturb_the_outcome(tmp_path: Path, noise: str) -> None:
+    """Whatever a model writes to the standard output when it is loaded goes to the error output instead."""
+    script = f"""
+import atexit, ctypes, subprocess, sys
+from registry import ModelVersion, Prepared
+from registry import __main__ as command
+
+def noisy(uri, tracking_uri, choice, folder):
+    {noise}
+    return Prepared(ModelVersion(uri.name, "3"), "sklearn", folder)
+
+command.prepare = noisy
+sys.exit(command.main(["prepare", "models:/Forest/3", sys.argv[1]]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "files")], capture_output=True, text=True, timeout=60, check=True
+    )
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line) == {"type": "prepared", "name": "Forest", "version": "3", "engine": "sklearn"}
+    assert done.stderr == "noise\n"
+
+
+def test_an_interrupted_command_prints_no_outcome(
+    command: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends the command with the status that shells give it, and without a word."""
+
+    def interrupted(*_arguments: object) -> Prepared:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "prepare", interrupted)
+    try:
+        status = command.main(["prepare", str(URI), str(tmp_path / "files")])
+    except KeyboardInterrupt:  # which would end the tests
+        pytest.fail("the command does not catch it")
+    assert status == 128 + signal.SIGINT
+    assert capfd.readouterr() == ("", "")
+
+
+def test_help_waits_neither_for_mlflow_nor_for_scikit_learn() -> None:
+    """The command's help is there before anything slow is imported."""
+    script = """
+import contextlib
+from registry.__main__ import main
+with contextlib.suppress(SystemExit):
+    main(["prepare", "--help"])
+"""
+    found = modules_after(script)
+    assert "registry" in found
+    assert found.isdisjoint({"mlflow", "sklearn", "pandas", "scipy"})
+
+
+def test_the_command_has_the_servers_choice_of_engines() -> None:
+    """Whatever engine the server's setting may name, its child takes."""
+    assert set(module._choices()) == set(get_args(get_type_hints(Settings)["engine"]))
