@@ -57,7 +57,10 @@ async def prepare_in_child(uri: ModelURI, tracking_uri: str, choice: EngineChoic
     command = [sys.executable, "-P", "-m", "registry", "prepare", str(uri), str(folder), "--engine", choice]
     # Command lines can be read by every user of a machine, and the address may have a password in it.
     environment = {**os.environ, "MLFLOW_TRACKING_URI": tracking_uri}
-    child = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
+    # In a session of its own, Ctrl-C is for the server to hear, which ends the child.
+    child = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
     try:
         output, _ = await child.communicate()
     except BaseException:
