@@ -31,10 +31,10 @@ from serving import (
     ConnectionLimits,
     DrainingServer,
     HotConnection,
+    HotPath,
     Inference,
     Model,
     ModelHandle,
-    Responses,
     Service,
     create_app,
 )
@@ -123,7 +123,7 @@ class _Server:
             keep_alive=settings.keep_alive_seconds,
         )
         ways: dict[str, Callable[..., Connection]] = {
-            "hot": partial(HotConnection, self._service, Responses(), limits),
+            "hot": partial(HotConnection, HotPath(self._service), limits),
             "asgi": partial(Connection, limits),
         }
         return ways[settings.http]

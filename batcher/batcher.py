@@ -28,6 +28,9 @@ class _Batch(Generic[Item, Result]):
     started: float
     expected: float
 
+    def seconds_left(self, now: float) -> float:
+        return policy.seconds_left(now, self.started, self.expected)
+
 
 class Batcher(Generic[Item, Result]):
     """Gathers items from many callers and answers them by few calls of an engine.
@@ -63,6 +66,7 @@ class Batcher(Generic[Item, Result]):
     ) -> None:
         self._engine = engine
         self._limits = limits or policy.Limits()
+        self._largest = min(self._limits.max_batch_rows, self._limits.max_queue_rows)
         self._executor = executor
         self._inline = inline
         self._timeout = timeout
@@ -149,7 +153,7 @@ class Batcher(Generic[Item, Result]):
         rows = waiter.rows
         if self._draining:
             raise Closed("the batcher is draining")
-        if not 1 <= rows <= min(self._limits.max_batch_rows, self._limits.max_queue_rows):
+        if not 1 <= rows <= self._largest:
             raise BatchTooLarge(f"an item of {rows} rows never fits")
         timeout = self._timeout if timeout is None else min(timeout, self._timeout)
         if not timeout > 0:
@@ -163,7 +167,7 @@ class Batcher(Generic[Item, Result]):
             timeout=timeout,
             queued_rows=self._queue.rows,
             queued_items=len(self._queue),
-            running=self._seconds_left(now),
+            running=None if self._running is None else self._running.seconds_left(now),
         )
         if refusal is not None:
             self._counts["refused"] += 1
@@ -174,7 +178,8 @@ class Batcher(Generic[Item, Result]):
         self._counts["accepted"] += 1
         if self._queue.add(waiter):
             self._watch_deadline(now)
-        self._wake()
+        if self._running is None and not self._turn_due:
+            self._wake()
 
     def withdraw(self, waiter: Waiter[Item, Result]) -> None:
         """The caller has given up: free its rows if they are still queued."""
@@ -282,16 +287,16 @@ class Batcher(Generic[Item, Result]):
         """Answer the callers of a batch, or halve it, and let the engine go on."""
         now = self._idle_since = self._clock()
         self._running = None
-        still_there = sum(not waiter.done() for waiter in batch.waiters)
+        still_there = sum([not waiter.done() for waiter in batch.waiters])
         self._crowd.answered(now, still_there + len(self._queue))
         if results is not None:
             self._cost.observe(batch.rows, now - batch.started)
             self._counts["batches"] += 1
             self._counts["batched_rows"] += batch.rows
+            self._counts["answered"] += still_there
             for waiter, result in zip(batch.waiters, results, strict=True):
                 if not waiter.done():
                     waiter.set_result(result)
-                    self._counts["answered"] += 1
         elif len(batch.waiters) == 1:
             failure = EngineFailed("the engine failed on this item")
             failure.__cause__ = error
@@ -313,11 +318,6 @@ class Batcher(Generic[Item, Result]):
                     queued_rows=self._queue.rows,
                 )
             )
-
-    def _seconds_left(self, now: float) -> float | None:
-        if self._running is None:
-            return None
-        return policy.seconds_left(now, self._running.started, self._running.expected)
 
     def _watch_deadline(self, now: float) -> None:
         """Set the timer to the earliest deadline."""

@@ -57,20 +57,27 @@ class Queue(Generic[Item, Result]):
 
     def take(self, limits: Limits) -> list[Waiter[Item, Result]]:
         """Take out the next batch: a part of a failed one, or the longest run of arrivals that fits."""
+        taken: list[Waiter[Item, Result]] = []
+        rows = 0
         if self.retrying() and (self._failed_next or not self._arrived):
-            taken = list(self._failed[-1])
+            taken += self._failed[-1]
+            self._failed[-1].clear()
+            rows = sum(waiter.rows for waiter in taken)
             self._failed_next = False
         else:
-            taken = []
-            rows = 0
+            room = limits.max_batch_rows
             for waiter in self._arrived:
-                rows += waiter.rows
-                if rows > limits.max_batch_rows or len(taken) >= limits.max_batch_items:
+                if rows + waiter.rows > room or len(taken) >= limits.max_batch_items:
                     break
+                rows += waiter.rows
                 taken.append(waiter)
+            for _ in taken:
+                self._arrived.popitem(last=False)
             self._failed_next = True
         for waiter in taken:
-            self.remove(waiter)
+            waiter.part = None
+        self.rows -= rows
+        self._items -= len(taken)
         return taken
 
     def remove(self, waiter: Waiter[Item, Result]) -> bool:

@@ -1,12 +1,27 @@
 """Rows → the model's matrix."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from preprocessing import schema
 from preprocessing.rows import Row
+
+
+def _indicators() -> NDArray[np.float32]:
+    """The one-hot columns for every pair of codes: (areas x soils, areas + soils) float32."""
+    areas, soils = len(schema.WILDERNESS_AREAS), len(schema.SOIL_TYPES)
+    area = np.repeat(np.eye(areas, dtype=np.float32), soils, axis=0)
+    soil = np.tile(np.eye(soils, dtype=np.float32), (areas, 1))
+    return np.hstack([area, soil])
+
+
+_INDICATORS: Final = _indicators()
+_NUMERIC: Final = len(schema.NUMERIC)
+_WEIGHTS: Final = np.array([len(schema.SOIL_TYPES), 1.0])
+"""A pair of codes times these is its row in the table."""
 
 
 def one_hot(rows: NDArray[np.float64], out: NDArray[np.float32]) -> None:
@@ -16,13 +31,9 @@ def one_hot(rows: NDArray[np.float64], out: NDArray[np.float32]) -> None:
         rows: (n, 12) float64, validated: the columns are ``schema.FIELDS``, the last two hold codes in range.
         out: (n, 54) float32, overwritten; the columns are ``schema.COLUMNS``.
     """
-    numeric = len(schema.NUMERIC)
-    codes = rows[:, numeric:].astype(np.intp)
-    index = np.arange(len(rows))
-    out[:, :numeric] = rows[:, :numeric]
-    out[:, numeric:] = 0.0
-    out[index, schema.FIRST_WILDERNESS + codes[:, 0]] = 1.0
-    out[index, schema.FIRST_SOIL + codes[:, 1]] = 1.0
+    out[:, :_NUMERIC] = rows[:, :_NUMERIC]
+    pairs = rows[:, _NUMERIC:] @ _WEIGHTS
+    out[:, _NUMERIC:] = _INDICATORS.take(pairs.astype(np.intp), axis=0)
 
 
 class MatrixBuilder:

@@ -1,7 +1,7 @@
 """HTTP: the application, uvicorn's server and connections, and what answers the requests."""
 
 from serving.app import create_app
-from serving.hotpath import HotConnection, Responses
+from serving.hotpath import HotConnection, HotPath
 from serving.inference import Answer, Inference
 from serving.model import Model, ModelHandle
 from serving.protocol import Connection, ConnectionLimits
@@ -14,10 +14,10 @@ __all__ = [
     "ConnectionLimits",
     "DrainingServer",
     "HotConnection",
+    "HotPath",
     "Inference",
     "Model",
     "ModelHandle",
-    "Responses",
     "Service",
     "create_app",
 ]

@@ -15,9 +15,10 @@ from uvicorn.server import ServerState
 from batcher import Closed
 from preprocessing import Row
 from serving.errors import known, problem_response
+from serving.heads import END, KnownHeads
 from serving.inference import Answer
 from serving.model import Model
-from serving.protocol import Connection, ConnectionLimits
+from serving.protocol import IDLE, Connection, ConnectionLimits
 from serving.service import Service, encode
 
 logger = logging.getLogger("canopy.serving")
@@ -39,7 +40,7 @@ class Responses:
         self._defaults: list[tuple[bytes, bytes]] | None = None
         self._head = b""
         self._model: Model | None = None
-        self._tails: dict[Any, bytes] = {}
+        self._made: dict[Any, bytes] = {}
 
     def of(self, answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
         """The response to an answer, but for ``connection: close``.
@@ -48,22 +49,20 @@ class Responses:
             answer: the answer.
             defaults: the headers that every response has, the date among them; another list each time they change.
         """
-        if defaults is not self._defaults:
-            self._defaults = defaults
+        if defaults is not self._defaults or answer.model is not self._model:
+            self._defaults, self._model = defaults, answer.model
             lines = (name + b": " + value + b"\r\n" for name, value in defaults)
             self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(lines)
-        if answer.model is not self._model:
-            self._model = answer.model
-            self._tails = {}
+            self._made = {}
         labels = answer.labels
         if len(labels) > 1:
             return self._head + self._tail(answer)
-        tail = self._tails.get(labels[0])
-        if tail is None:
-            tail = self._tail(answer)
-            if len(self._tails) < _KEPT:
-                self._tails[labels[0]] = tail
-        return self._head + tail
+        response = self._made.get(labels[0])
+        if response is None:
+            response = self._head + self._tail(answer)
+            if len(self._made) < _KEPT:
+                self._made[labels[0]] = response
+        return response
 
     def _tail(self, answer: Answer) -> bytes:
         body = encode(answer, probabilities=False)
@@ -94,11 +93,11 @@ class HotRequest:
     deadline: float
     part: "OrderedDict[Any, None] | None"
 
-    def __init__(self, connection: "HotConnection", *, keep_alive: bool) -> None:
+    def __init__(self, connection: "HotConnection", body: bytes, *, keep_alive: bool, more_body: bool) -> None:
         self.connection = connection
         self.keep_alive = keep_alive
-        self.body: bytes | bytearray = b""
-        self.more_body = True
+        self.body: bytes | bytearray = body
+        self.more_body = more_body
         self.queued = False
         self.response_complete = False
 
@@ -115,12 +114,29 @@ class HotRequest:
         self.connection.fail(self, error)
 
 
+class HotPath:
+    """What all connections share.
+
+    Args:
+        service: answers the requests.
+
+    Attributes:
+        service: answers the requests.
+        responses: makes the bytes of the answers.
+        heads: what the connections have learned to recognise.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.responses = Responses()
+        self.heads = KnownHeads()
+
+
 class HotConnection(Connection):
     """A connection that recognises requests for the hot path.
 
     Args:
-        service: answers them.
-        responses: makes the bytes of the answers.
+        path: what it shares with all others.
         limits: see ``Connection``.
         config: uvicorn's.
         server_state: uvicorn's.
@@ -129,8 +145,7 @@ class HotConnection(Connection):
 
     def __init__(
         self,
-        service: Service,
-        responses: Responses,
+        path: HotPath,
         limits: ConnectionLimits,
         config: Config,
         server_state: ServerState,
@@ -138,17 +153,59 @@ class HotConnection(Connection):
         **_: object,
     ) -> None:
         super().__init__(limits, config, server_state, app_state)
-        self._service = service
+        self._service = path.service
+        self._responses = path.responses
+        self._heads = path.heads
         self._hot: HotRequest | None = None
-        self._responses = responses
+        self._head = b""
+        self._partial = b""
+
+    def data_received(self, data: bytes) -> None:
+        """See ``Connection.data_received``.
+
+        A request that is wholly here, whose head is known, is queued without being parsed. If some of its body is
+        still to come, it is kept for once; a parser that is given it later finds nothing else in it.
+        """
+        if self._reading == IDLE and self.running is None and not self.flow.held:
+            kept = self._partial
+            if kept:
+                data, self._partial = kept + data, b""
+            end = data.find(END) + len(END)
+            head = data[:end]
+            length = self._heads.get(head)
+            if length is None:
+                self._head = head
+            elif (missing := length - len(data) + end) == 0:
+                self._hot = None
+                self.running = request = HotRequest(self, data[end:], keep_alive=True, more_body=False)
+                self.cycle = request  # type: ignore[assignment]
+                self._queue(request)
+                return
+            elif missing > 0 and not kept:
+                self._partial = data
+                return
+        super().data_received(data)
+        self._head = b""
+
+    def expire(self, now: float) -> None:
+        """See ``Connection.expire``."""
+        if self._partial:  # from now on this is a matter of the parser and its time-outs
+            data, self._partial = self._partial, b""
+            super().data_received(data)
+        super().expire(now)
 
     def begin(self) -> None:
         """See ``Connection.begin``."""
-        if self.url != PATH or not self._is_common():
+        head, self._head = self._head, b""
+        length = self._common_length() if self.url == PATH else None
+        if length is None:
             self._hot = None
             super().begin()
             return
-        self._hot = request = HotRequest(self, keep_alive=self.parser.should_keep_alive())
+        keep_alive = self.parser.should_keep_alive()
+        if head and keep_alive:
+            self._heads.learn(head, length)
+        self._hot = request = HotRequest(self, b"", keep_alive=keep_alive, more_body=True)
         self.cycle = request  # type: ignore[assignment]
         if self.running is None:
             self.running = request
@@ -211,21 +268,21 @@ class HotConnection(Connection):
             if request.queued:
                 self._service.withdraw(request)
 
-    def _is_common(self) -> bool:
-        """Whether the head of a request to the hot path's address has nothing about it that needs the ordinary way."""
+    def _common_length(self) -> int | None:
+        """The content length of a request to the hot path's address, if nothing about it needs the ordinary way."""
         parser = self.parser
         if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
-            return False
+            return None
         length = b""
         for name, value in self.headers:
             if name == b"content-length":
                 length = value
             elif name == b"content-type":
                 if value != _JSON:
-                    return False
+                    return None
             elif name in _ODD:
-                return False
-        return length.isdigit() and int(length) <= self._service.max_body_bytes
+                return None
+        return int(length) if length.isdigit() and int(length) <= self._service.max_body_bytes else None
 
     def _queue(self, request: HotRequest) -> None:
         if request.response_complete:  # the client has gone

@@ -1,10 +1,10 @@
 """From the rows of a batch to an answer for each of its requests: what the batcher calls its engine."""
 
 import time
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,19 +16,25 @@ from serving.model import Model, ModelHandle
 _WARM_UP_ROWS = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """The answer to one request of n rows.
 
     Attributes:
         labels: n labels, as plain Python values.
-        probabilities: (n, n_classes) float64, a view of the batch's; None if the model gives none.
         model: the version that computed it.
+        batch: (rows of the batch, n_classes) float64; None if the model gives no probabilities.
+        start: the request's first row in the batch.
     """
 
     labels: list[Any]
-    probabilities: NDArray[np.float64] | None
     model: Model
+    batch: NDArray[np.float64] | None
+    start: int
+
+    @property
+    def probabilities(self) -> NDArray[np.float64] | None:
+        """(n, n_classes) float64, a view of the batch's; None if the model gives none."""
+        return None if self.batch is None else self.batch[self.start : self.start + len(self.labels)]
 
 
 class Inference:
@@ -59,8 +65,7 @@ class Inference:
         start = 0
         for request in requests:
             end = start + len(request)
-            part = None if probabilities is None else probabilities[start:end]
-            answers.append(Answer(labels[start:end], part, model))
+            answers.append(Answer(labels[start:end], model, probabilities, start))
             start = end
         return answers
 

@@ -18,7 +18,7 @@ from serving.errors import HeadTooLarge, MalformedRequest, RequestError, Request
 EXTENSION: Final = "canopy.connection"
 """Key in the ASGI scope's ``extensions`` under which a request finds its Connection."""
 
-_IDLE, _HEAD, _BODY, _LEAVING = range(4)
+IDLE, HEAD, BODY, LEAVING = range(4)
 """What a connection reads: nothing yet, a request's head, its body, or only what it will throw away."""
 
 _PIPELINED = 8
@@ -123,7 +123,7 @@ class Connection(HttpToolsProtocol):
         self.lost = False
         self.running: Any = None
         self._limits = limits
-        self._reading = _IDLE
+        self._reading = IDLE
         self._since = self.loop.time()
         self._chunk = 0
         self._head_bytes = 0
@@ -138,10 +138,10 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
-        if self._reading == _IDLE:
-            self._reading = _HEAD
+        if self._reading == IDLE:
+            self._reading = HEAD
             self._since = self.loop.time()
-        elif self._reading == _LEAVING:
+        elif self._reading == LEAVING:
             return
         if self.flow.held:
             data, self.flow.held = self.flow.held + data, b""
@@ -169,9 +169,9 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        if self._reading == _IDLE:  # one before it ended in this very chunk
+        if self._reading == IDLE:  # one before it ended in this very chunk
             self._since = self.loop.time()
-        self._reading = _HEAD
+        self._reading = HEAD
         self._head_bytes = self._before = self._chunk  # of this chunk it has some part; the next ones are all its own
         self.url = b""
         self.headers = []
@@ -187,7 +187,7 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self.begin()
-        self._reading = _BODY
+        self._reading = BODY
 
     def begin(self) -> None:
         """Start to answer a request, whose body may be still to come."""
@@ -211,7 +211,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """All of a request is there."""
-        self._reading = _IDLE
+        self._reading = IDLE
         self._head_bytes = self._before
         if self._fault is None and not self.parser.should_upgrade():
             self.finish()
@@ -234,7 +234,7 @@ class Connection(HttpToolsProtocol):
             self.flow.resume_reading()
         if following is not None:
             self._start_asgi_task(*following)
-        elif self._reading == _IDLE:
+        elif self._reading == IDLE:
             self._since = self.loop.time()
 
     def pause_writing(self) -> None:
@@ -270,7 +270,7 @@ class Connection(HttpToolsProtocol):
         ]
         if accepted:
             accepted[-1].keep_alive = False
-        elif self._reading != _LEAVING:
+        elif self._reading != LEAVING:
             self.transport.close()
 
     def abandon(self) -> None:
@@ -291,14 +291,14 @@ class Connection(HttpToolsProtocol):
                 self.transport.abort()
         elif self.flow.read_paused:
             self._since = now  # it is we who do not read
-        elif self._reading == _IDLE:
+        elif self._reading == IDLE:
             if self.running is None and waited > limits.keep_alive:
                 self._since = now
                 self.transport.close()
-        elif self._reading == _LEAVING:
+        elif self._reading == LEAVING:
             if self.running is None and waited > _LAST_WORDS:
                 self.transport.abort()
-        elif waited > (limits.head_timeout if self._reading == _HEAD else limits.body_timeout):
+        elif waited > (limits.head_timeout if self._reading == HEAD else limits.body_timeout):
             self._refuse(RequestTimeout("the request was not complete in time"))
 
     def raw(self, response: Response, *, keep_alive: bool) -> bytes:
@@ -350,8 +350,8 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, error: RequestError) -> None:
         """Tell the client what is wrong when all requests before are answered, and part."""
-        answered = self._reading == _BODY and self.cycle.response_complete
-        self._reading = _LEAVING
+        answered = self._reading == BODY and self.cycle.response_complete
+        self._reading = LEAVING
         if self.transport.is_closing():
             return
         if answered:  # without its body, which turned out to be faulty: there is nothing left to say
@@ -371,7 +371,7 @@ class Connection(HttpToolsProtocol):
 
     def _say_last(self, words: bytes) -> None:
         """Say something and part, in such a way that it is not lost with what the client has sent since."""
-        self._reading = _LEAVING
+        self._reading = LEAVING
         self._since = self.loop.time()
         self.transport.write(words)
         self.flow.resume_reading()
