@@ -143,6 +143,8 @@ class HotConnection(Connection):
         app_state: uvicorn's.
     """
 
+    __slots__ = ("_head", "_heads", "_hot", "_partial", "_responses", "_service")
+
     def __init__(
         self,
         path: HotPath,
@@ -211,7 +213,7 @@ class HotConnection(Connection):
             self.running = request
         else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((request, None))  # type: ignore[arg-type]
+            self.pipeline.appendleft((request, None))
 
     def take(self, body: bytes) -> None:
         """See ``Connection.take``."""
@@ -261,9 +263,11 @@ class HotConnection(Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``Connection.connection_lost``."""
         request = self.running
-        self.cycle = self.cycle if not isinstance(self.cycle, HotRequest) else None
+        if isinstance(self.cycle, HotRequest):  # uvicorn would look for what its own have
+            self.cycle = None
         super().connection_lost(exc)
         if isinstance(request, HotRequest) and not request.response_complete:
+            self.running = None  # or each would keep the other until the garbage collector comes
             request.response_complete = True
             if request.queued:
                 self._service.withdraw(request)

@@ -64,8 +64,20 @@ class _Refusal:
         self.response = problem_response(error)
 
 
+class _Pipeline(list[Any]):
+    """What uvicorn uses of a deque, in a tenth of the memory: thousands of connections have nothing in theirs."""
+
+    __slots__ = ()
+
+    def appendleft(self, entry: Any) -> None:  # noqa: ANN401 - a pair of uvicorn's own types, or of ours
+        """Add an entry, which comes last."""
+        self.insert(0, entry)
+
+
 class _Flow(FlowControl):
     """uvicorn's, except that nobody, not even a request that wants its body, reads on when enough is under way.
+
+    Nor is there an event for each connection, but only for those whose client reads too slowly.
 
     Args:
         transport: the connection's.
@@ -75,10 +87,17 @@ class _Flow(FlowControl):
         held: what was read with them, and is parsed when there is room for more.
     """
 
-    def __init__(self, transport: asyncio.Transport, pipeline: deque[Any]) -> None:
-        super().__init__(transport)
+    def __init__(self, transport: asyncio.Transport, pipeline: _Pipeline) -> None:
+        self._transport = transport
+        self.read_paused = False
+        self.write_paused = False
         self._pipeline = pipeline
         self.held = b""
+
+    def pause_writing(self) -> None:
+        """The client does not take its answers."""
+        self._is_writable_event = asyncio.Event()
+        super().pause_writing()
 
     def resume_reading(self) -> None:
         """Read more, a hang-up too, unless the client does not take its answers or has many requests waiting."""
@@ -108,7 +127,23 @@ class Connection(HttpToolsProtocol):
         running: the request that is being answered.
     """
 
+    # Beyond thirty attributes Python no longer lays out the objects of a class alike, which would cost a kilobyte each.
+    __slots__ = (
+        "_before",
+        "_chunk",
+        "_fault",
+        "_head_bytes",
+        "_limits",
+        "_reading",
+        "_since",
+        "_stalled",
+        "lost",
+        "on_lost",
+        "running",
+    )
+
     flow: _Flow
+    pipeline: _Pipeline  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -119,6 +154,7 @@ class Connection(HttpToolsProtocol):
         **_: object,
     ) -> None:
         super().__init__(config, server_state, app_state)
+        self.pipeline = _Pipeline()
         self.on_lost: Callable[[], object] | None = None
         self.lost = False
         self.running: Any = None
@@ -362,12 +398,12 @@ class Connection(HttpToolsProtocol):
             _disconnect(self.running)
             self.running = None
         elif self.pipeline and self.pipeline[0][0].more_body:
-            self.pipeline.popleft()
+            del self.pipeline[0]
         refusal = _Refusal(error)
         if self.running is None:
             self._start_asgi_task(refusal, None)
         else:
-            self.pipeline.appendleft((refusal, None))  # type: ignore[arg-type]
+            self.pipeline.appendleft((refusal, None))
 
     def _say_last(self, words: bytes) -> None:
         """Say something and part, in such a way that it is not lost with what the client has sent since."""
