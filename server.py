@@ -246,7 +246,7 @@ def _listen(settings: Settings) -> socket.socket | None:
 
 def _log_batch(event: BatchEvent) -> None:
     logger.debug("%s", event)
-    if event.error is not None and event.items == 1:
+    if event.error is not None and len(event.waits) == 1:
         logger.error("the model failed on a request", exc_info=event.error)
 
 

@@ -8,14 +8,16 @@ from batcher.errors import (
     DeadlineExceeded,
     DeadlineUnreachable,
     EngineFailed,
+    EngineStuck,
     Overloaded,
     QueueFull,
 )
 from batcher.events import BatchEvent, Observer, Statistics
 from batcher.policy import Limits
-from batcher.waiter import Waiter
+from batcher.waiter import Batch, FutureWaiter, Waiter
 
 __all__ = [
+    "Batch",
     "BatchEvent",
     "BatchTooLarge",
     "Batcher",
@@ -24,6 +26,8 @@ __all__ = [
     "DeadlineExceeded",
     "DeadlineUnreachable",
     "EngineFailed",
+    "EngineStuck",
+    "FutureWaiter",
     "Limits",
     "Observer",
     "Overloaded",

@@ -1,35 +1,24 @@
 """The worker between the queue and the engine. All decisions are policy's; this module carries them out."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
 from typing import Generic
 
 from batcher import policy
 from batcher.cost import CostModel
 from batcher.crowd import Crowd
-from batcher.errors import BatchTooLarge, Closed, DeadlineExceeded, EngineFailed
+from batcher.errors import BatchTooLarge, Closed, DeadlineExceeded, EngineFailed, EngineStuck, QueueFull
 from batcher.events import BatchEvent, Observer, Statistics
 from batcher.queue import Queue
-from batcher.waiter import FutureWaiter, Item, Result, Waiter
+from batcher.waiter import Batch, FutureWaiter, Item, Result, Waiter
 
 _PAUSE = 10
 """An arrival gap of so many fixed costs of a call ends a crowd: what was known of its rate is forgotten."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch(Generic[Item, Result]):
-    waiters: Sequence[Waiter[Item, Result]]
-    rows: int
-    started: float
-    expected: float
-
-    def seconds_left(self, now: float) -> float:
-        return policy.seconds_left(now, self.started, self.expected)
 
 
 class Batcher(Generic[Item, Result]):
@@ -49,6 +38,8 @@ class Batcher(Generic[Item, Result]):
         inline: asked before each call, with the seconds that it is expected to take, whether to run it on the event
             loop all the same: handing a short call to a thread and back costs more than the call.
         timeout: seconds that an item may wait in the queue unless ``submit`` says less.
+        patience: seconds after which a call that the executor runs is taken to be stuck: its items fail, and until it
+            returns all others are refused. A call on the event loop cannot be watched from there.
         observer: told of each call of the engine.
         clock: seconds, monotonic. The event loop's own clock may have a resolution of milliseconds only.
     """
@@ -61,6 +52,7 @@ class Batcher(Generic[Item, Result]):
         executor: Executor | None = None,
         inline: Callable[[float], bool] = lambda _seconds: False,
         timeout: float = 30.0,
+        patience: float = math.inf,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -70,6 +62,7 @@ class Batcher(Generic[Item, Result]):
         self._executor = executor
         self._inline = inline
         self._timeout = timeout
+        self._patience = patience
         self._observer = observer
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -77,7 +70,8 @@ class Batcher(Generic[Item, Result]):
         self._crowd = Crowd()
         self._idle_since = float("-inf")
         self._queue: Queue[Item, Result] = Queue()
-        self._running: _Batch[Item, Result] | None = None
+        self._running: Batch | None = None
+        self._stuck = False
         self._turn_due = False
         self._company_timer: asyncio.TimerHandle | None = None
         self._deadline_timer: asyncio.TimerHandle | None = None
@@ -86,7 +80,7 @@ class Batcher(Generic[Item, Result]):
         self._counts: Counter[str] = Counter()
 
     def __repr__(self) -> str:
-        state = "draining" if self._draining else "busy" if self._running else "idle"
+        state = "stuck" if self._stuck else "draining" if self._draining else "busy" if self._running else "idle"
         return f"<Batcher {state}, {self._queue!r}>"
 
     def statistics(self) -> Statistics:
@@ -101,14 +95,22 @@ class Batcher(Generic[Item, Result]):
             failed=count["failed"],
             cancelled=count["cancelled"],
             expired=count["expired"],
-            refused=count["refused"],
+            queue_full=count["queue_full"],
+            deadline_unreachable=count["deadline_unreachable"],
             dropped=count["dropped"],
             batches=count["batches"],
             batched_rows=count["batched_rows"],
+            failed_batches=count["failed_batches"],
             cost_fixed=self._cost.fixed,
             cost_per_row=self._cost.per_row,
             draining=self._draining,
+            stuck=self._stuck,
         )
+
+    @property
+    def stuck(self) -> bool:
+        """Whether a call of the engine has not returned in time."""
+        return self._stuck
 
     def learn(self, rows: int, seconds: float) -> None:
         """Tell the cost model of a call made elsewhere, such as a warm-up."""
@@ -128,7 +130,7 @@ class Batcher(Generic[Item, Result]):
             Closed if a drain has to give it up.
 
         Raises:
-            Closed, BatchTooLarge, ValueError, Overloaded: as ``enter``.
+            Closed, EngineStuck, BatchTooLarge, ValueError, Overloaded: as ``enter``.
         """
         waiter: FutureWaiter[Item, Result] = FutureWaiter(loop=self._loop)
         waiter.item = item
@@ -146,6 +148,7 @@ class Batcher(Generic[Item, Result]):
 
         Raises:
             Closed: the batcher is draining.
+            EngineStuck: a call of the engine does not return.
             BatchTooLarge: the item can never fit.
             ValueError: the timeout is not above 0.
             Overloaded: the item is refused; the error tells when to try again.
@@ -153,6 +156,8 @@ class Batcher(Generic[Item, Result]):
         rows = waiter.rows
         if self._draining:
             raise Closed("the batcher is draining")
+        if self._stuck:
+            raise _stuck()
         if not 1 <= rows <= self._largest:
             raise BatchTooLarge(f"an item of {rows} rows never fits")
         timeout = self._timeout if timeout is None else min(timeout, self._timeout)
@@ -167,10 +172,10 @@ class Batcher(Generic[Item, Result]):
             timeout=timeout,
             queued_rows=self._queue.rows,
             queued_items=len(self._queue),
-            running=None if self._running is None else self._running.seconds_left(now),
+            running=self._seconds_left(now),
         )
         if refusal is not None:
-            self._counts["refused"] += 1
+            self._counts["queue_full" if isinstance(refusal, QueueFull) else "deadline_unreachable"] += 1
             raise refusal
 
         waiter.arrived = now
@@ -247,9 +252,12 @@ class Batcher(Generic[Item, Result]):
         )
 
     def _start(self, waiters: Sequence[Waiter[Item, Result]], now: float) -> None:
-        rows = sum(waiter.rows for waiter in waiters)
-        batch = self._running = _Batch(waiters, rows, now, self._cost.seconds(rows))
-        items = [waiter.item for waiter in waiters]
+        rows = sum([waiter.rows for waiter in waiters])
+        batch = self._running = Batch(waiters, rows, now, self._cost.seconds(rows))
+        items = []
+        for waiter in waiters:
+            waiter.batch = batch
+            items.append(waiter.item)
         if self._executor is None or self._inline(batch.expected):
             try:
                 results = self._call(items)
@@ -265,7 +273,8 @@ class Batcher(Generic[Item, Result]):
         except RuntimeError as error:  # the executor was shut down
             self._finish(batch, None, error)
         else:
-            call.add_done_callback(partial(self._collect, batch))
+            watch = None if self._patience == math.inf else self._loop.call_later(self._patience, self._lose, batch)
+            call.add_done_callback(partial(self._collect, batch, watch))
 
     def _call(self, items: list[Item]) -> Sequence[Result]:
         """Call the engine, perhaps in another thread; whatever it returns instead of results is its failure."""
@@ -277,27 +286,51 @@ class Batcher(Generic[Item, Result]):
             raise ValueError(f"the engine returned {len(results)} results for {len(items)} items")
         return results
 
-    def _collect(self, batch: _Batch[Item, Result], call: asyncio.Future[Sequence[Result]]) -> None:
+    def _collect(
+        self, batch: Batch, watch: asyncio.TimerHandle | None, call: asyncio.Future[Sequence[Result]]
+    ) -> None:
+        if watch is not None:
+            watch.cancel()
         error = asyncio.CancelledError() if call.cancelled() else call.exception()
         self._finish(batch, None if error else call.result(), error)
 
-    def _finish(
-        self, batch: _Batch[Item, Result], results: Sequence[Result] | None, error: BaseException | None
-    ) -> None:
+    def _lose(self, batch: Batch) -> None:
+        """A call has not returned in time: nobody waits for it any more, and nothing else is begun until it does."""
+        self._stuck = True
+        failure = EngineFailed(f"the engine has not returned within {self._patience:g} s")
+        for waiter in batch.waiters:
+            self._fail(waiter, failure, "failed")
+        for waiter in self._queue.clear():
+            self._fail(waiter, _stuck(), "dropped")
+
+    def _finish(self, batch: Batch, results: Sequence[Result] | None, error: BaseException | None) -> None:
         """Answer the callers of a batch, or halve it, and let the engine go on."""
-        now = self._idle_since = self._clock()
+        now = batch.finished = self._idle_since = self._clock()
         self._running = None
         still_there = sum([not waiter.done() for waiter in batch.waiters])
         self._crowd.answered(now, still_there + len(self._queue))
         if results is not None:
-            self._cost.observe(batch.rows, now - batch.started)
+            if not self._stuck:  # which tells nothing of what a call costs
+                self._cost.observe(batch.rows, now - batch.started)
             self._counts["batches"] += 1
             self._counts["batched_rows"] += batch.rows
             self._counts["answered"] += still_there
             for waiter, result in zip(batch.waiters, results, strict=True):
                 if not waiter.done():
                     waiter.set_result(result)
-        elif len(batch.waiters) == 1:
+        else:
+            self._counts["failed_batches"] += 1
+            self._divide(batch, error)
+        self._stuck = False
+        self._wake()
+        if self._observer is not None:
+            waits = [batch.started - waiter.arrived for waiter in batch.waiters]
+            self._observer(BatchEvent(waits, batch.rows, now - batch.started, error))
+        batch.waiters = ()  # who know their batch: each would keep the other until the garbage collector comes
+
+    def _divide(self, batch: Batch, error: BaseException | None) -> None:
+        """A call has failed: try its items in halves, or tell the only one."""
+        if len(batch.waiters) == 1:
             failure = EngineFailed("the engine failed on this item")
             failure.__cause__ = error
             self._fail(batch.waiters[0], failure, "failed")
@@ -305,19 +338,12 @@ class Batcher(Generic[Item, Result]):
             middle = len(batch.waiters) // 2
             self._queue.put_back(batch.waiters[middle:])
             self._queue.put_back(batch.waiters[:middle])
-            self._watch_deadline(now)
-        self._wake()
-        if self._observer is not None:
-            self._observer(
-                BatchEvent(
-                    items=len(batch.waiters),
-                    rows=batch.rows,
-                    queue_wait=batch.started - batch.waiters[0].arrived,
-                    duration=now - batch.started,
-                    error=error,
-                    queued_rows=self._queue.rows,
-                )
-            )
+            self._watch_deadline(batch.finished)
+
+    def _seconds_left(self, now: float) -> float | None:
+        if self._running is None:
+            return None
+        return policy.seconds_left(now, self._running.started, self._running.expected)
 
     def _watch_deadline(self, now: float) -> None:
         """Set the timer to the earliest deadline."""
@@ -348,3 +374,7 @@ class Batcher(Generic[Item, Result]):
             self._drained.set()
             if self._deadline_timer is not None:
                 self._deadline_timer.cancel()
+
+
+def _stuck() -> EngineStuck:
+    return EngineStuck("a call of the engine does not return")

@@ -29,6 +29,10 @@ class DeadlineExceeded(BatcherError):
     """The item's deadline passed while it was queued."""
 
 
+class EngineStuck(BatcherError):
+    """A call of the engine does not return, so that nothing else can be computed."""
+
+
 class Closed(BatcherError):
     """The batcher is draining or closed."""
 

@@ -1,5 +1,6 @@
 """What an observer of the batcher is told."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,20 +10,16 @@ class BatchEvent:
     """One call of the engine has ended.
 
     Attributes:
-        items: items in the batch.
+        waits: seconds that each item of the batch waited for the call to start, in order of arrival.
         rows: rows in the batch.
-        queue_wait: seconds from the arrival of the oldest item of the batch to the start of the call.
         duration: seconds from the start of the call until its outcome was back on the event loop.
         error: what the engine raised; None if it succeeded.
-        queued_rows: rows in the queue when the call ended.
     """
 
-    items: int
+    waits: Sequence[float]
     rows: int
-    queue_wait: float
     duration: float
     error: BaseException | None
-    queued_rows: int
 
 
 class Observer(Protocol):
@@ -45,13 +42,16 @@ class Statistics:
         failed: items on which the engine failed.
         cancelled: items that their callers gave up before they were answered.
         expired: items whose deadline passed in the queue.
-        refused: items refused because of overload.
+        queue_full: items refused because the queue had no room for them.
+        deadline_unreachable: items refused because the backlog was longer than they could wait.
         dropped: items that a drain had to give up.
         batches: calls of the engine that succeeded.
         batched_rows: rows in those calls.
+        failed_batches: calls of the engine that failed.
         cost_fixed: learned seconds of a call.
         cost_per_row: learned seconds that each row adds.
         draining: whether new items are refused.
+        stuck: whether a call of the engine has not returned in time.
     """
 
     queued_items: int
@@ -62,10 +62,13 @@ class Statistics:
     failed: int
     cancelled: int
     expired: int
-    refused: int
+    queue_full: int
+    deadline_unreachable: int
     dropped: int
     batches: int
     batched_rows: int
+    failed_batches: int
     cost_fixed: float
     cost_per_row: float
     draining: bool
+    stuck: bool

@@ -2,12 +2,32 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _Taken = TypeVar("_Taken", contravariant=True)
+
+
+@dataclass(slots=True)
+class Batch:
+    """One call of the engine.
+
+    Attributes:
+        waiters: whose items it is given.
+        rows: rows of all items.
+        started: when the call began, in seconds of the batcher's clock.
+        expected: seconds that it is expected to take.
+        finished: when its outcome was back on the event loop; 0 before.
+    """
+
+    waiters: "Sequence[Waiter[Any, Any]]"
+    rows: int
+    started: float
+    expected: float
+    finished: float = 0.0
 
 
 class Waiter(Protocol[Item, _Taken]):
@@ -19,6 +39,7 @@ class Waiter(Protocol[Item, _Taken]):
         arrived: when it was submitted, in seconds.
         deadline: until when it may wait, in seconds.
         part: the part of the queue that it stands in; None while it is in the engine, and afterwards.
+        batch: the last call of the engine that it took part in; not set before.
     """
 
     item: Item
@@ -26,6 +47,7 @@ class Waiter(Protocol[Item, _Taken]):
     arrived: float
     deadline: float
     part: "OrderedDict[Any, None] | None"
+    batch: Batch
 
     def done(self) -> bool:
         """Whether it no longer waits."""
@@ -40,13 +62,14 @@ class Waiter(Protocol[Item, _Taken]):
 class FutureWaiter(asyncio.Future[Result], Generic[Item, Result]):
     """A future that waits; cancelling it is giving up."""
 
-    __slots__ = ("arrived", "deadline", "item", "on_cancel", "part", "rows")
+    __slots__ = ("arrived", "batch", "deadline", "item", "on_cancel", "part", "rows")
 
     item: Item
     rows: int
     arrived: float
     deadline: float
     part: "OrderedDict[Any, None] | None"
+    batch: Batch
     on_cancel: Callable[["FutureWaiter[Item, Result]"], None]
 
     def cancel(self, msg: object = None) -> bool:

@@ -79,6 +79,7 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     ModelNotReady: Problem(503, "model-not-ready", "No model is loaded yet"),
     batcher.QueueFull: Problem(503, "queue-full", "The queue is full"),
     batcher.DeadlineUnreachable: Problem(503, "deadline-unreachable", "The backlog is longer than the deadline"),
+    batcher.EngineStuck: Problem(503, "engine-stuck", "The model does not answer"),
     batcher.Closed: Problem(503, "draining", "The server is shutting down"),
     batcher.DeadlineExceeded: Problem(504, "deadline-exceeded", "The deadline passed in the queue"),
     batcher.EngineFailed: Problem(500, "inference-failed", "The model failed on this request"),

@@ -1,6 +1,8 @@
 """The batcher in virtual time: its seconds pass at once, and exactly."""
 
 import asyncio
+import gc
+import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from batcher import (
+    Batch,
     Batcher,
     BatchEvent,
     BatchTooLarge,
@@ -17,6 +20,8 @@ from batcher import (
     DeadlineExceeded,
     DeadlineUnreachable,
     EngineFailed,
+    EngineStuck,
+    FutureWaiter,
     Limits,
     Overloaded,
     QueueFull,
@@ -65,6 +70,7 @@ class Bench:
         limits: Limits | None = None,
         inline: Callable[[float], bool] = lambda _seconds: False,
         timeout: float = 30.0,
+        patience: float = math.inf,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.events: list[BatchEvent] = []
@@ -76,6 +82,7 @@ class Bench:
             executor=VirtualExecutor(self.loop, self._take),
             inline=inline,
             timeout=timeout,
+            patience=patience,
             observer=self.events.append,
             clock=self.loop.time,
         )
@@ -123,7 +130,7 @@ def test_what_arrives_in_one_turn_shares_a_batch() -> None:
     async def main() -> None:
         bench = Bench()
         await asyncio.gather(*(bench.batcher.submit(number) for number in range(7)))
-        assert [event.items for event in bench.events] == [7]
+        assert [len(event.waits) for event in bench.events] == [7]
 
     run_virtually(main())
 
@@ -137,8 +144,8 @@ def test_a_busy_engine_gathers() -> None:
         await asyncio.sleep(0.001)
         others = [bench.batcher.submit(number) for number in range(5)]
         await asyncio.gather(first, *others)
-        assert [event.items for event in bench.events] == [1, 5]
-        assert bench.events[1].queue_wait == pytest.approx(cost("x") - 0.001)
+        assert [len(event.waits) for event in bench.events] == [1, 5]
+        assert bench.events[1].waits[0] == pytest.approx(cost("x") - 0.001)
 
     run_virtually(main())
 
@@ -171,7 +178,7 @@ def test_batches_are_bounded_in_rows_and_requests_are_not_split() -> None:
         bench = Bench(limits=Limits(max_batch_rows=10))
         sizes = [4, 4, 4, 10, 1, 9, 1]
         await asyncio.gather(*(bench.batcher.submit(index, rows) for index, rows in enumerate(sizes)))
-        assert [(event.items, event.rows) for event in bench.events] == [(2, 8), (1, 4), (1, 10), (2, 10), (1, 1)]
+        assert [(len(event.waits), event.rows) for event in bench.events] == [(2, 8), (1, 4), (1, 10), (2, 10), (1, 1)]
 
     run_virtually(main())
 
@@ -656,3 +663,85 @@ def test_statistics_add_up() -> None:
         assert counts.batches == len([event for event in bench.events if event.error is None])
 
     run_virtually(main())
+
+
+def test_a_call_that_does_not_return_in_time_fails_its_batch_alone() -> None:
+    """Its callers are told, those who wait and those who come are sent away, and all is well when it returns."""
+
+    async def main() -> None:
+        bench = Bench(seconds=lambda items: 10.0 if "slow" in items else cost(items), patience=2.0)
+        before = bench.batcher.statistics()
+        slow, company = bench.batcher.submit("slow"), bench.batcher.submit("company")
+        await asyncio.sleep(1.0)
+        queued = bench.batcher.submit("queued")
+        await asyncio.sleep(0.9)
+        assert not slow.done()
+        await asyncio.sleep(0.2)
+        assert bench.batcher.stuck
+        for future in (slow, company):
+            with pytest.raises(EngineFailed, match="not returned within 2 s"):
+                await future
+        with pytest.raises(EngineStuck):
+            await queued
+        with pytest.raises(EngineStuck):
+            bench.batcher.submit("late")
+        await asyncio.sleep(8.0)
+        assert not bench.batcher.stuck
+        assert await bench.latency("x") == pytest.approx(cost("x"))
+        after = bench.batcher.statistics()
+        assert after.cost_fixed < 1.0, "a call that was stuck tells nothing of what a call costs"
+        assert (after.failed, after.dropped, after.answered) == (2, 1, before.answered + 1)
+
+    run_virtually(main())
+
+
+def test_a_stuck_call_does_not_hold_up_a_drain() -> None:
+    """There is nobody left whom it could answer to; the drain is over when it returns, or in its time."""
+
+    async def main() -> None:
+        bench = Bench(seconds=lambda _items: 10.0, patience=2.0)
+        future = bench.batcher.submit("slow")
+        await bench.batcher.drain(timeout=5.0)
+        assert bench.loop.time() == pytest.approx(5.0)
+        with pytest.raises(EngineFailed):
+            await future
+
+    run_virtually(main())
+
+
+def test_a_batch_in_time_is_not_taken_to_be_stuck() -> None:
+    """However many there are: each call is watched by itself."""
+
+    async def main() -> None:
+        bench = Bench(seconds=lambda _items: 1.5, patience=2.0)
+        for number in range(5):
+            assert await bench.batcher.submit(number) == number
+        assert not bench.batcher.stuck
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_is_left_for_the_garbage_collector(way: list[bool]) -> None:
+    """Requests and batches leave no cycles, so that a busy server need not look for them."""
+
+    async def ask(bench: Bench) -> None:
+        futures = [bench.batcher.submit(number) for number in range(8)]
+        futures[1].cancel()
+        await asyncio.wait(futures)
+
+    async def main() -> list[Any]:
+        bench = Bench(inline=in_turn(way))
+        await ask(bench)
+        gc.collect()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            await ask(bench)
+            await asyncio.sleep(60)  # its timers are gone by now
+            gc.collect()
+            return [thing for thing in gc.garbage if isinstance(thing, (FutureWaiter, Batch))]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+
+    assert run_virtually(main()) == []
