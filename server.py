@@ -26,7 +26,9 @@ import registry
 from batcher import Batcher, BatchEvent, Limits
 from preprocessing import Row, RowDecoder, schema
 from serving import (
+    CONTENT,
     Answer,
+    Board,
     Connection,
     ConnectionLimits,
     DrainingServer,
@@ -101,6 +103,7 @@ class _Server:
             ModelHandle(),
             RowDecoder(settings.max_rows_per_request),
             max_body_bytes=settings.max_body_bytes,
+            board=Board(CONTENT),
         )
         app = create_app(self._service, _description(settings), self._lifespan)
         config = uvicorn.Config(
@@ -128,7 +131,7 @@ class _Server:
         )
         ways: dict[str, Callable[..., Connection]] = {
             "hot": partial(HotConnection, HotPath(self._service), limits),
-            "asgi": partial(Connection, limits),
+            "asgi": partial(Connection, limits, self._service.metrics),
         }
         return ways[settings.http]
 
@@ -155,7 +158,7 @@ class _Server:
             executor=self._executor,
             inline=self._is_short,
             timeout=settings.deadline_ms / 1000,
-            observer=_log_batch,
+            observer=self._observe,
         )
         loading = asyncio.create_task(self._load_model(inference, batcher))
         try:
@@ -190,6 +193,13 @@ class _Server:
             gc.freeze()
             gc.set_threshold(_GARBAGE)
             self._announce(model)
+
+    def _observe(self, event: BatchEvent) -> None:
+        """See ``batcher.Observer``."""
+        logger.debug("%s", event)
+        self._service.metrics.batch(event)
+        if event.error is not None and len(event.waits) == 1:
+            logger.error("the model failed on a request", exc_info=event.error)
 
     def _is_short(self, seconds: float) -> bool:
         """Whether a call of the engine may hold up the event loop."""
@@ -226,7 +236,7 @@ def _description(settings: Settings) -> dict[str, Any]:
         "description": "Forest cover types of rows, by POST /predict",
         "fields": schema.FIELDS,
         "max_rows_per_request": settings.max_rows_per_request,
-        "endpoints": ["POST /predict", "GET /health/live", "GET /health/ready", "GET /stats"],
+        "endpoints": ["POST /predict", "GET /health/live", "GET /health/ready", "GET /stats", "GET /metrics"],
     }
 
 
@@ -242,12 +252,6 @@ def _listen(settings: Settings) -> socket.socket | None:
             remedy = "choose another address with --host (CANOPY_HOST) or --port (CANOPY_PORT)"
         logger.error("cannot listen on %s port %d: %s; %s", settings.host, settings.port, reason, remedy)  # noqa: TRY400
         return None
-
-
-def _log_batch(event: BatchEvent) -> None:
-    logger.debug("%s", event)
-    if event.error is not None and len(event.waits) == 1:
-        logger.error("the model failed on a request", exc_info=event.error)
 
 
 if __name__ == "__main__":

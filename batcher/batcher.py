@@ -116,7 +116,7 @@ class Batcher(Generic[Item, Result]):
         """Tell the cost model of a call made elsewhere, such as a warm-up."""
         self._cost.observe(rows, seconds)
 
-    def submit(self, item: Item, rows: int = 1, *, timeout: float | None = None) -> asyncio.Future[Result]:
+    def submit(self, item: Item, rows: int = 1, *, timeout: float | None = None) -> FutureWaiter[Item, Result]:
         """Queue one item.
 
         Args:
@@ -286,9 +286,7 @@ class Batcher(Generic[Item, Result]):
             raise ValueError(f"the engine returned {len(results)} results for {len(items)} items")
         return results
 
-    def _collect(
-        self, batch: Batch, watch: asyncio.TimerHandle | None, call: asyncio.Future[Sequence[Result]]
-    ) -> None:
+    def _collect(self, batch: Batch, watch: asyncio.TimerHandle | None, call: asyncio.Future[Sequence[Result]]) -> None:
         if watch is not None:
             watch.cancel()
         error = asyncio.CancelledError() if call.cancelled() else call.exception()

@@ -1,6 +1,7 @@
 """The Starlette application."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -8,15 +9,18 @@ from typing import Any
 import orjson
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from batcher import Closed
 from serving.errors import DEFAULT_RETRY_AFTER, EXCEPTION_HANDLERS, BodyTooLarge, UnsupportedMediaType
 from serving.inference import Answer
+from serving.metrics import Metrics
 from serving.protocol import EXTENSION
-from serving.service import Service, encode, queue_timeout, wants_probabilities
+from serving.service import Service, encode, flag, queue_timeout, timing
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -45,17 +49,22 @@ def create_app(service: Service, description: dict[str, Any], lifespan: Lifespan
     async def stats(_request: Request) -> Response:
         return _json(service.statistics())
 
+    async def metrics(request: Request) -> Response:
+        content, media_type = service.expose(request.headers.get("accept", ""))
+        return Response(content, headers={"Content-Type": media_type})
+
     async def predict(request: Request) -> Response:
-        probabilities = wants_probabilities(request.query_params.get("probabilities"))
+        probabilities = flag("probabilities", request.query_params.get("probabilities"))
+        timed = flag("Canopy-Timing", request.headers.get("canopy-timing"))
         timeout = queue_timeout(request.headers.get("canopy-deadline-ms"))
         _require_json(request.headers)
         body = await _read(request, service.max_body_bytes)
-        answer = await _answered(request, service, service.submit(body, timeout))
-        return Response(
-            encode(answer, probabilities=probabilities),
-            headers={"Canopy-Model": answer.model.header},
-            media_type="application/json",
-        )
+        waiter = service.submit(body, timeout)
+        answer = await _answered(request, service, waiter)
+        headers = {"Canopy-Model": answer.model.header}
+        if timed:
+            headers["Server-Timing"] = timing(waiter)
+        return Response(encode(answer, probabilities=probabilities), 200, headers, "application/json")
 
     return Starlette(
         routes=[
@@ -64,10 +73,33 @@ def create_app(service: Service, description: dict[str, Any], lifespan: Lifespan
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/stats", stats),
+            Route("/metrics", metrics),
         ],
+        middleware=[Middleware(_Measured, service.metrics)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
+
+
+class _Measured:
+    """Counts requests and their time; see ``Metrics.responded``."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.monotonic()
+
+        async def measured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._metrics.responded(scope["path"], message["status"], time.monotonic() - start)
+            await send(message)
+
+        await self._app(scope, receive, measured)
 
 
 def _json(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:

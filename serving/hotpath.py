@@ -6,27 +6,28 @@ the ordinary way, whose answers are the same.
 """
 
 import logging
+import time
 from collections import OrderedDict
 from typing import Any, Final
 
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from batcher import Closed
+from batcher import Batch, Closed
 from preprocessing import Row
 from serving.errors import known, problem_response
 from serving.heads import END, KnownHeads
 from serving.inference import Answer
+from serving.metrics import PREDICT
 from serving.model import Model
 from serving.protocol import IDLE, Connection, ConnectionLimits
 from serving.service import Service, encode
 
 logger = logging.getLogger("canopy.serving")
 
-PATH: Final = b"/predict"
-
+_PATH: Final = PREDICT.encode()
 _JSON: Final = b"application/json"
-_ODD: Final = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"canopy-deadline-ms"})
+_ODD: Final = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"canopy-deadline-ms", b"canopy-timing"})
 """Headers that a request on the hot path does not have."""
 
 _KEPT: Final = 256
@@ -75,6 +76,7 @@ class HotRequest:
 
     __slots__ = (
         "arrived",
+        "batch",
         "body",
         "connection",
         "deadline",
@@ -92,6 +94,7 @@ class HotRequest:
     arrived: float
     deadline: float
     part: "OrderedDict[Any, None] | None"
+    batch: Batch
 
     def __init__(self, connection: "HotConnection", body: bytes, *, keep_alive: bool, more_body: bool) -> None:
         self.connection = connection
@@ -154,7 +157,7 @@ class HotConnection(Connection):
         app_state: dict[str, Any],
         **_: object,
     ) -> None:
-        super().__init__(limits, config, server_state, app_state)
+        super().__init__(limits, path.service.metrics, config, server_state, app_state)
         self._service = path.service
         self._responses = path.responses
         self._heads = path.heads
@@ -199,7 +202,7 @@ class HotConnection(Connection):
     def begin(self) -> None:
         """See ``Connection.begin``."""
         head, self._head = self._head, b""
-        length = self._common_length() if self.url == PATH else None
+        length = self._common_length() if self.url == _PATH else None
         if length is None:
             self._hot = None
             super().begin()
@@ -246,12 +249,16 @@ class HotConnection(Connection):
             self.fail(request, error)
         else:
             self._write(request, response)
+            self._metrics.predicted(time.monotonic() - request.arrived)
 
     def fail(self, request: HotRequest, error: Exception) -> None:
         """Answer the running request with what went wrong."""
         if known(error) is None:
             logger.error("a request failed", exc_info=error)
-        self._write(request, self.raw(problem_response(error), keep_alive=True))
+        response = problem_response(error)
+        seconds = time.monotonic() - request.arrived if request.queued else 0.0
+        self._write(request, self.raw(response, keep_alive=True))
+        self._metrics.responded(PREDICT, response.status_code, seconds)
 
     def abandon(self) -> None:
         """See ``Connection.abandon``."""

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from serving.errors import HeadTooLarge, MalformedRequest, RequestError, RequestTimeout, problem_response
+from serving.metrics import ELSEWHERE, Metrics
 
 EXTENSION: Final = "canopy.connection"
 """Key in the ASGI scope's ``extensions`` under which a request finds its Connection."""
@@ -117,6 +118,7 @@ class Connection(HttpToolsProtocol):
 
     Args:
         limits: what the connection may cost.
+        metrics: told of what is refused before it was a request.
         config: uvicorn's.
         server_state: uvicorn's.
         app_state: uvicorn's.
@@ -134,6 +136,7 @@ class Connection(HttpToolsProtocol):
         "_fault",
         "_head_bytes",
         "_limits",
+        "_metrics",
         "_reading",
         "_since",
         "_stalled",
@@ -148,6 +151,7 @@ class Connection(HttpToolsProtocol):
     def __init__(
         self,
         limits: ConnectionLimits,
+        metrics: Metrics,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
@@ -159,6 +163,7 @@ class Connection(HttpToolsProtocol):
         self.lost = False
         self.running: Any = None
         self._limits = limits
+        self._metrics = metrics
         self._reading = IDLE
         self._since = self.loop.time()
         self._chunk = 0
@@ -349,6 +354,7 @@ class Connection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types, and ours
         if isinstance(cycle, _Refusal):
             self._say_last(self.raw(cycle.response, keep_alive=False))
+            self._metrics.responded(ELSEWHERE, cycle.response.status_code)
         else:
             self.running = cycle
             super()._start_asgi_task(cycle, app)

@@ -46,6 +46,7 @@ class DrainingServer(uvicorn.Server):
         config.timeout_graceful_shutdown = math.ceil(timeout) + _LAST_CALL + 1
         super().__init__(config)
         self._service = service
+        service.connections = self.server_state.connections
         self._delay = delay
         self._timeout = timeout
         self._exit_at: float | None = None
@@ -89,6 +90,7 @@ class DrainingServer(uvicorn.Server):
         """See ``uvicorn.Server.on_tick``; called ten times a second."""
         if self._exit_at is not None and time.monotonic() >= self._exit_at:
             self.should_exit = True
+        self._service.publish()
         if counter % _TICKS_A_SECOND == 0:
             self._expire()
         return await super().on_tick(counter)

@@ -1,16 +1,18 @@
 """What answers requests, whatever brings them: decode, queue, encode."""
 
-import asyncio
 import re
-from dataclasses import asdict
+from collections.abc import Collection
 from typing import Any, Final
 
 import orjson
 
-from batcher import Batcher, Waiter
+from batcher import Batcher, FutureWaiter, Waiter
 from preprocessing import Row, RowDecoder
+from serving.board import Board
 from serving.errors import BadParameter, ModelNotReady, NoProbabilities
+from serving.exposition import PrometheusMetrics, document
 from serving.inference import Answer
+from serving.metrics import Metrics
 from serving.model import ModelHandle
 
 _DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
@@ -24,23 +26,30 @@ class Service:
         handle: the model in service.
         decoder: decodes and validates bodies.
         max_body_bytes: longest body.
+        board: where this worker and the others put their figures.
 
     Attributes:
         batcher: set once the event loop runs.
+        metrics: adds to the board.
+        connections: those that are open.
         draining: whether the server is about to stop: it answers what it has, but is not ready for more.
     """
 
-    def __init__(self, handle: ModelHandle, decoder: RowDecoder, *, max_body_bytes: int) -> None:
+    def __init__(self, handle: ModelHandle, decoder: RowDecoder, *, max_body_bytes: int, board: Board) -> None:
         self.handle = handle
         self.max_body_bytes = max_body_bytes
+        self.metrics = Metrics(board)
+        self.connections: Collection[object] = ()
         self.batcher: Batcher[list[Row], Answer] | None = None
         self.draining = False
+        self._board = board
+        self._prometheus = PrometheusMetrics(board, handle)
         self._decoder = decoder
 
     def __repr__(self) -> str:
         return f"<Service {self.handle!r} {self.batcher!r}{' draining' * self.draining}>"
 
-    def submit(self, body: bytes, timeout: float | None) -> asyncio.Future[Answer]:
+    def submit(self, body: bytes, timeout: float | None) -> FutureWaiter[list[Row], Answer]:
         """Queue one request body.
 
         Args:
@@ -84,19 +93,48 @@ class Service:
         if self.batcher is not None:
             self.batcher.close()
 
+    @property
+    def stuck(self) -> bool:
+        """Whether a call of the engine does not return."""
+        return self.batcher is not None and self.batcher.stuck
+
     def state(self) -> dict[str, Any]:
         """Readiness and the model in service."""
         model = self.handle.model
-        status = "draining" if self.draining else "loading" if model is None else "ready"
+        if self.draining:
+            status = "draining"
+        elif self.stuck:
+            status = "stuck"
+        else:
+            status = "loading" if model is None else "ready"
         return {
             "status": status,
             "model": None if model is None else str(model),
             "engine": None if model is None else model.engine.name,
         }
 
+    def publish(self) -> None:
+        """Put this worker's figures on the board; to be called several times a second."""
+        if self.batcher is not None:
+            self.metrics.publish(self.batcher.statistics(), len(self.connections))
+
     def statistics(self) -> dict[str, Any]:
-        """The batcher's statistics, with the state."""
-        return self.state() | {"batcher": None if self.batcher is None else asdict(self.batcher.statistics())}
+        """The figures of all workers, with this one's state and the cost of a call that it has learned, in seconds."""
+        self.publish()
+        cost = None
+        if self.batcher is not None:
+            learned = self.batcher.statistics()
+            cost = {"fixed": learned.cost_fixed, "per_row": learned.cost_per_row}
+        return self.state() | {"cost": cost} | document(self._board)
+
+    def expose(self, accept: str) -> tuple[bytes, str]:
+        """The figures of all workers for Prometheus, and their media type.
+
+        Args:
+            accept: the header Accept, which chooses the format.
+        """
+        self.publish()
+        return self._prometheus.expose(accept)
 
 
 def queue_timeout(header: str | None) -> float | None:
@@ -113,18 +151,29 @@ def queue_timeout(header: str | None) -> float | None:
     return milliseconds / 1000
 
 
-def wants_probabilities(parameter: str | None) -> bool:
-    """Read the query parameter ``probabilities``.
+def flag(name: str, value: str | None) -> bool:
+    """Read a query parameter or header that is true or false; false if it is not there.
 
     Raises:
-        BadParameter: it is neither true nor false.
+        BadParameter: it is neither.
     """
-    if parameter is None:
+    if value is None:
         return False
     try:
-        return _BOOLEANS[parameter.lower()]
+        return _BOOLEANS[value.lower()]
     except KeyError:
-        raise BadParameter(f"probabilities must be true or false, not {parameter!r}") from None
+        raise BadParameter(f"{name} must be true or false, not {value!r}") from None
+
+
+def timing(waiter: FutureWaiter[list[Row], Answer]) -> str:
+    """How a request fared, as a header Server-Timing (https://www.w3.org/TR/server-timing/) tells it.
+
+    ``queue`` is the time in the queue, ``batch`` that of the engine's call, in milliseconds; ``rows`` has the rows of
+    the whole batch for its description.
+    """
+    batch = waiter.batch
+    wait, duration = batch.started - waiter.arrived, batch.finished - batch.started
+    return f'queue;dur={wait * 1000:.3f}, batch;dur={duration * 1000:.3f}, rows;desc="{batch.rows}"'
 
 
 def encode(answer: Answer, *, probabilities: bool) -> bytes:

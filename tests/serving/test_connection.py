@@ -8,7 +8,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from serving import Connection, ConnectionLimits
+from serving import CONTENT, Board, Connection, ConnectionLimits
+from serving.metrics import Metrics
 from tests.support import chunked, request
 
 GOOD = request(b"{}")
@@ -89,7 +90,7 @@ class Client:
         config = uvicorn.Config(self._answer, interface="asgi3", ws="none", lifespan="off", log_config=None)
         config.load()
         self._loop = Loop()
-        self._connection = Connection(LIMITS, config, ServerState(), {})
+        self._connection = Connection(LIMITS, Metrics(Board(CONTENT)), config, ServerState(), {})
         self._connection.loop = self._loop  # type: ignore[assignment]
         self._connection.connection_made(self.transport)
 
