@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test lint format bench bench-forest bench-http lock clean
+.PHONY: help setup serve train test test-slow lint format bench bench-forest bench-http lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,8 +33,11 @@ serve: setup ## serve the registered model, training one on the bundled sample f
 train: setup ## train, evaluate, register and promote a forest: DATA=sample|full|PATH
 	@exec $(PY) -m training --data "$(DATA)" $(ARGS)
 
-test: $(VENV)/.dev ## run the tests
+test: $(VENV)/.dev ## run the tests, but for the slow ones
 	@exec $(PY) -m pytest $(ARGS)
+
+test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with ten times as many
+	@exec $(PY) -m pytest -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
 
 lint: $(VENV)/.dev ## check style and types
 	$(PY) -m ruff check .
