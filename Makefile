@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-slow lint format bench bench-forest bench-http churn lock clean
+.PHONY: help setup serve train test test-slow lint format bench bench-forest bench-http bench-overload churn lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ bench-forest: setup ## compare the compiled forest with scikit-learn: DATA=sampl
 
 bench-http: $(VENV)/.train ## measure the server's CPU a request by connections, hot against asgi; needs wrk
 	@exec $(PY) -m loadtest.http_cost $(ARGS)
+
+bench-overload: setup ## offer twice what servers can answer, from an open-loop generator; needs h2load
+	@exec $(PY) -m loadtest.overload $(ARGS)
 
 # How long `make churn` lasts: 90s, 10m, 1h.
 TIME ?= 3m
