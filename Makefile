@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test lint format bench bench-forest bench-http lock clean
+.PHONY: help setup serve train test test-slow lint format bench bench-forest bench-http bench-overload churn lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,8 +33,11 @@ serve: setup ## serve the registered model, training one on the bundled sample f
 train: setup ## train, evaluate, register and promote a forest: DATA=sample|full|PATH
 	@exec $(PY) -m training --data "$(DATA)" $(ARGS)
 
-test: $(VENV)/.dev ## run the tests
+test: $(VENV)/.dev ## run the tests, but for the slow ones
 	@exec $(PY) -m pytest $(ARGS)
+
+test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
+	@exec $(PY) -m pytest -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
 
 lint: $(VENV)/.dev ## check style and types
 	$(PY) -m ruff check .
@@ -57,6 +60,14 @@ bench-forest: setup ## compare the compiled forest with scikit-learn: DATA=sampl
 
 bench-http: $(VENV)/.train ## measure the server's CPU a request by connections, hot against asgi; needs wrk
 	@exec $(PY) -m loadtest.http_cost $(ARGS)
+
+bench-overload: setup ## offer twice what servers can answer, from an open-loop generator; needs h2load
+	@exec $(PY) -m loadtest.overload $(ARGS)
+
+# How long `make churn` lasts: 90s, 10m, 1h.
+TIME ?= 3m
+churn: setup ## let clients break off in every way, and see what the server keeps: TIME=10m
+	@exec $(PY) -m loadtest.churn --time $(TIME) $(ARGS)
 
 # All groups are resolved together first, and that constrains each file, so that they agree on every version.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate

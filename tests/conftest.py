@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -20,6 +21,11 @@ from loadtest.process import ServerProcess, serving
 from preprocessing import one_hot, schema
 from registry import ModelVersion, Prepared
 from tests.support import Client, Wire
+
+# No deadline: it would measure the machine. `make test-slow` asks for the thorough one.
+hypothesis.settings.register_profile("quick", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=200, deadline=None)
+hypothesis.settings.load_profile("quick")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -12,6 +12,7 @@ import pytest
 
 from loadtest.process import serving
 from preprocessing import schema
+from registry import ModelURI, ModelVersion, open_engine, prepare
 from tests.isolation import MLFLOW_WARNS, isolated_mlflow
 from tests.support import Client
 
@@ -64,13 +65,9 @@ def make_bucket(environment: dict[str, str]) -> None:
             return
 
 
-def test_a_model_with_artifacts_in_s3_is_trained_and_served(
-    s3: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    train: Callable[..., subprocess.CompletedProcess[str]],
-) -> None:
-    """Training writes the model into the bucket, and the server loads it from there."""
+@pytest.fixture
+def tracking_uri(s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A store whose experiment keeps its artifacts in the bucket; this process's environment leads there."""
     for name, value in s3.items():
         monkeypatch.setenv(name, value)
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
@@ -78,11 +75,30 @@ def test_a_model_with_artifacts_in_s3_is_trained_and_served(
         from mlflow import MlflowClient
 
         MlflowClient(uri, uri).create_experiment("BestModelRF", artifact_location=f"s3://{BUCKET}/forests")
-    done = train(["--tracking-uri", uri, "--trees", "4"])
-    assert done.returncode == 0, done.stderr
+        yield uri
+    assert not list(tmp_path.rglob("*.skops")), "the model is not in the bucket"
 
-    with serving(["--tracking-uri", uri]) as server:
+
+def test_a_model_with_artifacts_in_s3_is_trained_and_prepared(tracking_uri: str, tmp_path: Path) -> None:
+    """Training writes the model into the bucket, and what prepares it for serving reads it from there."""
+    from training.__main__ import main
+
+    assert main(["--tracking-uri", tracking_uri, "--trees", "2"]) == 0
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    prepared = prepare(ModelURI.parse("models:/BestModelRF/Production"), tracking_uri, "auto", folder)
+    assert prepared.version == ModelVersion("BestModelRF", "1")
+    assert open_engine(prepared).name == "compiled"
+
+
+@pytest.mark.slow
+def test_a_model_with_artifacts_in_s3_is_trained_and_served(
+    tracking_uri: str, train: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """So do the commands: one trains, the other serves."""
+    done = train(["--tracking-uri", tracking_uri, "--trees", "4"])
+    assert done.returncode == 0, done.stderr
+    with serving(["--tracking-uri", tracking_uri]) as server:
         reply = Client(server).ask("POST", "/predict", json.dumps({"features": schema.EXAMPLE}).encode())
     assert reply.status == 200
     assert reply.headers["canopy-model"] == "BestModelRF/1"
-    assert not list(tmp_path.rglob("*.skops")), "the model is not in the bucket"

@@ -99,6 +99,7 @@ def test_the_index_names_the_model(server: ServerProcess) -> None:
     assert (index["status"], index["model"], index["engine"]) == ("ready", "BestModelRF/1", "compiled")
 
 
+@pytest.mark.slow
 def test_scikit_learns_engine_serves_the_same_bits(
     server: ServerProcess, store: Store, held_out: NDArray[np.intp], sample: Covertype
 ) -> None:
@@ -231,10 +232,9 @@ def test_a_bad_host_is_one_line(store: Store, host: str) -> None:
     assert_one_line(run("--host", host, "--tracking-uri", store.tracking_uri), 1, host, "CANOPY_HOST")
 
 
-def test_when_ready_it_prints_a_curl_that_works(store: Store) -> None:
+def test_when_ready_it_prints_a_curl_that_works() -> None:
     """The log has the address and a request to paste; SIGTERM then ends the process with status 0."""
-    command = [sys.executable, str(ROOT / "server.py"), "--port", "0", "--tracking-uri", store.tracking_uri]
-    with started(command) as process:
+    with started([sys.executable, "-m", "tests.stub_server", "--port", "0"]) as process:
         assert process.stderr is not None
         curl = next(line for line in process.stderr if "curl" in line)
         address, body = curl.split()[2], curl.split("-d ")[1].strip().strip("'")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batcher import Batcher, BatcherError, BatchEvent, Closed, DeadlineExceeded, EngineFailed, Limits, Overloaded
@@ -153,7 +153,6 @@ def describe(future: asyncio.Future[int], number: int) -> str:
     return type(error).__name__
 
 
-@settings(max_examples=300, deadline=None)
 @given(SCENARIOS)
 def test_every_accepted_item_is_answered_exactly_once(scenario: Scenario) -> None:
     """Each caller sees one outcome, the right one; the counts agree; nothing is left behind."""
@@ -181,7 +180,6 @@ def test_every_accepted_item_is_answered_exactly_once(scenario: Scenario) -> Non
     assert len(events) == len(log.calls)
 
 
-@settings(max_examples=300, deadline=None)
 @given(SCENARIOS)
 def test_no_batch_exceeds_its_bounds_and_no_two_overlap(scenario: Scenario) -> None:
     """Batches keep both bounds, run one at a time, and take their items in the order of arrival."""
@@ -195,7 +193,6 @@ def test_no_batch_exceeds_its_bounds_and_no_two_overlap(scenario: Scenario) -> N
         assert start >= end - 1e-9
 
 
-@settings(max_examples=300, deadline=None)
 @given(SCENARIOS)
 def test_nobody_waits_while_the_engine_is_idle_longer_than_the_policy_says(scenario: Scenario) -> None:
     """From the moment on which the engine is idle and an item is queued, a call starts within max_wait."""
@@ -213,7 +210,6 @@ def test_nobody_waits_while_the_engine_is_idle_longer_than_the_policy_says(scena
         idle_since = end
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 8), st.booleans()), min_size=1, max_size=64))
 def test_bisection_finds_exactly_the_guilty(items: list[tuple[int, bool]]) -> None:
     """For any set of poisonous items in a batch, those fail and all others are answered, in few calls."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -23,7 +23,6 @@ from tests.forest.tampering import ALIGNMENT, PREFIX, header, header_end, sectio
 ARRAYS = ("words", "trees", "thresholds", "offsets", "leaves")
 
 
-@settings(max_examples=40, deadline=None)
 @given(PLANS, st.integers(0, 2**32 - 1))
 def test_a_forest_read_from_a_file_predicts_the_same_bits(scratch: Path, plan: Plan, seed: int) -> None:
     """Whatever the forest, what is loaded predicts as scikit-learn does, and holds the numbers that were written."""
@@ -218,7 +217,6 @@ def test_a_file_that_goes_on_is_refused(written: Written, tmp_path: Path, more: 
         CompiledEngine.load(tmp_path / "long.forest")
 
 
-@settings(max_examples=300, deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_a_byte_that_changed_is_noticed(written: Written, scratch: Path, place: float, flip: int) -> None:
     """Wherever it stands, the file is refused and named."""

@@ -403,6 +403,7 @@ def python_m_forest(*arguments: object, cwd: Path) -> subprocess.CompletedProces
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 def test_a_shell_sees_status_and_output(files: Path, tmp_path: Path) -> None:
     """As processes of their own, the commands do the same: results on stdout, faults on stderr, and a status."""
     done = python_m_forest("compile", files / "forest.skops", "made.forest", "--count", 300, cwd=tmp_path)
@@ -416,6 +417,9 @@ def test_a_shell_sees_status_and_output(files: Path, tmp_path: Path) -> None:
     assert failed.stdout == ""
     assert failed.stderr.splitlines()[-1].strip().endswith("of 300 rows differ from scikit-learn")
 
+
+def test_a_shell_sees_what_is_missing(tmp_path: Path) -> None:
+    """A file that is not there is told on stderr, in one line, and the status is 1."""
     missing = python_m_forest("inspect", "missing.forest", cwd=tmp_path)
     assert (missing.returncode, missing.stdout) == (1, "")
     assert missing.stderr == "forest: [Errno 2] No such file or directory: 'missing.forest'\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -23,7 +23,6 @@ from tests.forest.forests import GREATEST, LEAST, PLANS, Grown, Plan, assert_sam
 SINGLE = st.floats(width=32, allow_nan=False)
 
 
-@settings(max_examples=500, deadline=None)
 @given(st.lists(st.floats(allow_nan=False) | SINGLE, min_size=1, max_size=20), st.lists(SINGLE, max_size=20))
 @example([1e300, -1e300, np.inf, -np.inf, 1e-300, -1e-300, 0.0, -0.0], [0.0, -0.0, np.inf, -np.inf])
 @example([float(GREATEST), -float(GREATEST), float(LEAST), float(LEAST) / 2, -float(LEAST) / 2], [1.0])
@@ -39,7 +38,6 @@ def test_a_rounded_threshold_parts_the_float32_numbers_as_before(thresholds: lis
         np.testing.assert_array_equal(value.astype(np.float64) <= exact, value <= rounded)
 
 
-@settings(max_examples=40, deadline=None)
 @given(PLANS, st.integers(0, 2**32 - 1))
 def test_the_arrays_mean_what_their_description_says(plan: Plan, seed: int) -> None:
     """A walk in Python, by the letter of the table in ``forest/arrays.py``, ends at scikit-learn's leaves."""
@@ -68,7 +66,6 @@ def walk(arrays: ForestArrays, line: int, values: NDArray[np.float32]) -> int:
     return word >> PAYLOAD
 
 
-@settings(max_examples=40, deadline=None)
 @given(PLANS)
 def test_the_tables_are_as_described(plan: Plan) -> None:
     """Thresholds ascend within a feature, leaves differ, facts are scikit-learn's, and words begin at a cache line."""

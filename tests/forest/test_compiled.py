@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -35,7 +35,6 @@ SEEDS = st.integers(0, 2**32 - 1)
 BATCHES = st.integers(1, 300) | st.sampled_from([1, 2, 126, 127, 128, 129, 130, 255, 256, 257, 300])
 
 
-@settings(max_examples=200, deadline=None)
 @given(PLANS, BATCHES, SEEDS)
 def test_any_forest_predicts_the_bits_and_labels_of_scikit_learn(plan: Plan, count: int, seed: int) -> None:
     """Whatever the forest and the batch, on thresholds and beside them, nothing differs in any bit."""
@@ -44,7 +43,6 @@ def test_any_forest_predicts_the_bits_and_labels_of_scikit_learn(plan: Plan, cou
     assert_same(CompiledEngine(compile_forest(grown.estimator)).predict(rows), grown.estimator, rows)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(SHAPES, min_size=1, max_size=4), st.integers(1, 70), st.integers(1, 5), SEEDS)
 def test_trees_of_any_shape_predict_the_bits_and_labels_of_scikit_learn(
     shapes: list[Shape], width: int, classes: int, seed: int
@@ -56,7 +54,6 @@ def test_trees_of_any_shape_predict_the_bits_and_labels_of_scikit_learn(
     assert_same(CompiledEngine(compile_forest(estimator)).predict(rows), estimator, rows)
 
 
-@settings(max_examples=40, deadline=None)
 @given(PLANS, SEEDS)
 def test_both_engines_honour_an_order_of_columns(plan: Plan, seed: int) -> None:
     """Columns that stand elsewhere in the matrix than in the model are found there."""
@@ -72,7 +69,6 @@ def test_both_engines_honour_an_order_of_columns(plan: Plan, seed: int) -> None:
     assert_same(prediction, grown.estimator, rows)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 1000), max_size=12), SEEDS)
 @example([], 0)
 @example(list(range(1000)), 1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -222,7 +222,6 @@ def test_what_was_in_the_result_does_not_matter() -> None:
     assert np.isnan(whole[[0, -1]]).all()
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.floats(width=32, allow_nan=False), max_size=40, unique=True),
     st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=40),

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from numpy.typing import NDArray
 
 from forest._layout import place
@@ -42,7 +42,6 @@ def check(tree: Shape) -> int:
     return len(begins)
 
 
-@settings(max_examples=300, deadline=None)
 @given(SHAPES)
 def test_any_tree_is_laid_out_by_the_rules(tree: Shape) -> None:
     """Each pair has a place of its own, later than its parent and within its reach, whatever the shape."""

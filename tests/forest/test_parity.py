@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -155,7 +155,6 @@ def test_progress_is_told_of_rows(
     assert [done for done, _ in told] == sorted({done for done, _ in told})
 
 
-@settings(max_examples=40, deadline=None)
 @given(PLANS, st.integers(1, 60), st.integers(0, 2**32 - 1))
 def test_rows_are_drawn_for_any_forest(plan: Plan, count: int, seed: int) -> None:
     """There are as many as asked for, or a few more, all finite float32, unless no tree has a split."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -281,7 +281,6 @@ def test_arrays_that_lead_a_walk_astray_are_refused(
     assert message in refused(scratch / "astray", with_numbers(written.content, name, spoil))
 
 
-@settings(max_examples=400, deadline=None)
 @given(part=st.sampled_from(["header", *tampering.BYTES]), seed=st.integers(0, 2**32 - 1))
 def test_a_changed_part_is_refused_or_answers(written: Written, scratch: Path, part: str, seed: int) -> None:
     """After a random change of any part the file is refused, or every row gets an answer."""
@@ -307,7 +306,7 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_thousands_of_changed_files_crash_or_hang_no_process(written: Written, tmp_path: Path, seed: int) -> None:
     """A process that loads and asks one changed file after the other ends well."""
     path = tmp_path / "whole.forest"

@@ -33,7 +33,7 @@ def test_a_lost_connection_counts_as_a_failure(start: Start) -> None:
 
     async def main() -> Counter[str]:
         crowd = asyncio.create_task(
-            run_crowd(server.host, server.port, [encode_request(server.host, ROW)], users=5, seconds=3, warm_up=0)
+            run_crowd(server.host, server.port, [encode_request(server.host, ROW)], users=5, seconds=2, warm_up=0)
         )
         while (await asyncio.to_thread(server.get, "/stats"))["batcher"]["accepted"] < 100:
             pass
@@ -47,11 +47,11 @@ def test_a_lost_connection_counts_as_a_failure(start: Start) -> None:
 
 def test_slow_answers_are_waited_for_and_counted(start: Start) -> None:
     """An answer that comes after the counting still has its latency; one that never comes is a failure."""
-    with start("--batching", "off", fixed=0.5) as server:
+    with start("--batching", "off", fixed=0.15) as server:
         request = [encode_request(server.host, ROW)]
-        patient = asyncio.run(run_crowd(server.host, server.port, request, users=4, seconds=0.6, warm_up=0))
+        patient = asyncio.run(run_crowd(server.host, server.port, request, users=4, seconds=0.2, warm_up=0))
         assert patient.failures == {}
-        assert max(patient.latencies) > 1.5
+        assert max(patient.latencies) > 0.45
         hasty = asyncio.run(run_crowd(server.host, server.port, request, users=4, seconds=0.1, warm_up=0, patience=0))
         assert hasty.failures == {"no answer": 4}
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from dataset import Covertype
 from tests.conftest import Store
 from tests.isolation import isolated_mlflow
 from tests.registry.specimens import Specimen, specimens
+from training.__main__ import main as train
 
 NAME = "BestModelRF"
 """Of its ten versions, the first is in production, the ninth in Staging and called candidate, the others nowhere."""
@@ -147,15 +148,12 @@ def sqlite_place(
 
 
 @pytest.fixture(scope="session")
-def server_place(
-    server: Server, zoo: dict[str, Specimen], train: Callable[..., subprocess.CompletedProcess[str]]
-) -> Place:
-    """The tracking server, trained into by the real command, with the specimens."""
+def server_place(server: Server, zoo: dict[str, Specimen]) -> Place:
+    """The tracking server, trained into by the training's own command, with the specimens."""
     server.wait()
     place = Place(f"http://127.0.0.1:{server.port}", server.folder / "files")
-    done = train(["--tracking-uri", place.tracking_uri, "--trees", "2", "--depth", "8"], cwd=server.folder)
-    assert done.returncode == 0, done.stderr
     with isolated_mlflow(server.folder):
+        assert train(["--tracking-uri", place.tracking_uri, "--trees", "2", "--depth", "8"]) == 0
         _settle(place, zoo, None)
     return place
 

@@ -31,6 +31,8 @@ def _files_removed_here() -> Iterator[None]:
     gc.collect()
 
 
+# Where the files come from does not change how they are read.
+@pytest.mark.parametrize("place", ["sqlite_place", pytest.param("server_place", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize("name", FORESTS)
 def test_a_forest_predicts_as_scikit_learn_does(
     place: Place, zoo: dict[str, Specimen], rows: NDArray[np.float32], name: str

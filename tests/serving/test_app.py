@@ -1,7 +1,6 @@
 """What the application answers, seen from outside."""
 
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,8 +10,8 @@ import pytest
 from loadtest.process import ServerProcess
 from preprocessing import schema
 from tests.conftest import Start
-from tests.stub_server import NAN_LABEL, NOT_FINITE, RAISES, STOPS, WRONG_SHAPE
-from tests.support import Client, Reply, label, rows, wait_for
+from tests.stub_server import HELD, NAN_LABEL, NOT_FINITE, RAISES, STOPS, WRONG_SHAPE
+from tests.support import Client, Gate, Reply, label, rows, wait_for
 
 GOOD = json.dumps({"features": schema.EXAMPLE}).encode()
 
@@ -209,11 +208,11 @@ def test_a_deadline_header_lowers_the_deadline(slow: ServerProcess) -> None:
         }
 
 
-def test_a_client_that_hangs_up_takes_its_rows_out_of_the_queue(start: Start) -> None:
+def test_a_client_that_hangs_up_takes_its_rows_out_of_the_queue(start: Start, tmp_path: Path) -> None:
     """The rows of a closed connection are freed before the engine gets to them."""
-    with start(fixed=3.0) as server:
-        busy = threading.Thread(target=lambda: Client(server).predict(1))
-        busy.start()
+    gate = tmp_path / "gate"
+    with start(gate=str(gate)) as server, Gate(gate):
+        Client(server).send("POST", "/predict", rows(HELD))
         watcher = Client(server)
         wait_for(watcher, "running_rows", 1)
         leaving = Client(server)
@@ -224,7 +223,6 @@ def test_a_client_that_hangs_up_takes_its_rows_out_of_the_queue(start: Start) ->
         statistics = watcher.ask("GET", "/stats").document["batcher"]
         assert statistics["cancelled"] == 1
         assert statistics["running_rows"] == 1
-        busy.join()
 
 
 def test_unbatched_mode_makes_one_call_a_request(start: Start) -> None:

@@ -14,7 +14,7 @@ from tests.support import Client, Reply, label, rows, wait_for
 
 def test_sigterm_answers_what_was_accepted_and_exits_with_0(start: Start) -> None:
     """Requests in the engine and in the queue are answered in full; then the process ends cleanly."""
-    with start("--max-batch-rows", "4", fixed=0.2) as server, ThreadPoolExecutor(24) as pool:
+    with start("--max-batch-rows", "4", fixed=0.1) as server, ThreadPoolExecutor(24) as pool:
         watcher = Client(server)
         asked = [pool.submit(Client(server).predict, number) for number in range(24)]
         wait_for(watcher, "accepted", 24)
@@ -44,7 +44,7 @@ def test_sigterm_answers_the_whole_request_before_a_half_read_one(start: Start) 
     body = rows(3)
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with (
-        start(fixed=0.5) as server,
+        start(fixed=0.3) as server,
         socket.create_connection((server.host, server.port), timeout=10) as connection,
     ):
         connection.sendall(head + body + head + body[:5])
@@ -93,8 +93,8 @@ def test_with_a_drain_delay_it_serves_on_as_not_ready(start: Start) -> None:
 
 def test_after_the_drain_timeout_the_queued_are_told_to_go_elsewhere(start: Start) -> None:
     """What is in the engine is answered; what is still queued gets a 503, not a cut connection."""
-    options = ["--drain-timeout-seconds", "0.5", "--max-batch-rows", "1"]
-    with start(*options, fixed=1.0) as server, ThreadPoolExecutor(10) as pool:
+    options = ["--drain-timeout-seconds", "0.3", "--max-batch-rows", "1"]
+    with start(*options, fixed=0.4) as server, ThreadPoolExecutor(10) as pool:
         watcher = Client(server)
         asked = [pool.submit(Client(server).predict, number) for number in range(10)]
         wait_for(watcher, "accepted", 10)
@@ -115,9 +115,9 @@ def test_an_engine_that_hangs_keeps_neither_the_queue_nor_the_process(start: Sta
         wait_for(watcher, "running_rows", 1)
 
         asked_at = time.monotonic()
-        reply = watcher.predict(2, headers={"Canopy-Deadline-Ms": "2000"})
+        reply = watcher.predict(2, headers={"Canopy-Deadline-Ms": "400"})
         assert (reply.status, reply.document["type"]) == (504, "urn:canopy:problem:deadline-exceeded")
-        assert 1.9 < time.monotonic() - asked_at < 10
+        assert 0.4 < time.monotonic() - asked_at < 10
 
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=20) == 0

@@ -358,6 +358,7 @@ def test_a_store_that_was_moved_keeps_new_artifacts_where_it_is_now(
     assert set((workplace.folder / "artifacts").rglob("MLmodel")) == before
 
 
+@pytest.mark.slow
 def test_two_first_trainings_at_once_make_one_version(tmp_path: Path, plots: Path) -> None:
     """The embedded store is made by one process at a time; the second finds what the first has trained."""
     folder = tmp_path / "embedded"
@@ -424,6 +425,7 @@ def test_wrong_options_are_refused_with_status_2(
 # The exit status of the real command, as a scheduler sees it.
 
 
+@pytest.mark.slow
 def test_exit_status_0_means_registered_and_promoted(train: Run, workplace: Store) -> None:
     """Run once more as a process, the recipe of the store exits with 0, says that it found its forest and adds none."""
     done = train(["--tracking-uri", workplace.tracking_uri, "--trees", "10"], cwd=workplace.folder)
@@ -433,6 +435,7 @@ def test_exit_status_0_means_registered_and_promoted(train: Run, workplace: Stor
     assert stages(workplace, NAME) == {"1": "Production"}
 
 
+@pytest.mark.slow
 def test_exit_status_1_means_not_registered(train: Run, workplace: Store, plots: Path) -> None:
     """On a faulty CSV file the process exits with 1, names the file's line in its last one and registers nothing."""
     lines = plots.read_text().splitlines()

@@ -1,0 +1,197 @@
+"""Overload: twice as many requests as a server can answer, from clients that do not wait for answers before they ask.
+
+For each of two servers, one whose engine is the limit and the default one, h2load first finds the capacity in a closed
+loop, then offers a multiple of it in an open one. Meanwhile a few requests of our own look at the refusals: each must
+tell by Retry-After when to come back. The server has one core and h2load another. All requests ask for the same row,
+because h2load knows only one body: the compiled forest finds its way through the trees in the processor's caches.
+"""
+
+import argparse
+import asyncio
+import math
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from dataset import load_sample
+from loadtest.closed_loop import encode_request
+from loadtest.h2load import MISSING, Responses, available, closed_loop, open_loop
+from loadtest.line import Answer, Line
+from loadtest.machine import allow_many_files, pinned, two_cores
+from loadtest.process import ServerProcess, serving
+
+_ENGINE_BOUND: Final = ("--engine", "sklearn", "--max-batch-rows", "8", "--max-rows-per-request", "8")
+"""In batches of hundreds scikit-learn is quick enough for HTTP to be the limit; in batches of eight it is not."""
+
+SERVERS: Final[dict[str, tuple[str, ...]]] = {"engine-bound": _ENGINE_BOUND, "default": ()}
+"""Options of each server."""
+
+_PAUSE: Final = 0.1
+"""Seconds between two requests of our own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one server did; rates in requests a second, times in milliseconds.
+
+    Attributes:
+        clients: of the open loop.
+        capacity: answers, in the closed loop.
+        capacity_p50_ms: median latency there.
+        capacity_p99_ms: 99th percentile there.
+        asked: what the open loop was to offer.
+        offered: what it did offer; less than asked if no client was free.
+        goodput: answers of status 200.
+        goodput_of_capacity: their share of the capacity.
+        refused: answers of status 503.
+        expired: answers of status 504.
+        failed: any other, and those that did not come.
+        answered_p50_ms: median latency of status 200.
+        answered_p99_ms: 99th percentile of it.
+        refused_p50_ms: median latency of status 503; NaN if there was none.
+        refused_p99_ms: 99th percentile of it.
+        cpu_percent: of one core, used by the server from the first request to the last one.
+        own_refused: how many of our own requests got a 503.
+        own_without_retry_after: how many of those did not say when to come back.
+    """
+
+    clients: int
+    capacity: float
+    capacity_p50_ms: float
+    capacity_p99_ms: float
+    asked: float
+    offered: float
+    goodput: float
+    goodput_of_capacity: float
+    refused: float
+    expired: float
+    failed: float
+    answered_p50_ms: float
+    answered_p99_ms: float
+    refused_p50_ms: float
+    refused_p99_ms: float
+    cpu_percent: float
+    own_refused: int
+    own_without_retry_after: int
+
+
+def figures(
+    clients: int, asked: float, alone: Responses, crowded: Responses, cpu_percent: float, own: Sequence[Answer]
+) -> Figures:
+    """Work out the figures of a server.
+
+    Args:
+        clients: of the open loop.
+        asked: requests a second that it was to offer.
+        alone: the closed loop's responses.
+        crowded: the open loop's.
+        cpu_percent: of one core, in the open loop.
+        own: the answers to our own requests meanwhile.
+    """
+    capacity, goodput = alone.rate(200), crowded.rate(200)
+    refused, expired = crowded.rate(503), crowded.rate(504)
+    offered = len(crowded.sent) / crowded.seconds
+    refusals = [answer for answer in own if answer.status == 503]
+    return Figures(
+        clients=clients,
+        capacity=capacity,
+        capacity_p50_ms=alone.latency_ms(200, 50),
+        capacity_p99_ms=alone.latency_ms(200, 99),
+        asked=asked,
+        offered=offered,
+        goodput=goodput,
+        goodput_of_capacity=goodput / capacity if capacity else math.nan,
+        refused=refused,
+        expired=expired,
+        failed=crowded.rate(*(set(crowded.status.tolist()) - {200, 503, 504})),
+        answered_p50_ms=crowded.latency_ms(200, 50),
+        answered_p99_ms=crowded.latency_ms(200, 99),
+        refused_p50_ms=crowded.latency_ms(503, 50),
+        refused_p99_ms=crowded.latency_ms(503, 99),
+        cpu_percent=cpu_percent,
+        own_refused=len(refusals),
+        own_without_retry_after=sum(b"retry-after" not in answer.headers for answer in refusals),
+    )
+
+
+async def overload(server: ServerProcess, args: argparse.Namespace) -> Figures:
+    """Find the capacity of a server, then offer it more.
+
+    Raises:
+        RuntimeError: h2load failed.
+    """
+    request = encode_request(server.host, load_sample().rows[0].tolist())
+    body = request.partition(b"\r\n\r\n")[2]
+    alone = await asyncio.to_thread(closed_loop, server, body, args.clients, args.seconds)
+    asked = args.factor * alone.rate(200)
+    # Those that wait take a client each for up to the deadline; as many again are free to ask and be refused.
+    clients = min(args.most_clients, max(args.clients, math.ceil(asked * args.deadline_ms / 1000)))
+    cpu, began = server.cpu_seconds(), asyncio.get_running_loop().time()
+    own: list[Answer] = []
+    asking = asyncio.create_task(ask_along(server, request, own))
+    crowded = await asyncio.to_thread(open_loop, server, body, clients, asked, args.seconds)
+    asking.cancel()
+    cpu_percent = 100 * (server.cpu_seconds() - cpu) / (asyncio.get_running_loop().time() - began)
+    return figures(clients, asked, alone, crowded, cpu_percent, own)
+
+
+async def ask_along(server: ServerProcess, request: bytes, answers: list[Answer]) -> None:
+    """Ask now and then until cancelled, each time on a new connection."""
+    while True:
+        async with Line(server.host, server.port) as line:
+            answers.append(await line.ask(request))
+        await asyncio.sleep(_PAUSE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status is 1 if a request failed or a 503 lacks Retry-After, 2 without h2load."""
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtest.overload", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), help="servers to overload")
+    parser.add_argument("--seconds", type=float, default=15, help="counted seconds of each loop")
+    parser.add_argument("--clients", type=int, default=256, help="clients of the closed loop")
+    parser.add_argument("--most-clients", type=int, default=8000, help="most clients of the open loop")
+    parser.add_argument("--factor", type=float, default=2, help="what is offered, as a multiple of the capacity")
+    parser.add_argument("--deadline-ms", type=float, default=250, help="deadline of the servers")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure there")
+    parser.add_argument("server_options", nargs="*", help="options of server.py for all, behind --")
+    args = parser.parse_args(arguments)
+    if not available():
+        sys.stderr.write(MISSING)
+        return 2
+    allow_many_files()
+    server_core, load_core = two_cores()
+    found: dict[str, Figures] = {}
+    for name in args.servers:
+        sys.stderr.write(f"overloading {name}\n")
+        options = [*SERVERS[name], "--deadline-ms", f"{args.deadline_ms:g}", *args.server_options]
+        with ExitStack() as stack:
+            with pinned(server_core):
+                server = stack.enter_context(serving(options))
+            stack.enter_context(pinned(load_core))
+            found[name] = asyncio.run(overload(server, args))
+    sys.stdout.write(_table(found))
+    if args.json:
+        servers = {name: asdict(each) for name, each in found.items()}
+        document = {"arguments": vars(args) | {"json": str(args.json)}, "servers": servers}
+        args.json.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    return int(any(each.failed or each.own_without_retry_after for each in found.values()))
+
+
+def _table(found: dict[str, Figures]) -> str:
+    lines = [f"{'':<26}" + "".join(f"{name:>14}" for name in found)]
+    for each in fields(Figures):
+        digits = 0 if each.type is int else 2 if each.name == "goodput_of_capacity" else 1
+        cells = (f"{getattr(row, each.name):>14,.{digits}f}" for row in found.values())
+        lines.append(f"{each.name.replace('_', ' '):<26}" + "".join(cells))
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
