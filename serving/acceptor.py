@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -36,11 +37,15 @@ class Acceptor:
     Args:
         listener: a listening socket.
         factory: makes a connection's protocol.
+        tls: what to encrypt connections with; None leaves them as they are.
     """
 
-    def __init__(self, listener: socket.socket, factory: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self, listener: socket.socket, factory: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None = None
+    ) -> None:
         self._listener = listener
         self._factory = factory
+        self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._starting: set[asyncio.Task[Any]] = set()
         self._spare = os.open(os.devnull, os.O_RDONLY)
@@ -77,7 +82,8 @@ class Acceptor:
                 self._refuse(error)
                 return
             self._full = False
-            self._start(self._loop.connect_accepted_socket(self._factory, connection), connection)
+            starting = self._loop.connect_accepted_socket(self._factory, connection, ssl=self._tls)
+            self._start(starting, connection)
 
     def _start(self, starting: Coroutine[Any, Any, object], connection: socket.socket) -> None:
         task = self._loop.create_task(starting)

@@ -54,7 +54,8 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """See ``uvicorn.Server.startup``; the sockets are accepted from in our own way."""
         await super().startup([])
-        self.servers = [Acceptor(listener, self._connect) for listener in sockets or []]  # type: ignore[misc]
+        tls = self.config.ssl
+        self.servers = [Acceptor(listener, self._connect, tls) for listener in sockets or []]  # type: ignore[misc]
 
     def _connect(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
