@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-slow lint format bench bench-forest bench-http bench-overload churn lock clean
+.PHONY: help setup serve train test test-slow lint format bench bench-forest bench-http bench-metrics bench-overload churn lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,9 @@ bench-overload: setup ## offer twice what servers can answer, from an open-loop 
 TIME ?= 3m
 churn: setup ## let clients break off in every way, and see what the server keeps: TIME=10m
 	@exec $(PY) -m loadtest.churn --time $(TIME) $(ARGS)
+
+bench-metrics: setup ## measure what metrics cost a request
+	@exec $(PY) -m serving.metrics_cost
 
 # All groups are resolved together first, and that constrains each file, so that they agree on every version.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
