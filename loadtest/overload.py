@@ -170,7 +170,10 @@ def started(options: Sequence[str]) -> Iterator[ServerProcess]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 1 if a request failed or a 503 lacks Retry-After, 2 without h2load."""
+    """Run the command line.
+
+    The exit status is 1 if a request failed, none was answered or a 503 lacks Retry-After, and 2 without h2load.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m loadtest.overload", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -200,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         servers = {name: asdict(each) for name, each in found.items()}
         document = {"arguments": vars(args) | {"json": str(args.json)}, "servers": servers}
         args.json.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
-    return int(any(each.failed or each.own_without_retry_after for each in found.values()))
+    return int(any(each.failed or each.own_without_retry_after or not each.goodput for each in found.values()))
 
 
 def _table(found: dict[str, Figures]) -> str:
