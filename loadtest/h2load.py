@@ -102,6 +102,8 @@ def open_loop(server: ServerProcess, body: bytes, clients: int, rate: float, sec
     each = math.ceil((start + seconds) / interval)
     options = ["-c", str(clients), "-n", str(clients * each), "--rps", f"{1 / interval:.6f}"]
     options += ["-r", str(together), "--rate-period", f"{1000 // _TICKS}ms"]
+    # Should the server not keep up, the backlog is left undone.
+    options += ["-T", f"{math.ceil(start + seconds + _SETTLING)}s"]
     return _run(server, body, options).between(start, start + seconds)
 
 
