@@ -23,6 +23,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 import registry
+import registry.engines
 from batcher import Batcher, BatchEvent, Limits
 from preprocessing import Row, RowDecoder, schema
 from serving import (
@@ -167,7 +168,7 @@ class _Server:
         try:
             folder = Path(tempfile.mkdtemp(prefix="canopy-model-"))
             prepared = await registry.prepare_in_child(self._uri, settings.tracking_uri, settings.engine, folder)
-            engine = await in_daemon_thread(lambda: registry.open_engine(prepared))
+            engine = await in_daemon_thread(lambda: registry.engines.open_engine(prepared))
             model = Model(prepared.version.name, prepared.version.number, engine)
             loop = asyncio.get_running_loop()
             for rows, seconds in await loop.run_in_executor(self._executor, inference.warm_up, model):

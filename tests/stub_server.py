@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import registry
+import registry.engines
 import server
 from forest import Engine, Prediction
 
@@ -92,7 +93,7 @@ async def prepare_in_child(
 
 
 def open_engine(prepared: registry.Prepared) -> Engine:  # noqa: ARG001 - nothing is prepared
-    """Stands in for ``registry.open_engine``."""
+    """Stands in for ``registry.engines.open_engine``."""
     gate = TOLD.get("load_after")
     while gate and not Path(gate).exists():
         time.sleep(0.01)
@@ -101,5 +102,5 @@ def open_engine(prepared: registry.Prepared) -> Engine:  # noqa: ARG001 - nothin
 
 if __name__ == "__main__":
     registry.prepare_in_child = prepare_in_child
-    registry.open_engine = open_engine
+    registry.engines.open_engine = open_engine
     sys.exit(server.main())
