@@ -79,6 +79,11 @@ class Service:
             raise ModelNotReady
         return self.batcher
 
+    @property
+    def stuck(self) -> bool:
+        """Whether the service cannot answer any more, though its event loop runs."""
+        return False
+
     def give_up(self) -> None:
         """Fail every request that is not in the engine: the time to drain is over."""
         if self.batcher is not None:
