@@ -94,22 +94,22 @@ def _supervise(settings: Settings, uri: registry.ModelURI, seats: Sequence[worke
             stop_timeout=settings.drain_delay_seconds + settings.drain_timeout_seconds + _LAST_CALL,
         )
 
-        async def direct() -> int:
+        async def direct() -> None:
             try:
                 prepared = await prepare(settings, uri)
-                logger.info(await supervisor.serve(prepared.encode()))
-            except (registry.RegistryError, workers.Refused) as error:
+            except registry.RegistryError:
                 if supervisor.stopping:  # a signal for all of a service's processes has ended the child as well
-                    return 0
-                logger.error(str(error))  # noqa: TRY400 - the message says it all
-                return 1
-            except Exception:
-                logger.exception("the model cannot be prepared")
-                return 1
+                    return
+                raise
+            logger.info(await supervisor.serve(prepared.encode()))
             await asyncio.Event().wait()  # until a signal comes
-            return 0
 
-        return asyncio.run(supervisor.run(direct))
+        try:
+            asyncio.run(supervisor.run(direct))
+        except (registry.RegistryError, workers.Refused) as error:
+            logger.error(str(error))  # noqa: TRY400 - the message says it all
+            return 1
+    return 0
 
 
 def _raise_file_limit() -> None:

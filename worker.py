@@ -44,6 +44,9 @@ logger = logging.getLogger("canopy")
 _LONGEST_INLINE = 0.002
 """Seconds; an engine's call that takes longer runs in a thread, so that the event loop goes on."""
 
+_LOOK = 0.2
+"""Seconds between looks at whether a late worker is to stop before it has begun."""
+
 _ENGINE = "inference"
 """Name of the engine's thread."""
 
@@ -129,6 +132,10 @@ class Worker:
         )
         attending = asyncio.create_task(self._source.attend(self._uvicorn.drain))
         loading = asyncio.create_task(self._load_model(inference, batcher))
+        # uvicorn takes connections from the yield on.
+        while self._seat.late and not (loading.done() or self._service.draining):
+            self._source.beat()
+            await asyncio.wait([loading], timeout=_LOOK)
         try:
             yield
         finally:

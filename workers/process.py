@@ -16,7 +16,7 @@ _LOOKS: Final = 10
 """How often a silence is looked at. Each look counts its own time only, so that a silence in which this process was
 stopped as well, with its container for one, is not held against the worker."""
 
-_LAST_WORDS: Final = 5.0
+_LAST_WORDS: Final = 3.0
 """Seconds from SIGTERM to SIGKILL for a worker that is silent."""
 
 

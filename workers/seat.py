@@ -19,12 +19,14 @@ class Seat(msgspec.Struct, frozen=True):
         listener: descriptor of its own listening socket, which stays open in the supervisor: what waits there to be
             accepted when a worker is killed is served by its replacement.
         memory: descriptor of the memory that all workers share (``share_memory``).
+        late: whether there is something to serve already, so that it should take no connection before it does.
     """
 
     index: int
     count: int
     listener: int
     memory: int
+    late: bool = False
 
     def hand_over(self, channel: int) -> tuple[dict[str, str], list[int]]:
         """The environment variables and the descriptors that a new process needs to ``take`` it.

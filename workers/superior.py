@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-import msgspec
-
 from workers.channel import Alive, Channel, Failed, Serve, Serving
 
 
@@ -27,11 +25,11 @@ class Superior:
                 self._orders.put_nowait(message)
         dismissed()
 
-    async def task(self) -> msgspec.Raw:
-        """Await what to serve next."""
+    async def task(self) -> bytes:
+        """Await what to serve next: JSON."""
         order = await self._orders.get()
         self._number = order.number
-        return order.task
+        return bytes(order.task)
 
     async def serving(self, description: str) -> None:
         """Report that the last task is served."""

@@ -76,15 +76,15 @@ class Supervisor:
         """Have all workers finish."""
         self._stopping.set()
 
-    async def run(self, direct: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    async def run(self, direct: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run the workers until they are to stop, and return when they have ended. Signals are ignored from then on.
 
         Args:
             direct: runs beside them, to call ``serve``; they stop when it returns. It is cancelled when they stop for
                 another reason.
 
-        Returns:
-            What ``direct`` has returned; 0 if it was cancelled.
+        Raises:
+            Exception: what ``direct`` has raised, when the workers have ended.
         """
         loop = asyncio.get_running_loop()
 
@@ -113,7 +113,6 @@ class Supervisor:
         for task in tasks:
             if not task.cancelled():
                 task.result()
-        return 0 if directing.cancelled() else directing.result()
 
     async def serve(self, task: bytes) -> str:
         """Have every worker serve something, each replacement too.
@@ -150,8 +149,9 @@ class Supervisor:
 
     async def _live(self, seat: Seat) -> str:
         """The life of one worker; returns how it ended, in words."""
+        late = msgspec.structs.replace(seat, late=self._order is not None)
         try:
-            worker = await WorkerProcess.start(self._command, self._environment, seat)
+            worker = await WorkerProcess.start(self._command, self._environment, late)
         except OSError as error:
             return f"cannot be started ({error.strerror})"
         self._workers[seat.index] = worker
