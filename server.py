@@ -62,7 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seats = [workers.Seat(index, count, listener.detach(), memory) for index, listener in enumerate(listeners)]
     if count == 1:
         return _work(settings, seats[0], OwnSource(settings, uri))
-    return _supervise(settings, uri, seats)
+    try:
+        asyncio.run(_supervise(settings, uri, seats))
+    except (registry.RegistryError, workers.Refused) as error:
+        logger.error(str(error))  # noqa: TRY400 - the message says it all
+        return 1
+    return 0
 
 
 def _work(settings: Settings, seat: workers.Seat, source: Source) -> int:
@@ -82,8 +87,13 @@ def _work(settings: Settings, seat: workers.Seat, source: Source) -> int:
     return status
 
 
-def _supervise(settings: Settings, uri: registry.ModelURI, seats: Sequence[workers.Seat]) -> int:
-    """Run a worker for each seat; returns the exit status."""
+async def _supervise(settings: Settings, uri: registry.ModelURI, seats: Sequence[workers.Seat]) -> None:
+    """Run a worker for each seat until a signal ends them.
+
+    Raises:
+        RegistryError: the model cannot be had.
+        Refused: a worker cannot serve it.
+    """
     with tempfile.TemporaryDirectory(prefix="canopy-", ignore_cleanup_errors=True) as folder:
         tempfile.tempdir = folder
         supervisor = workers.Supervisor(
@@ -104,12 +114,7 @@ def _supervise(settings: Settings, uri: registry.ModelURI, seats: Sequence[worke
             logger.info(await supervisor.serve(prepared.encode()))
             await asyncio.Event().wait()  # until a signal comes
 
-        try:
-            asyncio.run(supervisor.run(direct))
-        except (registry.RegistryError, workers.Refused) as error:
-            logger.error(str(error))  # noqa: TRY400 - the message says it all
-            return 1
-    return 0
+        await supervisor.run(direct)
 
 
 def _raise_file_limit() -> None:
