@@ -234,3 +234,17 @@ def test_signals_at_any_time_end_it_with_0_and_quietly(workers: str, signals: li
             assert process.returncode == 0, log
             assert "Traceback" not in log
             assert "ERROR" not in log
+
+
+def test_workers_answer_while_the_model_is_prepared(start: Start, tmp_path: Path) -> None:
+    """They listen from the start, live but not ready; the model comes to all of them."""
+    gate = tmp_path / "gate"
+    with start(*TWO, ready_within=None, load_after=str(gate)) as server:
+        server.wait_until_listening(30)
+        by_worker = clients_of_both(server)
+        for clients in by_worker.values():
+            assert clients[0].ask("GET", "/health/ready").document["status"] == "loading"
+        gate.touch()
+        for clients in by_worker.values():
+            until(lambda client=clients[0]: client.ask("GET", "/health/ready").status == 200)  # type: ignore[misc]
+            assert clients[0].predict(3).document == {"prediction": [label(3)]}

@@ -31,6 +31,8 @@ class Refused(Exception):
 class Supervisor:
     """Starts a process for each seat, replaces those that end or fall silent, and stops them all together.
 
+    Make it in the event loop.
+
     1. On SIGTERM or SIGINT, or ``stop``, each worker is told to finish what it has accepted; none is replaced any more.
     2. Signals from then on are passed on to the workers; a third SIGINT kills them.
     3. What still runs after ``stop_timeout`` is killed.
@@ -62,7 +64,8 @@ class Supervisor:
         self._workers: dict[int, WorkerProcess] = {}
         self._order: Serve | None = None
         self._serving: set[int] = set()
-        self._served: asyncio.Future[str] | None = None
+        self._served: asyncio.Future[str] = asyncio.Future()
+        self._all_serve = False
 
     def __repr__(self) -> str:
         return f"<Supervisor {len(self._workers)} of {len(self._seats)} workers{' stopping' * self.stopping}>"
@@ -149,9 +152,9 @@ class Supervisor:
 
     async def _live(self, seat: Seat) -> str:
         """The life of one worker; returns how it ended, in words."""
-        late = msgspec.structs.replace(seat, late=self._order is not None)
+        seat = msgspec.structs.replace(seat, late=self._all_serve)
         try:
-            worker = await WorkerProcess.start(self._command, self._environment, late)
+            worker = await WorkerProcess.start(self._command, self._environment, seat)
         except OSError as error:
             return f"cannot be started ({error.strerror})"
         self._workers[seat.index] = worker
@@ -161,7 +164,8 @@ class Supervisor:
             await worker.channel.send(self._order)
         try:
             async for message in worker.messages(self._hang_timeout):
-                self._heard(seat, message)
+                if not self.stopping:
+                    self._heard(seat, message)
         except Silent as silence:
             logger.error("worker %d hangs: %s", seat.index, silence)  # noqa: TRY400 - its traceback tells nothing
             await worker.end()
@@ -171,19 +175,19 @@ class Supervisor:
         return end
 
     def _heard(self, seat: Seat, message: Message) -> None:
-        served = self._served
         match message:
             case Serving(number, description) if self._order is not None and number == self._order.number:
                 self._serving.add(seat.index)
-                if served is None or served.done():
+                if self._served.done():
                     logger.info("worker %d serves again", seat.index)
                 elif len(self._serving) == len(self._seats):
-                    served.set_result(description)
+                    self._all_serve = True
+                    self._served.set_result(description)
             case Failed(_, reason):
-                if served is None or served.done():
+                if self._served.done():
                     logger.error("worker %d: %s", seat.index, reason)
                 else:
-                    served.set_exception(Refused(reason))
+                    self._served.set_exception(Refused(reason))
             case _:
                 pass
 
