@@ -1,66 +1,41 @@
-"""The composition root: settings → model → batcher → application → uvicorn."""
+"""The program: settings → sockets → one worker in this process, or several under a supervisor.
+
+What serves is imported only by a process that serves.
+"""
 
 import asyncio
-import contextlib
 import errno
-import gc
 import logging
-import math
 import os
+import resource
+import signal
 import socket
 import sys
 import tempfile
-import threading
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
-
-import orjson
-import uvicorn
-from starlette.applications import Starlette
+from collections.abc import Sequence
 
 import registry
-from batcher import Batcher, BatchEvent, Limits
-from preprocessing import Row, RowDecoder, schema
-from serving import (
-    CONTENT,
-    Answer,
-    Board,
-    Connection,
-    ConnectionLimits,
-    DrainingServer,
-    HotConnection,
-    HotPath,
-    Inference,
-    Model,
-    ModelHandle,
-    Service,
-    create_app,
-)
-from serving.process import in_daemon_thread, listen, outlives, raise_file_limit
+import workers
 from settings import Settings, SettingsError, start_logging, tame_mlflow, unknown_variables
+from source import OwnSource, Source, SupervisedSource, prepare
 
 logger = logging.getLogger("canopy")
 
 _BACKLOG = 4096
-"""Connections that may wait to be accepted."""
+"""Connections that may wait at a socket to be accepted."""
 
-_LONGEST_INLINE = 0.002
-"""Seconds; an engine's call that takes longer runs in a thread, so that the event loop goes on."""
+_SHARED = 4096
+"""Bytes of shared memory for each worker."""
 
-_GARBAGE = 20_000
-"""New objects that are worth a search for cycles among them. No request leaves a cycle behind, and neither does a
-connection; at the usual 700, thousands of requests in the queue are searched over and over, a fifth of all the work."""
-
-_ENGINE = "inference"
-"""Name of the engine's thread."""
+_LAST_CALL = 9
+"""Seconds that a worker may take to end after its drain's delay and timeout: see ``serving.DrainingServer``."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal ends it; returns the exit status: 0 after a drain, 1 for a fault that the log names."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))  # until there is anything to finish
+    handed = workers.Seat.take(os.environ)
     try:
         settings = Settings.read(sys.argv[1:] if arguments is None else arguments, os.environ)
         uri = registry.ModelURI.parse(settings.model_uri)
@@ -70,18 +45,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except registry.BadModelURI as error:
         sys.stderr.write(f"canopy: --model-uri or CANOPY_MODEL_URI: {error}\n")
         return 2
+    if handed is not None:
+        seat, channel = handed
+        start_logging(settings.log_level, seat.index)
+        return _work(settings, seat, SupervisedSource(workers.Channel(channel)))
     start_logging(settings.log_level)
     for name in unknown_variables(os.environ):
         logger.warning("%s is no setting of Canopy's (see --help)", name)
     tame_mlflow(os.environ)
-    raise_file_limit()
-    listener = _listen(settings)
-    if listener is None:
+    _raise_file_limit()
+    count = workers.usable_cpus() if settings.workers == "auto" else settings.workers
+    listeners = _listen(settings, count)
+    if not listeners:
         return 1
+    memory = workers.share_memory(_SHARED * count)
+    seats = [workers.Seat(index, count, listener.detach(), memory) for index, listener in enumerate(listeners)]
+    if count == 1:
+        return _work(settings, seats[0], OwnSource(settings, uri))
+    try:
+        asyncio.run(_supervise(settings, uri, seats))
+    except (registry.RegistryError, workers.Refused) as error:
+        logger.error(str(error))  # noqa: TRY400 - the message says it all
+        return 1
+    return 0
+
+
+def _work(settings: Settings, seat: workers.Seat, source: Source) -> int:
+    """Be a worker; returns the exit status."""
+    from worker import Worker
+
+    worker = Worker(settings, seat, source)
     # Whatever a library leaves behind when it is stopped half way, a model's files for one, goes with the process.
     with tempfile.TemporaryDirectory(prefix="canopy-", ignore_cleanup_errors=True) as folder:
         tempfile.tempdir = folder
-        status, stuck = _Server(settings, uri, listener).run()
+        status, stuck = worker.run()
     if stuck:
         # The interpreter would wait for the engine's thread for ever.
         logger.warning("the engine does not return: leaving without it")
@@ -90,160 +87,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-class _Server:
-    """One serving process."""
+async def _supervise(settings: Settings, uri: registry.ModelURI, seats: Sequence[workers.Seat]) -> None:
+    """Run a worker for each seat until a signal ends them.
 
-    def __init__(self, settings: Settings, uri: registry.ModelURI, listener: socket.socket) -> None:
-        self._settings = settings
-        self._uri = uri
-        self._listener = listener
-        self._failed = False
-        self._executor = ThreadPoolExecutor(1, _ENGINE)
-        self._service = Service(
-            ModelHandle(),
-            RowDecoder(settings.max_rows_per_request),
-            max_body_bytes=settings.max_body_bytes,
-            board=Board(CONTENT),
-        )
-        app = create_app(self._service, _description(settings), self._lifespan)
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            http=self._connection(settings),  # type: ignore[arg-type]  # uvicorn only ever calls it
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=_BACKLOG,
-        )
-        self._uvicorn = DrainingServer(
-            config, self._service, delay=settings.drain_delay_seconds, timeout=settings.drain_timeout_seconds
+    Raises:
+        RegistryError: the model cannot be had.
+        Refused: a worker cannot serve it.
+    """
+    with tempfile.TemporaryDirectory(prefix="canopy-", ignore_cleanup_errors=True) as folder:
+        tempfile.tempdir = folder
+        supervisor = workers.Supervisor(
+            [sys.executable, *sys.orig_argv[1:]],
+            {**os.environ, "TMPDIR": folder},  # what a worker leaves behind when it is killed goes as well
+            seats,
+            hang_timeout=settings.hang_timeout_seconds,
+            stop_timeout=settings.drain_delay_seconds + settings.drain_timeout_seconds + _LAST_CALL,
         )
 
-    def _connection(self, settings: Settings) -> Callable[..., Connection]:
-        limits = ConnectionLimits(
-            max_head_bytes=settings.max_head_bytes,
-            head_timeout=settings.head_timeout_seconds,
-            body_timeout=settings.body_timeout_seconds,
-            write_timeout=settings.write_timeout_seconds,
-            keep_alive=settings.keep_alive_seconds,
-        )
-        ways: dict[str, Callable[..., Connection]] = {
-            "hot": partial(HotConnection, HotPath(self._service), limits),
-            "asgi": partial(Connection, limits, self._service.metrics),
-        }
-        return ways[settings.http]
+        async def direct() -> None:
+            try:
+                prepared = await prepare(settings, uri)
+            except registry.RegistryError:
+                if supervisor.stopping:  # a signal for all of a service's processes has ended the child as well
+                    return
+                raise
+            logger.info(await supervisor.serve(prepared.encode()))
+            await asyncio.Event().wait()  # until a signal comes
 
-    def run(self) -> tuple[int, bool]:
-        """Serve; returns the exit status, and whether the engine is stuck in a call."""
-        self._uvicorn.run(sockets=[self._listener])
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        stuck = any(outlives(thread, seconds=1) for thread in threading.enumerate() if thread.name.startswith(_ENGINE))
-        return int(self._failed), stuck
-
-    @contextlib.asynccontextmanager
-    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        settings = self._settings
-        limits = Limits(
-            max_batch_rows=settings.max_batch_rows,
-            max_queue_rows=settings.max_queue_rows,
-            max_wait=settings.max_wait_ms / 1000,
-            max_batch_items=math.inf if settings.batching == "on" else 1,
-        )
-        inference = Inference(self._service.handle, settings.max_batch_rows)
-        batcher = self._service.batcher = Batcher(
-            inference,
-            limits,
-            executor=self._executor,
-            inline=self._is_short,
-            timeout=settings.deadline_ms / 1000,
-            observer=self._observe,
-        )
-        loading = asyncio.create_task(self._load_model(inference, batcher))
-        try:
-            yield
-        finally:
-            # uvicorn has answered every connection that it waited for: what is left has nobody to answer to.
-            loading.cancel()
-            batcher.close()
-
-    async def _load_model(self, inference: Inference, batcher: Batcher[list[Row], Answer]) -> None:
-        """Load and warm up the model; without one the server stops."""
-        settings = self._settings
-        try:
-            folder = Path(tempfile.mkdtemp(prefix="canopy-model-"))
-            prepared = await registry.prepare_in_child(self._uri, settings.tracking_uri, settings.engine, folder)
-            engine = await in_daemon_thread(lambda: registry.open_engine(prepared))
-            model = Model(prepared.version.name, prepared.version.number, engine)
-            loop = asyncio.get_running_loop()
-            for rows, seconds in await loop.run_in_executor(self._executor, inference.warm_up, model):
-                batcher.learn(rows, seconds)
-        except registry.RegistryError as error:
-            if not self._service.draining:  # a signal for all of a service's processes has ended the child as well
-                self._fail(str(error))
-        except Exception:
-            logger.exception("traceback")
-            self._fail(f"{self._uri} cannot be served: see the traceback above")
-        else:
-            self._service.handle.model = model
-            # What is here now stays. Left to the collector, MLflow's and scikit-learn's modules would be searched for
-            # garbage over and over: a third of all the work at a thousand clients.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(_GARBAGE)
-            self._announce(model)
-
-    def _observe(self, event: BatchEvent) -> None:
-        """See ``batcher.Observer``."""
-        logger.debug("%s", event)
-        self._service.metrics.batch(event)
-        if event.error is not None and len(event.waits) == 1:
-            logger.error("the model failed on a request", exc_info=event.error)
-
-    def _is_short(self, seconds: float) -> bool:
-        """Whether a call of the engine may hold up the event loop."""
-        model = self._service.handle.model
-        return model is not None and model.engine.bounded and seconds <= _LONGEST_INLINE
-
-    def _fail(self, reason: str) -> None:
-        """Stop the server because it has nothing to serve."""
-        logger.error(reason)
-        self._failed = True
-        self._uvicorn.should_exit = True
-
-    def _announce(self, model: Model) -> None:
-        host, port = self._listener.getsockname()[:2]
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        body = orjson.dumps({"features": schema.EXAMPLE}).decode()
-        logger.info(
-            "serving %s (%s engine, batching %s) at %s; try\n\n"
-            "    curl -s %s/predict -H 'content-type: application/json' -d '%s'\n",
-            model,
-            model.engine.name,
-            self._settings.batching,
-            address,
-            address,
-            body,
-        )
+        await supervisor.run(direct)
 
 
-def _description(settings: Settings) -> dict[str, Any]:
-    """What ``GET /`` tells besides the state."""
-    return {
-        "name": "canopy-serve",
-        "version": version("canopy-serve"),
-        "description": "Forest cover types of rows, by POST /predict",
-        "fields": schema.FIELDS,
-        "max_rows_per_request": settings.max_rows_per_request,
-        "endpoints": ["POST /predict", "GET /health/live", "GET /health/ready", "GET /stats", "GET /metrics"],
-    }
+def _raise_file_limit() -> None:
+    """Allow as many connections as the system lets this process, and those it starts, have without asking."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _listen(settings: Settings) -> socket.socket | None:
-    """Take the address, or log in one line why it cannot be had."""
+def _listen(settings: Settings, count: int) -> list[socket.socket]:
+    """Take the address; none if it cannot be had, for the reason that is logged in one line."""
     try:
-        return listen(settings.host, settings.port, _BACKLOG)
+        return workers.listen(settings.host, settings.port, _BACKLOG, count)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         if getattr(error, "errno", None) == errno.EADDRINUSE:
@@ -251,7 +134,7 @@ def _listen(settings: Settings) -> socket.socket | None:
         else:
             remedy = "choose another address with --host (CANOPY_HOST) or --port (CANOPY_PORT)"
         logger.error("cannot listen on %s port %d: %s; %s", settings.host, settings.port, reason, remedy)  # noqa: TRY400
-        return None
+        return []
 
 
 if __name__ == "__main__":

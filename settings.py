@@ -31,6 +31,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: Annotated[str, Meta(min_length=1, description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one")] = 8000
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=1024)] | Literal["auto"],
+        Meta(description="processes that serve; auto takes as many as the CPU quota and affinity leave CPUs"),
+    ] = 1
     model_uri: Annotated[
         str,
         Meta(
@@ -97,6 +101,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_timeout_seconds: Annotated[
         float, Meta(gt=0, le=3_600, description="on SIGTERM, longest time to answer what was accepted, in s")
     ] = 30.0
+    hang_timeout_seconds: Annotated[
+        float,
+        Meta(ge=2, le=3_600, description="with several workers, one that is silent for so long is replaced, in s"),
+    ] = 30.0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severity to log; debug shows every batch")
     ] = "info"
@@ -161,9 +169,15 @@ def tame_mlflow(environment: MutableMapping[str, str]) -> None:
     environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 
-def start_logging(level: str) -> None:
-    """Log to the standard error: what Canopy has to say from ``level`` on, and the warnings of others."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+def start_logging(level: str, worker: int | None = None) -> None:
+    """Log to the standard error: what Canopy has to say from ``level`` on, and the warnings of others.
+
+    Args:
+        level: a name of ``logging``'s.
+        worker: the index of this worker, which each line tells; None for another process.
+    """
+    who = "" if worker is None else f"worker {worker} "
+    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s %(levelname)s {who}%(name)s: %(message)s")
     logging.captureWarnings(True)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in an error that we report
     logging.getLogger("canopy").setLevel(level.upper())
@@ -202,5 +216,14 @@ def _convert(key: str, text: str, type_: Any) -> Any:  # noqa: ANN401 - the type
         return msgspec.convert(text, type_, strict=False)
     except msgspec.ValidationError as error:
         plain = get_args(type_)[0]
-        reason = f"is none of {', '.join(get_args(plain))}" if get_origin(plain) is Literal else error
+        reason: object = error
+        if get_origin(plain) is Literal:
+            reason = f"is none of {', '.join(get_args(plain))}"
+        elif (words := _words(plain)) and not text.lstrip("-").isdecimal():
+            reason = f"is no number, nor {' or '.join(words)}"
         raise SettingsError(f"{key}: {reason} (got {text!r})") from None
+
+
+def _words(union: Any) -> list[str]:  # noqa: ANN401 - a type
+    """The words among the alternatives of a type."""
+    return [word for part in get_args(union) if get_origin(part) is Literal for word in get_args(part)]

@@ -11,7 +11,8 @@ import msgspec
 
 from registry.child import Done, Failed
 from registry.errors import RegistryError
-from registry.prepare import EngineChoice, prepare
+from registry.prepare import prepare
+from registry.prepared import EngineChoice
 from registry.uri import ModelURI
 from settings import EMBEDDED_STORE, STORE, start_logging, tame_mlflow
 

@@ -22,7 +22,7 @@ from registry.errors import (
     StoreUnavailable,
     UnusableModel,
 )
-from registry.prepare import EngineChoice, Prepared, PreparedEngine
+from registry.prepared import EngineChoice, Prepared, PreparedEngine
 from registry.resolve import ModelVersion
 from registry.uri import ModelURI
 

@@ -1,7 +1,5 @@
 """From prepared files to the engine that serves them."""
 
-import shutil
-import weakref
 from collections.abc import Callable
 from typing import Final
 
@@ -9,33 +7,25 @@ from forest import BadArtifact, CompiledEngine, Engine, SklearnEngine, read_arti
 from preprocessing import schema
 from registry.columns import column_order
 from registry.errors import UnusableModel
-from registry.prepare import Prepared, PreparedEngine
+from registry.prepared import Prepared, PreparedEngine
 from registry.pyfunc import PyfuncEngine
 
 
 def open_engine(prepared: Prepared) -> Engine:
-    """Build the engine for a prepared version. The folder goes as soon as the engine needs it no more.
+    """Build the engine for a prepared version, whose files stay as they are.
 
     A compiled forest is mapped, not loaded: neither MLflow nor scikit-learn is imported for it.
 
     Raises:
         UnusableModel: the version cannot be loaded.
     """
-    name = f"{prepared.version.name}/{prepared.version.number}"
-    built: Engine | None = None
     try:
-        built = _OPEN[prepared.engine](prepared)
+        return _OPEN[prepared.engine](prepared)
     except UnusableModel:
         raise
     except Exception as error:
+        name = f"{prepared.version.name}/{prepared.version.number}"
         raise UnusableModel(f"{name} cannot be loaded: {type(error).__name__}: {error}") from error
-    finally:
-        if isinstance(built, PyfuncEngine):
-            # Such a model may read its files at any time; they go when it does.
-            weakref.finalize(built, shutil.rmtree, prepared.folder, ignore_errors=True)
-        else:
-            shutil.rmtree(prepared.folder, ignore_errors=True)
-    return built
 
 
 def _open_compiled(prepared: Prepared) -> Engine:

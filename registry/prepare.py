@@ -3,17 +3,15 @@
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forest import (
     CompiledEngine,
-    EngineName,
     Origin,
     SklearnEngine,
     UnsupportedModel,
@@ -26,13 +24,11 @@ from forest import (
 from preprocessing import schema
 from registry.columns import column_order
 from registry.errors import RegistryError, UnusableModel
+from registry.prepared import EngineChoice, Prepared, PreparedEngine
 from registry.resolve import ModelVersion, resolve
 from registry.uri import ModelURI
 
 logger = logging.getLogger("canopy.registry")
-
-PreparedEngine = EngineName | Literal["pyfunc"]
-EngineChoice = PreparedEngine | Literal["auto"]
 
 _CANDIDATES: Final[dict[EngineChoice, tuple[PreparedEngine, ...]]] = {
     "auto": ("compiled", "sklearn", "pyfunc"),
@@ -51,31 +47,6 @@ _GREATEST: Final = np.finfo(np.float32).max
 
 _DRAWN_ROWS: Final = 3000
 """Rows that are drawn to hold a compiled forest against scikit-learn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A version whose files are in a folder, ready for an engine.
-
-    Attributes:
-        version: the version.
-        engine: the engine that the files are for.
-        folder: where they are.
-    """
-
-    version: ModelVersion
-    engine: PreparedEngine
-    folder: Path
-
-    @property
-    def model(self) -> Path:
-        """The folder of the downloaded model; gone once the forest in it is compiled."""
-        return self.folder / "model"
-
-    @property
-    def artifact(self) -> Path:
-        """The compiled forest."""
-        return self.folder / "forest.canopy"
 
 
 def prepare(uri: ModelURI, tracking_uri: str, choice: EngineChoice, folder: Path) -> Prepared:

@@ -5,7 +5,6 @@ never go back. Adding to a number costs a tenth of a microsecond; nothing is loc
 """
 
 import mmap
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -67,12 +66,15 @@ class Board:
         content: what the numbers are, the same for all workers.
         workers: how many there are.
         index: which of them this is.
-        memory: a file of memory that all workers have open; None for a worker alone.
+        memory: descriptor of the memory that they share, all zeros at first; None for a worker alone.
 
     Attributes:
         row: this worker's numbers.
         content: see above.
         workers: see above.
+
+    Raises:
+        ValueError: the memory is too small.
     """
 
     def __init__(
@@ -85,11 +87,7 @@ class Board:
         for part in content:
             self._places[part.name] = width
             width += part.slots()
-        size = width * workers * _BYTES
-        if memory is not None:
-            # Each worker does it, and all to the same size.
-            os.ftruncate(memory, size)
-        everything = memoryview(mmap.mmap(-1 if memory is None else memory, size)).cast("d")
+        everything = memoryview(mmap.mmap(-1 if memory is None else memory, width * workers * _BYTES)).cast("d")
         self._rows = [everything[start : start + width] for start in range(0, width * workers, width)]
         self.row = self._rows[index]
 

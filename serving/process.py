@@ -1,50 +1,13 @@
-"""What a serving process asks of its operating system."""
+"""Threads that may be left behind."""
 
 import asyncio
 import contextlib
-import resource
-import socket
 import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
-
-
-def raise_file_limit() -> None:
-    """Allow as many connections as the system lets this process have without asking."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def listen(host: str, port: int, backlog: int) -> socket.socket:
-    """Listen before anything slow happens, so that a port in use is reported at once.
-
-    Clients may connect from now on; they are served when the event loop takes the socket over.
-
-    Args:
-        host: an address or a name; a name stands for its first address.
-        port: 0 takes a free one.
-        backlog: most connections that wait to be accepted.
-
-    Raises:
-        OSError: the address cannot be had.
-        UnicodeError: the host cannot be a name.
-    """
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        # Only listening makes the port ours: with SO_REUSEADDR two sockets may be bound to it until one listens.
-        listener.listen(backlog)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 async def in_daemon_thread(call: Callable[[], T]) -> T:

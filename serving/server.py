@@ -1,16 +1,17 @@
 """uvicorn's server, with a drain that loses no accepted request."""
 
 import asyncio
-import contextlib
 import logging
 import math
 import signal
 import time
+from collections.abc import Callable
 from socket import socket
 from types import FrameType
 from typing import cast
 
 import uvicorn
+from uvicorn.server import HANDLED_SIGNALS
 
 from serving.acceptor import Acceptor
 from serving.protocol import Connection
@@ -40,15 +41,19 @@ class DrainingServer(uvicorn.Server):
         service: what is drained.
         delay: seconds of step 2.
         timeout: seconds of step 4.
+        beat: called once a second, for as long as the service is well.
     """
 
-    def __init__(self, config: uvicorn.Config, service: Service, *, delay: float, timeout: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, service: Service, *, delay: float, timeout: float, beat: Callable[[], None]
+    ) -> None:
         config.timeout_graceful_shutdown = math.ceil(timeout) + _LAST_CALL + 1
         super().__init__(config)
         self._service = service
         service.connections = self.server_state.connections
         self._delay = delay
         self._timeout = timeout
+        self._beat = beat
         self._exit_at: float | None = None
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -66,16 +71,19 @@ class DrainingServer(uvicorn.Server):
     def run(self, sockets: list[socket] | None = None) -> None:
         """Serve until a signal ends it, and return, so that the process can exit with status 0.
 
-        When all is done uvicorn raises the signal that stopped it again, for whoever handled it before; by default
-        that would kill the process.
-
-        Raises:
-            SystemExit: with status 0, on SIGTERM before the server has started.
+        Signals count from now on, not only once the event loop runs; and when all is done uvicorn raises those that
+        stopped it again, for whoever handled them before, which by default would kill the process.
         """
-        signal.signal(signal.SIGTERM, self._leave)
-        with contextlib.suppress(KeyboardInterrupt):
-            super().run(sockets)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left to do takes a second at most
+        for number in HANDLED_SIGNALS:
+            signal.signal(number, self.handle_exit)
+        super().run(sockets)
+        for number in HANDLED_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # what is left to do takes a second at most
+
+    def drain(self) -> None:
+        """Stop as SIGTERM does, unless the server stops already."""
+        if not self._service.draining:
+            self.handle_exit(signal.SIGTERM, None)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """See ``uvicorn.Server.handle_exit``."""
@@ -93,7 +101,7 @@ class DrainingServer(uvicorn.Server):
             self.should_exit = True
         self._service.publish()
         if counter % _TICKS_A_SECOND == 0:
-            self._expire()
+            self._every_second()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
@@ -114,8 +122,10 @@ class DrainingServer(uvicorn.Server):
     def _connections(self) -> list[Connection]:
         return cast(list[Connection], list(self.server_state.connections))
 
-    def _expire(self) -> None:
-        """Part with clients that take too long."""
+    def _every_second(self) -> None:
+        """Show that all is well, and part with clients that take too long."""
+        if not self._service.stuck:
+            self._beat()
         now = asyncio.get_running_loop().time()
         for connection in self._connections():
             connection.expire(now)
@@ -124,12 +134,8 @@ class DrainingServer(uvicorn.Server):
         """Do while the server drains what ``on_tick`` does before."""
         while True:
             await asyncio.sleep(1)
-            self._expire()
+            self._every_second()
 
     def _abandon(self) -> None:
         for connection in self._connections():
             connection.abandon()
-
-    def _leave(self, _signal: int, _frame: FrameType | None) -> None:
-        if not self.started:
-            raise SystemExit(0)

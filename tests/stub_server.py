@@ -7,7 +7,8 @@ Started as a program by the tests; the environment variable STUB holds a JSON ob
 - ``bounded``: true if a short call may run on the event loop;
 - ``threads``: a path; the name of the thread of each call is appended to that file, a line each;
 - ``load_after``: a path; the model is loaded once a file is there;
-- ``no_model``: true if the registry has none.
+- ``no_model``: true if the registry has none;
+- ``unusable``: true if the model cannot be opened.
 
 The label of a row tells its elevation: 1 + elevation modulo 7. Elevations below zero are faults that the engine shows
 only when it computes.
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import registry
+import registry.engines
 import server
 from forest import Engine, Prediction
 
@@ -92,7 +94,9 @@ async def prepare_in_child(
 
 
 def open_engine(prepared: registry.Prepared) -> Engine:  # noqa: ARG001 - nothing is prepared
-    """Stands in for ``registry.open_engine``."""
+    """Stands in for ``registry.engines.open_engine``."""
+    if TOLD.get("unusable"):
+        raise registry.UnusableModel("the model is spoilt")
     gate = TOLD.get("load_after")
     while gate and not Path(gate).exists():
         time.sleep(0.01)
@@ -101,5 +105,5 @@ def open_engine(prepared: registry.Prepared) -> Engine:  # noqa: ARG001 - nothin
 
 if __name__ == "__main__":
     registry.prepare_in_child = prepare_in_child
-    registry.open_engine = open_engine
+    registry.engines.open_engine = open_engine
     sys.exit(server.main())

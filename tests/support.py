@@ -1,5 +1,6 @@
 """Clients that see what the server answers, what the stand-in engine should answer, and processes looked at."""
 
+import contextlib
 import http.client
 import json
 import re
@@ -282,3 +283,19 @@ def lives(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
+
+
+def worker_of(server: ServerProcess, client: Client) -> int:
+    """Which of a server's child processes has accepted a connection that was answered."""
+    ours = client.connection.sock.getsockname()[1]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        local, remote = (int(address.partition(":")[2], 16) for address in fields[1:3])
+        if (local, remote) == (server.port, ours):
+            inode = fields[9]
+    for pid in children(server.process.pid):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if str(descriptor.readlink()) == f"socket:[{inode}]":
+                    return pid
+    raise AssertionError("nobody has accepted it")

@@ -12,7 +12,9 @@ import pytest
 
 from loadtest.process import serving
 from preprocessing import schema
-from registry import ModelURI, ModelVersion, open_engine, prepare
+from registry import ModelURI, ModelVersion
+from registry.engines import open_engine
+from registry.prepare import prepare
 from tests.isolation import MLFLOW_WARNS, isolated_mlflow
 from tests.support import Client
 

@@ -125,16 +125,16 @@ def test_a_serving_process_has_mapped_no_library_of_training(server: ServerProce
 
 
 def test_serving_a_compiled_forest_imports_no_library_of_training(prepared: Prepared) -> None:
-    """From the import of the server to a prediction, neither MLflow nor scikit-learn nor what they need is imported."""
+    """From the import of the worker to a prediction, neither MLflow nor scikit-learn nor what they need is imported."""
     script = f"""
 from pathlib import Path
-import numpy, server, registry
+import numpy, worker, registry.engines
 made = registry.Prepared(registry.ModelVersion("Small", "3"), "compiled", Path(sys.argv[1]))
-prediction = registry.open_engine(made).predict(numpy.zeros((3, {len(schema.COLUMNS)}), dtype=numpy.float32))
+prediction = registry.engines.open_engine(made).predict(numpy.zeros((3, {len(schema.COLUMNS)}), dtype=numpy.float32))
 assert prediction.labels.shape == (3,)
 """
     found = modules_after(script, [str(prepared.folder)])
-    assert {"server", "registry", "forest"} <= found
+    assert {"worker", "registry", "forest"} <= found
     assert found.isdisjoint(LIBRARIES)
 
 

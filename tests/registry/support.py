@@ -1,13 +1,16 @@
 """Loading a model as a server does at its start, but in one process."""
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 import pytest
 
 from forest import Engine
-from registry import ModelURI, ModelVersion, open_engine, prepare
-from registry.prepare import EngineChoice
+from registry import EngineChoice, ModelURI, ModelVersion
+from registry.engines import open_engine
+from registry.prepare import prepare
 from tests.registry.conftest import Place
 
 FORESTS = [
@@ -29,7 +32,9 @@ def loaded(place: Place, name: str, choice: EngineChoice = "auto") -> Engine:
 
 
 def load(uri: str, tracking_uri: str, choice: EngineChoice = "auto") -> tuple[ModelVersion, Engine]:
-    """The version that a URI means, and its engine."""
+    """The version that a URI means, and its engine. The files go with the engine."""
     folder = Path(tempfile.mkdtemp(prefix="canopy-model-"))
     prepared = prepare(ModelURI.parse(uri), tracking_uri, choice, folder)
-    return prepared.version, open_engine(prepared)
+    engine = open_engine(prepared)
+    weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
+    return prepared.version, engine

@@ -17,6 +17,7 @@ import pytest
 
 from registry import (
     BadModelURI,
+    EngineChoice,
     ModelNotFound,
     ModelURI,
     ModelVersion,
@@ -25,11 +26,10 @@ from registry import (
     SchemaMismatch,
     StoreUnavailable,
     UnusableModel,
-    prepare,
     prepare_in_child,
 )
 from registry import __main__ as module
-from registry.prepare import EngineChoice
+from registry.prepare import prepare
 from settings import Settings
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import NAME, Place

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 import forest
 from forest import Origin, Parity, read_artifact
-from registry import ModelURI, ModelVersion, Prepared, UnusableModel, open_engine, prepare
-from registry.prepare import EngineChoice
+from registry import EngineChoice, ModelURI, ModelVersion, Prepared, UnusableModel
+from registry.engines import open_engine
+from registry.prepare import prepare
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import NAME, Place
 from tests.registry.specimens import EXAMPLES, OWN, Specimen

@@ -1,7 +1,9 @@
 """Opening what was prepared."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,18 +11,20 @@ import pytest
 from numpy.typing import NDArray
 
 from forest import Origin, Parity, read_artifact, write_artifact
-from registry import Prepared, UnusableModel, open_engine
+from registry import ModelVersion, Prepared, UnusableModel
+from registry.engines import open_engine
 from tests.registry.specimens import OWN
 
 
-def test_a_compiled_forest_is_served_without_its_files(
+def test_a_compiled_forest_needs_its_file_only_to_be_opened(
     prepared: Prepared,
     forest: Any,  # noqa: ANN401 - sklearn is untyped
     rows: NDArray[np.float32],
 ) -> None:
-    """The folder is gone once the engine is there, which predicts with all bits of the forest that was compiled."""
+    """Opened by many, and its file then removed, it predicts with all bits of the forest that was compiled."""
+    open_engine(prepared)
     engine = open_engine(prepared)
-    assert not prepared.folder.exists()
+    shutil.rmtree(prepared.folder)
     assert engine.name == "compiled"
     assert engine.classes is not None
     assert engine.classes.tolist() == forest.classes_.tolist()
@@ -28,6 +32,12 @@ def test_a_compiled_forest_is_served_without_its_files(
     assert prediction.probabilities is not None
     assert prediction.probabilities.tobytes() == forest.predict_proba(rows).tobytes()
     assert prediction.labels.tolist() == forest.predict(rows).tolist()
+
+
+def test_what_is_prepared_crosses_over_to_another_process() -> None:
+    """Written as JSON and read again, it is the same, whatever its folder is called."""
+    made = Prepared(ModelVersion("Förest/x", "12"), "pyfunc", Path("/tmp/a folder"))  # noqa: S108 - only a name
+    assert Prepared.decode(made.encode()) == made
 
 
 def rewritten(prepared: Prepared, parity: Parity | None = None, **changes: Any) -> None:  # noqa: ANN401
@@ -73,7 +83,7 @@ def damaged(prepared: Prepared) -> None:
 def test_an_artifact_that_cannot_be_trusted_is_refused(
     prepared: Prepared, spoil: Callable[[Prepared], object], reason: str
 ) -> None:
-    """Such a file raises UnusableModel, in one line that names the version and says why, and is removed."""
+    """Such a file raises UnusableModel, in one line that names the version and says why."""
     spoil(prepared)
     with pytest.raises(UnusableModel) as raised:
         open_engine(prepared)
@@ -81,4 +91,3 @@ def test_an_artifact_that_cannot_be_trusted_is_refused(
     assert message.startswith("Small/3 cannot be loaded: ")
     assert reason in message
     assert "\n" not in message
-    assert not prepared.folder.exists()

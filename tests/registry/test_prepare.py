@@ -1,15 +1,22 @@
 import gc
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from registry import ModelNotFound, ModelVersion, SchemaMismatch, StoreUnavailable, UnusableModel
-from registry.prepare import EngineChoice
+from registry import (
+    EngineChoice,
+    ModelNotFound,
+    ModelURI,
+    ModelVersion,
+    SchemaMismatch,
+    StoreUnavailable,
+    UnusableModel,
+)
+from registry.engines import open_engine
+from registry.prepare import prepare
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import NAME, Place
 from tests.registry.specimens import Specimen
@@ -192,30 +199,21 @@ def test_errors_of_the_registry_pass_unchanged(sqlite_place: Place, tmp_path: Pa
         load(f"models:/{NAME}/1", "http://127.0.0.1:1")
 
 
-@pytest.fixture
-def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder in which temporary folders are made."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    return folder
-
-
-@pytest.mark.parametrize("choice", [pytest.param("compiled", id="compiled"), pytest.param("sklearn", id="sklearn")])
-def test_a_forests_files_are_removed_once_it_is_loaded(
-    sqlite_place: Place, downloads: Path, choice: EngineChoice
+@pytest.mark.parametrize(
+    ("name", "choice"),
+    [
+        pytest.param("Permuted", "compiled", id="compiled"),
+        pytest.param("Permuted", "sklearn", id="sklearn"),
+        pytest.param("Plain", "pyfunc", id="pyfunc"),
+    ],
+)
+def test_what_is_prepared_once_can_be_opened_many_times(
+    sqlite_place: Place, rows: NDArray[np.float32], tmp_path: Path, name: str, choice: EngineChoice
 ) -> None:
-    """A forest is in memory when it is loaded: nothing of its download is left."""
-    engine: Any = loaded(sqlite_place, "Permuted", choice)
-    assert engine.name == choice
-    assert list(downloads.glob("canopy-*")) == []
-
-
-def test_a_pyfunc_models_files_last_as_long_as_its_engine(sqlite_place: Place, downloads: Path) -> None:
-    """A pyfunc model may read its files at any time: they are there while its engine is, and gone with it."""
-    engine: Any = loaded(sqlite_place, "Plain")
-    (folder,) = downloads.glob("canopy-*")
-    assert any(folder.rglob("MLmodel"))
-    del engine
-    gc.collect()
-    assert not folder.exists()
+    """Opening leaves the files as they are, for the other processes that serve the model."""
+    made = prepare(ModelURI.parse(f"models:/{name}/1"), sqlite_place.tracking_uri, choice, tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    first, second = open_engine(made), open_engine(made)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert first.name == second.name == choice
+    assert first.predict(rows).labels.tolist() == second.predict(rows).labels.tolist()

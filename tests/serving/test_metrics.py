@@ -21,6 +21,7 @@ from tests.conftest import Start
 from tests.serving.conftest import Hold
 from tests.stub_server import RAISES
 from tests.support import Wire, chunked, request, rows, until
+from workers import share_memory
 
 SMALL = (
     Family("one", "One"),
@@ -54,7 +55,7 @@ def samples(content: bytes) -> dict[str, float]:
 
 def test_whoever_asks_is_told_of_all_workers() -> None:
     """Each adds to a row of its own in memory that they share."""
-    memory = os.memfd_create("board")
+    memory = share_memory(1 << 14)
     boards = [Board(SMALL, 3, index, memory) for index in range(3)]
     os.close(memory)
     for amount, board in enumerate(boards, 1):
@@ -70,7 +71,7 @@ def test_whoever_asks_is_told_of_all_workers() -> None:
 
 def test_a_worker_goes_on_with_the_counts_of_the_one_before_it() -> None:
     """A counter never goes back; what was there at one moment only is forgotten."""
-    memory = os.memfd_create("board")
+    memory = share_memory(1 << 14)
     nothing = Statistics(**{field.name: 0 for field in fields(Statistics)})  # type: ignore[arg-type]
     for _ in range(3):
         metrics = Metrics(Board(CONTENT, 2, 1, memory))

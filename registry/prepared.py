@@ -1,0 +1,58 @@
+"""A version whose files are ready for an engine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from registry.resolve import ModelVersion
+
+PreparedEngine = Literal["compiled", "sklearn", "pyfunc"]
+EngineChoice = PreparedEngine | Literal["auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A version whose files are in a folder, ready for an engine.
+
+    The folder belongs to whoever had it prepared, who keeps it for as long as an engine is opened from it or serves: a
+    pyfunc model may read its files at any time.
+
+    Attributes:
+        version: the version.
+        engine: the engine that the files are for.
+        folder: where they are.
+    """
+
+    version: ModelVersion
+    engine: PreparedEngine
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """The folder of the downloaded model; gone once the forest in it is compiled."""
+        return self.folder / "model"
+
+    @property
+    def artifact(self) -> Path:
+        """The compiled forest."""
+        return self.folder / "forest.canopy"
+
+    def encode(self) -> bytes:
+        """This as JSON, for another process of this machine."""
+        return msgspec.json.encode(self, enc_hook=str)
+
+    @classmethod
+    def decode(cls, text: bytes) -> "Prepared":
+        """Read what ``encode`` has written.
+
+        Raises:
+            msgspec.DecodeError: it is something else.
+        """
+        return msgspec.json.decode(text, type=cls, dec_hook=_convert)
+
+
+def _convert(type_: type, value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Only the path is of a type that JSON has not."""
+    return type_(value)

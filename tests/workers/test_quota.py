@@ -1,0 +1,147 @@
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from workers.quota import cgroup_quota
+
+MOUNTS = {
+    "v2": "30 23 0:26 / {} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate",
+    "v1": "32 31 0:29 / {} rw,relatime shared:9 master:1 - cgroup cgroup rw,cpu,cpuacct",
+    "other": "33 31 0:30 / {} rw,relatime - cgroup cgroup rw,cpuset",
+}
+
+
+@pytest.fixture
+def hierarchy(tmp_path: Path) -> Path:
+    """Where a hierarchy is mounted, with a blank in its path."""
+    return tmp_path / "sys fs" / "cgroup"
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Path:
+    """A process's folder in /proc."""
+    folder = tmp_path / "proc"
+    folder.mkdir()
+    return folder
+
+
+def mounted(process: Path, hierarchy: Path, kind: str, membership: str, root: str = "/") -> None:
+    """Write what /proc says of a process in a cgroup."""
+    where = str(hierarchy).replace(" ", "\\040")
+    line = MOUNTS[kind].format(where).replace(" / ", f" {root} ", 1)
+    (process / "mountinfo").write_text(f"22 1 254:0 / / rw,noatime - ext4 /dev/vda rw\n{line}\n")
+    (process / "cgroup").write_text(f"9:name=systemd:/elsewhere\n{membership}\n")
+
+
+def limited(hierarchy: Path, group: str, *quota: str) -> None:
+    """Write a cgroup's quota: one word for version 2, quota and period for version 1."""
+    folder = hierarchy / group
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ["cpu.max"] if len(quota) == 1 else ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+    for name, text in zip(names, quota, strict=True):
+        (folder / name).write_text(f"{text}\n")
+
+
+def test_the_lowest_quota_of_version_2_counts(process: Path, hierarchy: Path) -> None:
+    """Of the process's own cgroup and all above."""
+    mounted(process, hierarchy, "v2", "0::/kubepods/pod/box")
+    limited(hierarchy, "kubepods", "800000 100000")
+    limited(hierarchy, "kubepods/pod", "75000 50000")
+    limited(hierarchy, "kubepods/pod/box", "max 100000")
+    limited(hierarchy, "kubepods/other", "1000 100000")
+    assert cgroup_quota(process) == 1.5
+
+
+def test_the_lowest_quota_of_version_1_counts(process: Path, hierarchy: Path) -> None:
+    """The hierarchy is the one with the cpu controller, whatever shares it."""
+    mounted(process, hierarchy, "v1", "4:cpuacct,cpu:/docker/box")
+    limited(hierarchy, "docker", "50000", "100000")
+    limited(hierarchy, "docker/box", "-1", "100000")
+    assert cgroup_quota(process) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("root", "path"),
+    [
+        pytest.param("/", "/", id="own-namespace"),
+        pytest.param("/docker/box", "/docker/box", id="hosts-namespace"),
+        pytest.param("/", "/../box", id="moved-out-of-the-namespace"),
+        pytest.param("/docker/box", "/docker/other", id="out-of-sight"),
+    ],
+)
+def test_in_a_container_the_mounted_cgroup_is_its_own(process: Path, hierarchy: Path, root: str, path: str) -> None:
+    """Whether it sees the host's paths or not, the quota at the mount's root is found."""
+    mounted(process, hierarchy, "v2", f"0::{path}", root)
+    limited(hierarchy, "", "200000 100000")
+    assert cgroup_quota(process) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "membership"),
+    [
+        pytest.param("v2", "0::/", id="no-file"),
+        pytest.param("other", "5:cpuset:/", id="another-controller"),
+        pytest.param("v2", "4:cpu:/", id="another-version"),
+    ],
+)
+def test_without_a_quota_there_is_no_limit(process: Path, hierarchy: Path, kind: str, membership: str) -> None:
+    """The root of a hierarchy has no file, and controllers that are not there limit nothing."""
+    mounted(process, hierarchy, kind, membership)
+    assert cgroup_quota(process) == math.inf
+
+
+def test_without_proc_there_is_no_limit(tmp_path: Path) -> None:
+    """Nothing is known then."""
+    assert cgroup_quota(tmp_path / "none") == math.inf
+
+
+REAL = Path("/sys/fs/cgroup/cpu")
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A real cgroup of version 1 with a quota of 30 ms in each 100 ms, and one in it that has none."""
+    folder = REAL / f"canopy-test-{os.getpid()}"
+    inner = folder / "inner"
+    try:
+        inner.mkdir(parents=True)
+    except OSError as error:
+        pytest.skip(f"no cgroup can be made here: {error}")
+    try:
+        (folder / "cpu.cfs_quota_us").write_text("30000")
+        yield inner
+    finally:
+        inner.rmdir()
+        folder.rmdir()
+
+
+def test_a_real_quota_is_found_by_the_process_in_it(group: Path) -> None:
+    """A process in a cgroup sees the quota of the one above and may use one CPU, at whichever it may run."""
+    script = f"""
+import os, pathlib, sys
+sys.path.insert(0, {str(ROOT)!r})
+from workers.quota import cgroup_quota, usable_cpus
+pathlib.Path({str(group / "cgroup.procs")!r}).write_text(str(os.getpid()))
+print(cgroup_quota(), usable_cpus())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["0.3", "1"]
+
+
+def test_affinity_limits_too() -> None:
+    """A process that is bound to one CPU may use one."""
+    script = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+from workers import usable_cpus
+print(usable_cpus())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["1"]

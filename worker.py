@@ -1,0 +1,218 @@
+"""One serving process: model → batcher → application → uvicorn."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import math
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+import uvicorn
+from starlette.applications import Starlette
+
+import registry
+import registry.engines
+from batcher import Batcher, BatchEvent, Limits
+from preprocessing import Row, RowDecoder, schema
+from serving import (
+    CONTENT,
+    Answer,
+    Board,
+    Connection,
+    ConnectionLimits,
+    DrainingServer,
+    HotConnection,
+    HotPath,
+    Inference,
+    Model,
+    ModelHandle,
+    Service,
+    create_app,
+)
+from serving.process import in_daemon_thread, outlives
+from settings import Settings
+from source import Source
+from workers import Seat
+
+logger = logging.getLogger("canopy")
+
+_LONGEST_INLINE = 0.002
+"""Seconds; an engine's call that takes longer runs in a thread, so that the event loop goes on."""
+
+_GARBAGE = 20_000
+"""New objects that are worth a search for cycles among them. No request leaves a cycle behind, and neither does a
+connection; at the usual 700, thousands of requests in the queue are searched over and over, a fifth of all the work."""
+
+_LOOK = 0.2
+"""Seconds between looks at whether a late worker is to stop before it has begun."""
+
+_ENGINE = "inference"
+"""Name of the engine's thread."""
+
+
+class Worker:
+    """A serving process.
+
+    Args:
+        settings: all of them.
+        seat: which of the workers this is, and what it was handed.
+        source: where its model comes from.
+    """
+
+    def __init__(self, settings: Settings, seat: Seat, source: Source) -> None:
+        self._settings = settings
+        self._seat = seat
+        self._source = source
+        self._listener = socket.socket(fileno=seat.listener)
+        self._failed = False
+        self._executor = ThreadPoolExecutor(1, _ENGINE)
+        self._service = Service(
+            ModelHandle(),
+            RowDecoder(settings.max_rows_per_request),
+            max_body_bytes=settings.max_body_bytes,
+            board=Board(CONTENT, seat.count, seat.index, seat.memory),
+        )
+        app = create_app(self._service, _index(settings), self._lifespan)
+        config = uvicorn.Config(
+            app,
+            loop="uvloop",
+            http=self._connection(settings),  # type: ignore[arg-type]  # uvicorn only ever calls it
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+        )
+        self._uvicorn = DrainingServer(
+            config,
+            self._service,
+            delay=settings.drain_delay_seconds,
+            timeout=settings.drain_timeout_seconds,
+            beat=source.beat,
+        )
+
+    def _connection(self, settings: Settings) -> Callable[..., Connection]:
+        limits = ConnectionLimits(
+            max_head_bytes=settings.max_head_bytes,
+            head_timeout=settings.head_timeout_seconds,
+            body_timeout=settings.body_timeout_seconds,
+            write_timeout=settings.write_timeout_seconds,
+            keep_alive=settings.keep_alive_seconds,
+        )
+        ways: dict[str, Callable[..., Connection]] = {
+            "hot": partial(HotConnection, HotPath(self._service), limits),
+            "asgi": partial(Connection, limits, self._service.metrics),
+        }
+        return ways[settings.http]
+
+    def run(self) -> tuple[int, bool]:
+        """Serve; returns the exit status, and whether the engine is stuck in a call."""
+        self._uvicorn.run(sockets=[self._listener])
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        stuck = any(outlives(thread, seconds=1) for thread in threading.enumerate() if thread.name.startswith(_ENGINE))
+        return int(self._failed), stuck
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        settings = self._settings
+        limits = Limits(
+            max_batch_rows=settings.max_batch_rows,
+            max_queue_rows=settings.max_queue_rows,
+            max_wait=settings.max_wait_ms / 1000,
+            max_batch_items=math.inf if settings.batching == "on" else 1,
+        )
+        inference = Inference(self._service.handle, settings.max_batch_rows)
+        batcher = self._service.batcher = Batcher(
+            inference,
+            limits,
+            executor=self._executor,
+            inline=self._is_short,
+            timeout=settings.deadline_ms / 1000,
+            patience=settings.hang_timeout_seconds,
+            observer=self._observe,
+        )
+        attending = asyncio.create_task(self._source.attend(self._uvicorn.drain))
+        loading = asyncio.create_task(self._load_model(inference, batcher))
+        # uvicorn takes connections from the yield on.
+        while self._seat.late and not (loading.done() or self._service.draining):
+            self._source.beat()
+            await asyncio.wait([loading], timeout=_LOOK)
+        try:
+            yield
+        finally:
+            # uvicorn has answered every connection that it waited for: what is left has nobody to answer to.
+            loading.cancel()
+            attending.cancel()
+            batcher.close()
+
+    async def _load_model(self, inference: Inference, batcher: Batcher[list[Row], Answer]) -> None:
+        """Load and warm up the model; without one the worker stops."""
+        try:
+            prepared = await self._source.model()
+            engine = await in_daemon_thread(lambda: registry.engines.open_engine(prepared))
+            model = Model(prepared.version.name, prepared.version.number, engine)
+            loop = asyncio.get_running_loop()
+            for rows, seconds in await loop.run_in_executor(self._executor, inference.warm_up, model):
+                batcher.learn(rows, seconds)
+        except registry.RegistryError as error:
+            if not self._service.draining:  # a signal for all of a service's processes has ended the child as well
+                await self._fail(str(error))
+        except Exception:
+            logger.exception("traceback")
+            await self._fail(f"{self._settings.model_uri} cannot be served: see the traceback above")
+        else:
+            self._service.handle.model = model
+            # What is here now stays. Left to the collector, MLflow's and scikit-learn's modules would be searched for
+            # garbage over and over: a third of all the work at a thousand clients.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(_GARBAGE)
+            await self._source.serving(self._description(model))
+
+    def _observe(self, event: BatchEvent) -> None:
+        """See ``batcher.Observer``."""
+        logger.debug("%s", event)
+        self._service.metrics.batch(event)
+        if event.error is not None and len(event.waits) == 1:
+            logger.error("the model failed on a request", exc_info=event.error)
+
+    def _is_short(self, seconds: float) -> bool:
+        """Whether a call of the engine may hold up the event loop."""
+        model = self._service.handle.model
+        return model is not None and model.engine.bounded and seconds <= _LONGEST_INLINE
+
+    async def _fail(self, reason: str) -> None:
+        """Stop the worker because it has nothing to serve."""
+        await self._source.failed(reason)
+        self._failed = True
+        self._uvicorn.should_exit = True
+
+    def _description(self, model: Model) -> str:
+        """What is served, and a request to paste."""
+        host, port = self._listener.getsockname()[:2]
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        body = orjson.dumps({"features": schema.EXAMPLE}).decode()
+        workers = f", {self._seat.count} workers" if self._seat.count > 1 else ""
+        return (
+            f"serving {model} ({model.engine.name} engine, batching {self._settings.batching}{workers}) at {address}; "
+            f"try\n\n    curl -s {address}/predict -H 'content-type: application/json' -d '{body}'\n"
+        )
+
+
+def _index(settings: Settings) -> dict[str, Any]:
+    """What ``GET /`` tells besides the state."""
+    return {
+        "name": "canopy-serve",
+        "version": version("canopy-serve"),
+        "description": "Forest cover types of rows, by POST /predict",
+        "fields": schema.FIELDS,
+        "max_rows_per_request": settings.max_rows_per_request,
+        "endpoints": ["POST /predict", "GET /health/live", "GET /health/ready", "GET /stats", "GET /metrics"],
+    }

@@ -1,0 +1,22 @@
+"""Several worker processes as one: they are kept running, told what to serve, and stopped together.
+
+It knows nothing of what the workers do, and imports little, so that the process that supervises them stays small.
+"""
+
+from workers.channel import Channel
+from workers.listening import listen
+from workers.quota import usable_cpus
+from workers.seat import Seat, share_memory
+from workers.superior import Superior
+from workers.supervisor import Refused, Supervisor
+
+__all__ = [
+    "Channel",
+    "Refused",
+    "Seat",
+    "Superior",
+    "Supervisor",
+    "listen",
+    "share_memory",
+    "usable_cpus",
+]

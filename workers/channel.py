@@ -1,0 +1,88 @@
+"""Messages between the supervisor and a worker."""
+
+import asyncio
+import socket
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+_LONGEST: Final = 1 << 16
+
+
+class Serve(msgspec.Struct, frozen=True, tag="serve"):
+    """To the worker: serve this, whatever it means to the program. ``number`` counts up."""
+
+    number: int
+    task: msgspec.Raw
+
+
+class Serving(msgspec.Struct, frozen=True, tag="serving"):
+    """From the worker: it does; ``description`` is for the log."""
+
+    number: int
+    description: str
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """From the worker: it cannot, and why."""
+
+    number: int
+    reason: str
+
+
+class Alive(msgspec.Struct, frozen=True, tag="alive"):
+    """From the worker, once a second."""
+
+
+Message = Serve | Serving | Failed | Alive
+
+_DECODER: Final = msgspec.json.Decoder(Message)
+
+
+class Channel:
+    """One end of a pair of connected sockets that keep messages apart.
+
+    Args:
+        end: descriptor of the socket, of type SOCK_SEQPACKET; the channel owns it.
+    """
+
+    def __init__(self, end: int) -> None:
+        self._socket = socket.socket(fileno=end)
+        self._socket.setblocking(False)
+
+    @staticmethod
+    def pair() -> tuple[socket.socket, socket.socket]:
+        """Sockets for the two ends."""
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    async def receive(self) -> Message | None:
+        """Await a message; None when the other end says no more, or is gone.
+
+        Raises:
+            msgspec.DecodeError: something else came.
+        """
+        try:
+            data = await asyncio.get_running_loop().sock_recv(self._socket, _LONGEST)
+        except ConnectionError:
+            return None
+        return _DECODER.decode(data) if data else None
+
+    async def send(self, message: Message) -> None:
+        """Send a message. If the other end is gone, ``receive`` tells."""
+        with suppress(ConnectionError):
+            await asyncio.get_running_loop().sock_sendall(self._socket, msgspec.json.encode(message))
+
+    def offer(self, message: Message) -> None:
+        """Send a message unless the other end is behind with reading."""
+        with suppress(ConnectionError, BlockingIOError):
+            self._socket.send(msgspec.json.encode(message))
+
+    def finish(self) -> None:
+        """Say no more; messages are still received."""
+        with suppress(OSError):  # the other end is gone
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Close this end."""
+        self._socket.close()

@@ -1,0 +1,116 @@
+"""One worker process, as its supervisor sees it."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from workers.channel import Channel, Message
+from workers.seat import Seat
+
+_START: Final = 60.0
+"""Seconds that a worker may take to its first message, if it may not be silent for longer anyway: it imports first."""
+
+_LOOKS: Final = 10
+"""How often a silence is looked at. Each look counts its own time only, so that a silence in which this process was
+stopped as well, with its container for one, is not held against the worker."""
+
+_LAST_WORDS: Final = 3.0
+"""Seconds from SIGTERM to SIGKILL for a worker that is silent."""
+
+
+class Silent(Exception):
+    """The worker has sent nothing for too long; the message says how long."""
+
+
+class WorkerProcess:
+    """A worker that was started. Use ``start``."""
+
+    def __init__(self, process: asyncio.subprocess.Process, channel: Channel) -> None:
+        self.channel = channel
+        self._process = process
+        self._ended = asyncio.create_task(process.wait())
+        self._heard = False
+
+    @classmethod
+    async def start(cls, command: Sequence[str], environment: Mapping[str, str], seat: Seat) -> "WorkerProcess":
+        """Start a worker.
+
+        Args:
+            command: the program and its arguments.
+            environment: its variables.
+            seat: its seat; the channel is made here.
+
+        Raises:
+            OSError: the system does not start it.
+        """
+        ours, theirs = Channel.pair()
+        channel = Channel(ours.detach())
+        try:
+            with theirs:
+                variables, descriptors = seat.hand_over(theirs.fileno())
+                # In a session of its own, Ctrl-C is for the supervisor to hear, which drains the workers.
+                process = await asyncio.create_subprocess_exec(
+                    *command, env={**environment, **variables}, pass_fds=descriptors, start_new_session=True
+                )
+        except BaseException:
+            channel.close()
+            raise
+        return cls(process, channel)
+
+    async def messages(self, patience: float) -> AsyncIterator[Message]:
+        """What it sends, until it ends.
+
+        Args:
+            patience: seconds that it may be silent.
+
+        Raises:
+            Silent: it was for longer.
+        """
+        while (message := await self._receive(patience if self._heard else max(patience, _START))) is not None:
+            self._heard = True
+            yield message
+
+    async def _receive(self, patience: float) -> Message | None:
+        receiving = asyncio.create_task(self.channel.receive())
+        try:
+            for _ in range(_LOOKS):
+                done, _pending = await asyncio.wait(
+                    [receiving, self._ended], timeout=patience / _LOOKS, return_when=asyncio.FIRST_COMPLETED
+                )
+                if receiving in done:
+                    return receiving.result()
+                if done:
+                    return None
+        finally:
+            receiving.cancel()
+        raise Silent(f"nothing was heard of it for {patience:g} s")
+
+    async def ended(self) -> str:
+        """Await its end; returns how it ended, in words."""
+        status = await asyncio.shield(self._ended)
+        self.channel.close()
+        return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+
+    def dismiss(self) -> None:
+        """Have it finish what it has accepted and end.
+
+        One that has not begun is ended at once; to the others the channel says it. A signal could come twice, for some
+        managers signal all processes of a service, and the second of two means haste.
+        """
+        if self._heard:
+            self.channel.finish()
+        else:
+            self.send(signal.SIGTERM)
+
+    async def end(self) -> None:
+        """End it, politely at first."""
+        self.send(signal.SIGTERM)
+        await asyncio.wait([self._ended], timeout=_LAST_WORDS)
+        self.send(signal.SIGKILL)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal; one that has ended does not mind."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)

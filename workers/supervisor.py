@@ -1,0 +1,201 @@
+"""Keeping workers running."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import Any, Final
+
+import msgspec
+
+from workers.backoff import Backoff
+from workers.channel import Failed, Message, Serve, Serving
+from workers.process import Silent, WorkerProcess
+from workers.seat import Seat
+
+logger = logging.getLogger("canopy.workers")
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+_ENOUGH: Final = 3
+"""The Ctrl-C that ends workers which do not heed the ones before."""
+
+
+class Refused(Exception):
+    """A worker cannot do its task; the message says why."""
+
+
+class Supervisor:
+    """Starts a process for each seat, replaces those that end or fall silent, and stops them all together.
+
+    Make it in the event loop.
+
+    1. On SIGTERM or SIGINT, or ``stop``, each worker is told to finish what it has accepted; none is replaced any more.
+    2. Signals from then on are passed on to the workers; a third SIGINT kills them.
+    3. What still runs after ``stop_timeout`` is killed.
+
+    Args:
+        command: what starts a worker.
+        environment: its variables.
+        seats: one a worker; their listening sockets belong to the supervisor, which closes them when it stops.
+        hang_timeout: seconds after which a worker that says nothing is replaced.
+        stop_timeout: seconds that a worker may take to finish.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        seats: Sequence[Seat],
+        *,
+        hang_timeout: float,
+        stop_timeout: float,
+    ) -> None:
+        self._command = command
+        self._environment = environment
+        self._seats = seats
+        self._hang_timeout = hang_timeout
+        self._stop_timeout = stop_timeout
+        self._stopping = asyncio.Event()
+        self._interrupts = 0
+        self._workers: dict[int, WorkerProcess] = {}
+        self._order: Serve | None = None
+        self._serving: set[int] = set()
+        self._served: asyncio.Future[str] = asyncio.Future()
+        self._all_serve = False
+
+    def __repr__(self) -> str:
+        return f"<Supervisor {len(self._workers)} of {len(self._seats)} workers{' stopping' * self.stopping}>"
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the workers are to end."""
+        return self._stopping.is_set()
+
+    def stop(self) -> None:
+        """Have all workers finish."""
+        self._stopping.set()
+
+    async def run(self, direct: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run the workers until they are to stop, and return when they have ended. Signals are ignored from then on.
+
+        Args:
+            direct: runs beside them, to call ``serve``; they stop when it returns. It is cancelled when they stop for
+                another reason.
+
+        Raises:
+            Exception: what ``direct`` has raised, when the workers have ended.
+        """
+        loop = asyncio.get_running_loop()
+
+        def pass_to_loop(number: int, _frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(self._signalled, signal.Signals(number))
+
+        for number in _SIGNALS:
+            signal.signal(number, pass_to_loop)
+        directing = asyncio.create_task(direct())
+        tasks = [directing, *(asyncio.create_task(self._keep(seat)) for seat in self._seats)]
+        for task in tasks:
+            task.add_done_callback(lambda _: self.stop())
+        await self._stopping.wait()
+        directing.cancel()
+        for worker in self._workers.values():
+            worker.dismiss()
+        for seat in self._seats:
+            os.close(seat.listener)  # so that newcomers are refused as soon as the workers listen no more
+        await asyncio.wait(tasks, timeout=self._stop_timeout)
+        for index, worker in self._workers.items():
+            logger.warning("worker %d does not end: killing it", index)
+            worker.send(signal.SIGKILL)
+        await asyncio.wait(tasks)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
+
+    async def serve(self, task: bytes) -> str:
+        """Have every worker serve something, each replacement too.
+
+        Args:
+            task: JSON that tells what.
+
+        Returns:
+            What a worker says of it, as soon as all serve it.
+
+        Raises:
+            Refused: a worker cannot.
+        """
+        self._order = Serve(0 if self._order is None else self._order.number + 1, msgspec.Raw(task))
+        self._serving.clear()
+        self._served = asyncio.get_running_loop().create_future()
+        for worker in list(self._workers.values()):
+            await worker.channel.send(self._order)
+        return await self._served
+
+    async def _keep(self, seat: Seat) -> None:
+        """Keep a worker in a seat."""
+        loop = asyncio.get_running_loop()
+        backoff = Backoff()
+        while not self.stopping:
+            started = loop.time()
+            end = await self._live(seat)
+            if self.stopping:
+                return
+            delay = backoff.after(loop.time() - started)
+            logger.error("worker %d %s: replacing it%s", seat.index, end, f" in {delay:g} s" if delay else "")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay)
+
+    async def _live(self, seat: Seat) -> str:
+        """The life of one worker; returns how it ended, in words."""
+        seat = msgspec.structs.replace(seat, late=self._all_serve)
+        try:
+            worker = await WorkerProcess.start(self._command, self._environment, seat)
+        except OSError as error:
+            return f"cannot be started ({error.strerror})"
+        self._workers[seat.index] = worker
+        if self.stopping:
+            worker.dismiss()
+        elif self._order is not None:
+            await worker.channel.send(self._order)
+        try:
+            async for message in worker.messages(self._hang_timeout):
+                if not self.stopping:
+                    self._heard(seat, message)
+        except Silent as silence:
+            logger.error("worker %d hangs: %s", seat.index, silence)  # noqa: TRY400 - its traceback tells nothing
+            await worker.end()
+        end = await worker.ended()
+        del self._workers[seat.index]
+        self._serving.discard(seat.index)
+        return end
+
+    def _heard(self, seat: Seat, message: Message) -> None:
+        match message:
+            case Serving(number, description) if self._order is not None and number == self._order.number:
+                self._serving.add(seat.index)
+                if self._served.done():
+                    logger.info("worker %d serves again", seat.index)
+                elif len(self._serving) == len(self._seats):
+                    self._all_serve = True
+                    self._served.set_result(description)
+            case Failed(_, reason):
+                if self._served.done():
+                    logger.error("worker %d: %s", seat.index, reason)
+                else:
+                    self._served.set_exception(Refused(reason))
+            case _:
+                pass
+
+    def _signalled(self, number: signal.Signals) -> None:
+        self._interrupts += number == signal.SIGINT
+        if not self.stopping:
+            logger.info("stopping %d workers", len(self._workers))
+            self.stop()
+            return
+        for worker in self._workers.values():
+            worker.send(signal.SIGKILL if self._interrupts >= _ENOUGH else number)
