@@ -5,8 +5,8 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from functools import partial
+from concurrent.futures import Executor, Future
+from contextlib import suppress
 from typing import Generic
 
 from batcher import policy
@@ -71,6 +71,8 @@ class Batcher(Generic[Item, Result]):
         self._idle_since = float("-inf")
         self._queue: Queue[Item, Result] = Queue()
         self._running: Batch | None = None
+        self._call: Future[Sequence[Result]] | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self._stuck = False
         self._turn_due = False
         self._company_timer: asyncio.TimerHandle | None = None
@@ -153,6 +155,9 @@ class Batcher(Generic[Item, Result]):
             ValueError: the timeout is not above 0.
             Overloaded: the item is refused; the error tells when to try again.
         """
+        if self._call is not None and self._call.done():
+            # Not only when the loop comes round to it: with thousands of callers in one turn the engine would idle.
+            self._collect(self._call)
         rows = waiter.rows
         if self._draining:
             raise Closed("the batcher is draining")
@@ -183,8 +188,11 @@ class Batcher(Generic[Item, Result]):
         self._counts["accepted"] += 1
         if self._queue.add(waiter):
             self._watch_deadline(now)
-        if self._running is None and not self._turn_due:
-            self._wake()
+        if self._running is None:
+            if self._queue.rows >= self._limits.max_batch_rows or len(self._queue) >= self._limits.max_batch_items:
+                self._turn()  # there is no more to gather
+            elif not self._turn_due:
+                self._wake()
 
     def withdraw(self, waiter: Waiter[Item, Result]) -> None:
         """The caller has given up: free its rows if they are still queued."""
@@ -260,7 +268,7 @@ class Batcher(Generic[Item, Result]):
             items.append(waiter.item)
         if self._executor is None or self._inline(batch.expected):
             try:
-                results = self._call(items)
+                results = self._run(items)
             except BaseException as error:
                 self._finish(batch, None, error)
                 if not isinstance(error, Exception):
@@ -269,14 +277,15 @@ class Batcher(Generic[Item, Result]):
                 self._finish(batch, results, None)
             return
         try:
-            call = self._loop.run_in_executor(self._executor, self._call, items)
+            call = self._call = self._executor.submit(self._run, items)
         except RuntimeError as error:  # the executor was shut down
             self._finish(batch, None, error)
         else:
-            watch = None if self._patience == math.inf else self._loop.call_later(self._patience, self._lose, batch)
-            call.add_done_callback(partial(self._collect, batch, watch))
+            if self._patience != math.inf:
+                self._watch = self._loop.call_later(self._patience, self._lose, batch)
+            call.add_done_callback(self._returned)
 
-    def _call(self, items: list[Item]) -> Sequence[Result]:
+    def _run(self, items: list[Item]) -> Sequence[Result]:
         """Call the engine, perhaps in another thread; whatever it returns instead of results is its failure."""
         try:
             results = self._engine(items)
@@ -286,11 +295,23 @@ class Batcher(Generic[Item, Result]):
             raise ValueError(f"the engine returned {len(results)} results for {len(items)} items")
         return results
 
-    def _collect(self, batch: Batch, watch: asyncio.TimerHandle | None, call: asyncio.Future[Sequence[Result]]) -> None:
-        if watch is not None:
-            watch.cancel()
+    def _returned(self, call: Future[Sequence[Result]]) -> None:
+        """A call has returned, in a thread of the executor."""
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._collect, call)
+
+    def _collect(self, call: Future[Sequence[Result]]) -> None:
+        """Take the outcome of a call, unless that was done."""
+        if call is not self._call or self._running is None:
+            return
+        self._call = None
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         error = asyncio.CancelledError() if call.cancelled() else call.exception()
-        self._finish(batch, None if error else call.result(), error)
+        self._finish(self._running, None if error else call.result(), error)
+        if self._queue:
+            self._turn()  # at once: a turn of the loop may be long, and the engine would idle
 
     def _lose(self, batch: Batch) -> None:
         """A call has not returned in time: nobody waits for it any more, and nothing else is begun until it does."""

@@ -5,7 +5,7 @@ import gc
 import math
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import cycle
 from typing import Any
 
@@ -576,7 +576,6 @@ def test_a_call_that_is_short_enough_runs_on_the_loop_and_the_others_in_the_exec
         assert bench.given == [["long"]]
         short = bench.batcher.submit("short", 20)
         assert await long == "long"
-        assert not short.done()
         await asyncio.sleep(0)
         assert short.result() == "short"
         assert bench.loop.time() == pytest.approx(0.06)
@@ -745,3 +744,57 @@ def test_nothing_is_left_for_the_garbage_collector(way: list[bool]) -> None:
             gc.garbage.clear()
 
     assert run_virtually(main()) == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_full_batch_starts_before_the_turn_ends(way: list[bool]) -> None:
+    """A turn may bring in thousands of items, and take longer than the first of them can wait."""
+
+    async def main() -> None:
+        bench = Bench(limits=Limits(max_batch_rows=4), inline=in_turn(way))
+        futures = [bench.batcher.submit(number) for number in range(4)]
+        assert bench.batcher.statistics().queued_rows == 0
+        assert [future.done() for future in futures] == [way[0]] * 4
+        futures += [bench.batcher.submit(number) for number in range(4, 9)]
+        assert await asyncio.gather(*futures) == list(range(9))
+        assert [len(event.waits) for event in bench.events] == [4, 4, 1]
+
+    run_virtually(main())
+
+
+class Manual(Executor):
+    """Calls return when a test wants them to."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Future[Any], list[Any]]] = []
+
+    def submit(self, _fn: Callable[..., Any], /, *args: Any, **_kwargs: Any) -> Future[Any]:  # noqa: ANN401
+        """See ``Executor.submit``."""
+        call: Future[Any] = Future()
+        self.calls.append((call, args[0]))
+        return call
+
+
+def test_an_engine_that_has_returned_does_not_idle_while_a_turn_lasts() -> None:
+    """The next item to come notices, those who waited are answered, and the next batch starts."""
+
+    async def main() -> None:
+        executor = Manual()
+        batcher: Batcher[str, str] = Batcher(echo, Limits(max_wait=0.0), executor=executor)
+        first = batcher.submit("first")
+        await asyncio.sleep(0)
+        second = batcher.submit("second")
+        (call, items), *_ = executor.calls
+        call.set_result(items)
+        assert not first.done()
+        third = batcher.submit("third")
+        assert first.done()
+        assert [items for _, items in executor.calls] == [["first"], ["second"]]
+        for _ in range(3):
+            call, items = executor.calls[-1]
+            if not call.done():
+                call.set_result(items)
+            await asyncio.sleep(0)
+        assert [await first, await second, await third] == ["first", "second", "third"]
+
+    run_virtually(main())
