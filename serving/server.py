@@ -113,6 +113,8 @@ class DrainingServer(uvicorn.Server):
         ]
         watching = loop.create_task(self._watch())
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn would leave the lifespan to be cancelled, which logs a traceback
+            await self.lifespan.shutdown()
         watching.cancel()
         for timer in timers:
             timer.cancel()

@@ -209,22 +209,17 @@ def heeds(process: subprocess.Popen[str], number: signal.Signals) -> bool:
     return bool(int(caught, 16) >> (number - 1) & 1)
 
 
+TERM, INT = signal.SIGTERM, signal.SIGINT
+
+
 @pytest.mark.parametrize("workers", [pytest.param("1", id="alone"), pytest.param("2", id="supervised")])
-@pytest.mark.parametrize(
-    "signals",
-    [
-        pytest.param([signal.SIGTERM], id="term"),
-        pytest.param([signal.SIGTERM, signal.SIGINT], id="term-and-int"),
-        pytest.param([signal.SIGINT, signal.SIGINT, signal.SIGTERM], id="int-int-term"),
-    ],
-)
-def test_signals_at_any_time_end_it_with_0_and_quietly(workers: str, signals: list[signal.Signals]) -> None:
+def test_signals_at_any_time_end_it_with_0_and_quietly(workers: str) -> None:
     """From the first moment of the program, through its start, to when it serves, in any order."""
     with ExitStack() as stack:
         processes = []
-        for moment in range(5):
+        for moment, signals in enumerate([[TERM], [TERM, INT], [INT, INT, TERM], [TERM, INT], [TERM], [TERM, INT]]):
             process = stack.enter_context(started("--workers", workers))
-            until(lambda process=process: heeds(process, signal.SIGTERM))  # type: ignore[misc]
+            until(lambda process=process: heeds(process, TERM))  # type: ignore[misc]
             time.sleep(moment * 0.12)  # no waiting for anything: any moment will do
             for number in signals:
                 process.send_signal(number)

@@ -4,12 +4,13 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import Start
-from tests.stub_server import HANGS
-from tests.support import Client, Reply, label, rows, wait_for
+from tests.stub_server import HANGS, HELD
+from tests.support import Client, Gate, Reply, label, rows, until, wait_for
 
 
 def test_sigterm_answers_what_was_accepted_and_exits_with_0(start: Start) -> None:
@@ -129,6 +130,23 @@ def test_ctrl_c_exits_with_0(start: Start) -> None:
     with start() as server:
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(timeout=5) == 0
+
+
+@pytest.mark.parametrize("way", [pytest.param("hot", id="hot"), pytest.param("asgi", id="asgi")])
+def test_ctrl_c_while_it_drains_stops_at_once_and_quietly(start: Start, tmp_path: Path, way: str) -> None:
+    """What runs is left behind, and no traceback tells of it."""
+    log, gate = tmp_path / "log", tmp_path / "gate"
+    options = ("--http", way, "--log-level", "info")
+    with log.open("wb") as output, start(*options, gate=str(gate), log=output) as server, Gate(gate):
+        watcher = Client(server)
+        Client(server).send("POST", "/predict", rows(HELD))
+        wait_for(watcher, "running_rows", 1)
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: "draining" in log.read_text())
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(timeout=5) == 0
+    assert "Traceback" not in log.read_text()
+    assert "ERROR" not in log.read_text()
 
 
 def test_sigterm_while_the_model_is_loaded_exits_with_0(start: Start) -> None:
