@@ -58,15 +58,13 @@ bench-forest: setup ## compare the compiled forest with scikit-learn: DATA=sampl
 bench-http: $(VENV)/.train ## measure the server's CPU a request by connections, hot against asgi; needs wrk
 	@exec $(PY) -m loadtest.http_cost $(ARGS)
 
-# All groups are resolved together first, and that constrains each file, so that they agree on every version.
+# The group dev contains all others, so that it is resolved first and constrains them: they agree on every version.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
-	$(LOCK) pyproject.toml --group dev --group loadtest $(ARGS) -o requirements/all.txt
-	$(LOCK) pyproject.toml --group build -c requirements/all.txt -o requirements/runtime.txt
-	$(LOCK) pyproject.toml --group train -c requirements/all.txt -o requirements/train.txt
-	$(LOCK) pyproject.toml --group loadtest -c requirements/all.txt -o requirements/loadtest.txt
-	$(LOCK) pyproject.toml --group dev -c requirements/all.txt -o requirements/dev.txt
-	rm requirements/all.txt
+	$(LOCK) pyproject.toml --group dev $(ARGS) -o requirements/dev.txt
+	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --group train -c requirements/dev.txt -o requirements/train.txt
+	$(LOCK) pyproject.toml --group loadtest -c requirements/dev.txt -o requirements/loadtest.txt
 
 clean: ## remove the environment, what was built and every cache (the embedded store in .canopy stays)
 	rm -rf $(VENV) build *.egg-info forest/*.c forest/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

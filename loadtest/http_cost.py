@@ -13,8 +13,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from typing import Any, Final
 import orjson
 
 from dataset import load_sample
-from loadtest.process import ServerProcess, serving
+from loadtest.process import ServerProcess, pinned, serving
 
 WAYS: Final = ("hot", "asgi")
 
@@ -112,18 +112,6 @@ def write_script(path: Path, rows: Sequence[Sequence[float]]) -> None:
     path.write_text(_SCRIPT.replace("BODIES", ",\n".join(f"'{body}'" for body in bodies)))
 
 
-@contextmanager
-def pinned(core: int | None) -> Iterator[None]:
-    """Have the processes that are started meanwhile run on one core."""
-    before = os.sched_getaffinity(0)
-    if core is not None:
-        os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status is 1 if a request failed, 2 if wrk is missing."""
     parser = argparse.ArgumentParser(
@@ -146,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     costs = {(count, way): Cost() for count in args.connections for way in args.ways}
     cores = sorted(os.sched_getaffinity(0))
-    server_core, load_core = (cores[0], cores[1]) if len(cores) > 1 else (None, None)
+    server_core, load_core = ({cores[0]}, {cores[1]}) if len(cores) > 1 else (None, None)
     with ExitStack() as stack:
         script = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "rows.lua"
         write_script(script, load_sample().rows.tolist())

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -78,6 +78,18 @@ class ServerProcess:
 
 
 @contextmanager
+def pinned(cores: set[int] | None) -> Iterator[None]:
+    """Have the processes that are started meanwhile run on some cores; None leaves them where this one runs."""
+    before = os.sched_getaffinity(0)
+    if cores is not None:
+        os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
 def serving(
     options: Sequence[str],
     *,
@@ -85,8 +97,10 @@ def serving(
     environment: Mapping[str, str] | None = None,
     ready_within: float | None = 60,
     log: IO[bytes] | None = None,
+    admit: Callable[[int], None] | None = None,
+    port: int | None = None,
 ) -> Iterator[ServerProcess]:
-    """Run a server on a free port of the loopback interface and wait until it is ready.
+    """Run a server on the loopback interface and wait until it is ready.
 
     Args:
         options: of ``server.py``.
@@ -94,18 +108,20 @@ def serving(
         environment: variables to set besides this process's own.
         ready_within: seconds that it may take to load its model; None does not wait for it.
         log: where its standard error goes; None leaves it with this process's own.
+        admit: is given the process's id as soon as there is one, to put it into a group.
+        port: where to listen; None takes a free one.
 
     Raises:
         RuntimeError: it did not become ready.
     """
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port = probe.getsockname()[1]
+    port = port or _free_port()
     command = [sys.executable, *program, "--host", _HOST, "--port", str(port), "--log-level", "warning", *options]
     process = subprocess.Popen(  # noqa: S603 - our own server
         command, env={**os.environ, **(environment or {})}, stderr=log
     )
     try:
+        if admit is not None:
+            admit(process.pid)
         server = ServerProcess(process, port)
         if ready_within is not None:
             server.wait_until_ready(ready_within)
@@ -117,3 +133,10 @@ def serving(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port

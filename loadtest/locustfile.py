@@ -1,0 +1,249 @@
+"""Locust's users: ``python -m loadtest`` and ``python -m loadtest.crowd`` run them, or ``locust -f`` this file.
+
+Importing this imports Locust, and that patches the standard library for gevent: only Locust itself should.
+"""
+
+import random
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import orjson
+from locust import LoadTestShape, User, between, events, runners, task
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+
+from dataset import load_sample
+from loadtest.answers import Answers, read_expected
+from loadtest.closed_loop import encode_request
+from loadtest.connection import Connection
+from loadtest.generator import JOINING, ROUTE
+from loadtest.shapes import SHAPES, Plan, Seen
+from preprocessing import schema
+
+_GATHERING = {"", "hold"}
+"""Shapes in which the crowd gathers once, and is then whole."""
+
+_FIGURES = (
+    "num_requests",
+    "num_failures",
+    "total_response_time",
+    "max_response_time",
+    "response_times",
+    "num_reqs_per_sec",
+)
+"""Of each stage, what the result has: Locust's own names."""
+
+_REPORTED_WITHIN = runners.WORKER_REPORT_INTERVAL + 0.5
+"""Seconds within which a generator process reports what it has seen."""
+
+
+class WrongAnswer(Exception):
+    """A response that is not what it should be."""
+
+
+class _Stage:
+    """Where the run stands.
+
+    Attributes:
+        name: what requests that are sent now are called.
+        most_users: so many were there at a time.
+    """
+
+    name = JOINING
+    most_users = 0
+
+
+class Visitor(User):
+    """Posts ready-made requests over one connection, and holds every answer against what it should be."""
+
+    abstract = True
+    wait_time = between(1, 2)
+    requests: ClassVar[list[bytes]]
+    in_sample: ClassVar[bool]
+    answers: ClassVar[Answers]
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        host = urlsplit(self.host or "")
+        if host.scheme != "http" or not host.hostname:
+            raise ValueError(f"--host must be like http://127.0.0.1:8000, not {self.host}")
+        if "requests" not in vars(type(self)):
+            type(self).requests = [encode_request(host.netloc, row) for row in self.rows()]
+        self._connection = Connection(host.hostname, host.port or 80)
+
+    @classmethod
+    def rows(cls) -> list[list[float]]:
+        """The rows to draw from."""
+        raise NotImplementedError
+
+    @task
+    def predict(self) -> None:
+        """Ask for one row."""
+        position = random.randrange(len(self.requests))  # noqa: S311 - no secret
+        fault: Exception | None = None
+        name, length, start = _Stage.name, 0, time.perf_counter()
+        try:
+            reply = self._connection.ask(self.requests[position])
+        except Exception as error:  # whatever went wrong, the request failed
+            fault = error
+        seconds = time.perf_counter() - start
+        if fault is None:
+            length = len(reply.body)
+            row = position if self.in_sample else None
+            if (said := self.answers.fault(reply.status, reply.body, reply.model, row)) is not None:
+                fault = WrongAnswer(said)
+        self.environment.events.request.fire(
+            request_type="POST",
+            name=name,
+            response_time=seconds * 1000,
+            response_length=length,
+            exception=fault,
+            context={},
+        )
+
+    def on_stop(self) -> None:
+        """Leave."""
+        self._connection.close()
+
+
+class CoverUser(Visitor):
+    """Asks for real places, each of them a row of the bundled sample."""
+
+    in_sample = True
+
+    @classmethod
+    def rows(cls) -> list[list[float]]:
+        """The bundled sample."""
+        rows: list[list[float]] = load_sample().rows.tolist()
+        return rows
+
+
+class ReferenceUser(Visitor):
+    """The reference system's profile: numbers that never change, random codes."""
+
+    in_sample = False
+
+    @classmethod
+    def rows(cls) -> list[list[float]]:
+        """The example with every pair of codes."""
+        numbers = schema.EXAMPLE[: len(schema.NUMERIC)]
+        codes = ((area, soil) for area in range(len(schema.WILDERNESS_AREAS)) for soil in range(len(schema.SOIL_TYPES)))
+        return [[*numbers, area, soil] for area, soil in codes]
+
+
+class Shaped(LoadTestShape):
+    """Runs one of ``loadtest.shapes``, and at its end lets every user wait for the answer to its last request.
+
+    Locust's own --run-time ends its processes half a second after it told them to stop, and with them all requests that
+    are under way: the slowest ones would be missing from the result.
+    """
+
+    abstract = True  # for Locust, which would otherwise take it as soon as it sees it
+    use_common_options = True
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__()
+        self.runner = environment.runner
+        self._options = _options(environment)
+        self._gone_at: float | None = None
+        self._leaving = False
+
+    def reset_time(self) -> None:
+        """Start anew."""
+        super().reset_time()
+        self._gone_at, self._leaving = None, False
+
+    def tick(self) -> tuple[int, float] | None:
+        """See ``LoadTestShape.tick``."""
+        options, at = self._options, self.get_run_time()
+        plan = Plan(options.num_users or 1, options.spawn_rate or 1, options.run_time or 600, options.bound_ms)
+        target = None if self._leaving else SHAPES[options.shape](plan, at, self._seen())
+        return target or self._farewell(plan, at)
+
+    def _seen(self) -> Seen:
+        assert self.runner is not None  # noqa: S101 - the constructor set it
+        total = self.runner.stats.total
+        return Seen(total.get_current_response_time_percentile(0.95) or 0, total.current_fail_per_sec)
+
+    def _farewell(self, plan: Plan, at: float) -> tuple[int, float] | None:
+        """No users any more; then None, as soon as all have left and the last statistics are here."""
+        assert self.runner is not None  # noqa: S101 - the constructor set it
+        if not self._leaving:
+            self._leaving = True
+            runners.logger.info(
+                f"the shape {self._options.shape} ended after {at:.0f} s, {self.runner.user_count} users"
+            )
+        if self._gone_at is None and self.runner.user_count == 0:
+            self._gone_at = at
+        if self._gone_at is not None and at > self._gone_at + _REPORTED_WITHIN:
+            return None
+        return 0, float(plan.users)
+
+
+@events.init_command_line_parser.add_listener
+def add_options(parser: LocustArgumentParser) -> None:
+    """Add Canopy's options to Locust's."""
+    add: Any = parser.add_argument
+    add("--shape", choices=["", *SHAPES], default="", help="how the number of users changes")
+    add("--bound-ms", type=float, default=1000, help="p95 at which the shape stairs ends")
+    add("--result", default="", metavar="FILE", include_in_web_ui=False, help="write what was measured there, as JSON")
+    add(
+        "--expected",
+        action="append",
+        default=[],
+        metavar="[NAME/VERSION=]FILE",
+        env_var="CANOPY_EXPECTED",
+        include_in_web_ui=False,
+        help="labels that training logged with a version (expected/sample_labels.json); may be repeated",
+    )
+    add("--checked-share", type=float, default=1.0, help="part of CoverUser's answers that is held against --expected")
+
+
+@events.init.add_listener
+def set_up(environment: Environment, **_: object) -> None:
+    """Read what answers to expect, and take the shape that was asked for."""
+    options = _options(environment)
+    sample = load_sample()
+    expected = dict(read_expected(argument, sample) for argument in options.expected)
+    Visitor.answers = Answers(expected, options.checked_share)
+    if options.shape:
+        environment.shape_class = Shaped(environment)
+
+
+@events.test_start.add_listener
+def start(environment: Environment, **_: object) -> None:
+    """The crowd begins to gather."""
+    _Stage.name = JOINING if _options(environment).shape in _GATHERING else ROUTE
+
+
+@events.spawning_complete.add_listener
+def everybody_is_here(user_count: int, **_: object) -> None:
+    """From now on the crowd is whole."""
+    _Stage.name = ROUTE
+    _Stage.most_users = max(_Stage.most_users, user_count)
+
+
+@events.quitting.add_listener
+def write_result(environment: Environment, **_: object) -> None:
+    """Write what was measured, as ``loadtest.generator`` reads it."""
+    runner, path = environment.runner, _options(environment).result
+    if not path or runner is None or isinstance(runner, runners.WorkerRunner):
+        return
+    document = {
+        "users": _Stage.most_users,
+        "failures": {f"{error.error}": error.occurrences for error in runner.stats.errors.values()},
+        "stages": {
+            stage: {figure: getattr(entry, figure) for figure in _FIGURES}
+            for (stage, _), entry in runner.stats.entries.items()
+        },
+    }
+    Path(path).write_bytes(orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS))
+
+
+def _options(environment: Environment) -> Namespace:
+    options: Namespace | None = environment.parsed_options
+    assert options is not None  # noqa: S101 - there always is a command line
+    return options
