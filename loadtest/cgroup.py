@@ -1,11 +1,12 @@
 """Control groups of Linux, version 1 or 2: a folder that processes are put into, and files that limit and count."""
 
+import errno
 import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import IO, Final, Protocol
 
 MOUNT: Final = Path("/sys/fs/cgroup")
 MIB: Final = 1 << 20
@@ -122,8 +123,7 @@ class _V2:
             except OSError as error:
                 refusal = error
             else:
-                self._peak = (self._folder / "memory.peak").open("r+")
-                self._resettable = False
+                self._peak: IO[str] | None = None
                 return
         raise refusal
 
@@ -135,11 +135,13 @@ class _V2:
             _write(self._folder / "memory.reclaim", 1024 * MIB)
         if (swap := self._folder / "memory.swap.max").exists():
             _write(swap, 0)
+        if (held := int((self._folder / "memory.current").read_text())) > memory:
+            raise OSError(errno.EBUSY, f"{held} bytes are in use")  # the kernel would rather kill than refuse
         _write(self._folder / "memory.max", memory)
         with suppress(OSError):  # Linux before 6.12 cannot forget what preparing took
-            self._peak.write("reset")
-            self._peak.flush()
-            self._resettable = True
+            peak = (self._folder / "memory.peak").open("r+", buffering=1)
+            peak.write("reset\n")  # what is read by way of the same open file starts anew
+            self._peak = peak
         _write(self._folder / "cpu.max", f"{round(cpu * _PERIOD_US)} {_PERIOD_US}")
 
     def counters(self) -> Counters:
@@ -153,14 +155,15 @@ class _V2:
         )
 
     def peak(self) -> int | None:
+        if self._peak is None:
+            return None
         self._peak.seek(0)
-        return int(self._peak.read()) if self._resettable else None
+        return int(self._peak.read())
 
     def members(self) -> list[int]:
         return _members(self._folder)
 
     def remove(self) -> None:
-        self._peak.close()
         self._folder.rmdir()
 
 

@@ -37,7 +37,7 @@ _FIGURES = (
 """Of each stage, what the result has: Locust's own names."""
 
 _REPORTED_WITHIN = runners.WORKER_REPORT_INTERVAL + 0.5
-"""Seconds within which a generator process reports what it has seen."""
+"""Seconds within which a generator process has reported all that it saw."""
 
 
 class WrongAnswer(Exception):
@@ -178,7 +178,8 @@ class Shaped(LoadTestShape):
             )
         if self._gone_at is None and self.runner.user_count == 0:
             self._gone_at = at
-        if self._gone_at is not None and at > self._gone_at + _REPORTED_WITHIN:
+        patience = _REPORTED_WITHIN if isinstance(self.runner, runners.MasterRunner) else 0
+        if self._gone_at is not None and at > self._gone_at + patience:
             return None
         return 0, float(plan.users)
 
