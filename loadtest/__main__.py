@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m loadtest", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--host", default="http://127.0.0.1:8000", help="the server")
+    parser.add_argument("--host", type=_url, default="http://127.0.0.1:8000", help="the server")
     parser.add_argument("--users", type=int, default=1000, help="most users at a time")
     parser.add_argument("--rate", type=float, default=100, help="users that arrive a second")
     parser.add_argument("--time", default="", help="run so long without the web interface: 90, 2m, 1h")
@@ -58,6 +58,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return locust.wait()
             except KeyboardInterrupt:
                 continue  # Locust has heard it too, and ends in order
+
+
+def _url(text: str) -> str:
+    if urlsplit(text).scheme != "http" or not urlsplit(text).hostname:
+        raise argparse.ArgumentTypeError(f"{text} is not like http://127.0.0.1:8000")
+    return text.rstrip("/")
 
 
 def _answers(host: str) -> bool:

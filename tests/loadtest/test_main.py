@@ -65,3 +65,11 @@ def test_a_stranger_that_does_not_answer_is_not_started(capsys: pytest.CaptureFi
     """Only this machine's addresses get a server."""
     assert main(["--host", "http://127.0.0.2:9", "--time", "1"]) == 2
     assert "nothing answers at http://127.0.0.2:9" in capsys.readouterr().err
+
+
+def test_a_host_is_an_address_with_its_scheme(capsys: pytest.CaptureFixture[str]) -> None:
+    """What Locust could not use is refused at once."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--host", "127.0.0.1:8000"])
+    assert ended.value.code == 2
+    assert "is not like http://127.0.0.1:8000" in capsys.readouterr().err
