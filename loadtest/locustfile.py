@@ -3,6 +3,7 @@
 Importing this imports Locust, and that patches the standard library for gevent: only Locust itself should.
 """
 
+import functools
 import random
 import time
 from argparse import Namespace
@@ -15,7 +16,7 @@ from locust import LoadTestShape, User, between, events, runners, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from dataset import load_sample
+from dataset import Covertype, load_sample
 from loadtest.answers import Answers, read_expected
 from loadtest.closed_loop import encode_request
 from loadtest.connection import Connection
@@ -61,18 +62,27 @@ class Visitor(User):
 
     abstract = True
     wait_time = between(1, 2)
-    requests: ClassVar[list[bytes]]
-    in_sample: ClassVar[bool]
     answers: ClassVar[Answers]
+    in_sample: ClassVar[bool]
+    requests: ClassVar[list[bytes]]
+    server: ClassVar[tuple[str, int]]
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        host = urlsplit(self.host or "")
-        if host.scheme != "http" or not host.hostname:
-            raise ValueError(f"--host must be like http://127.0.0.1:8000, not {self.host}")
-        if "requests" not in vars(type(self)):
-            type(self).requests = [encode_request(host.netloc, row) for row in self.rows()]
-        self._connection = Connection(host.hostname, host.port or 80)
+        self._connection = Connection(*self.server)
+
+    @classmethod
+    def prepare(cls, host: str) -> None:
+        """Make all requests, so that the run itself costs little.
+
+        Raises:
+            ValueError: the host is not an http URL.
+        """
+        url = urlsplit(host)
+        if url.scheme != "http" or not url.hostname:
+            raise ValueError(f"the host must be like http://127.0.0.1:8000, not {host}")
+        cls.server = url.hostname, url.port or 80
+        cls.requests = [encode_request(url.netloc, row) for row in cls.rows()]
 
     @classmethod
     def rows(cls) -> list[list[float]]:
@@ -117,7 +127,7 @@ class CoverUser(Visitor):
     @classmethod
     def rows(cls) -> list[list[float]]:
         """The bundled sample."""
-        rows: list[list[float]] = load_sample().rows.tolist()
+        rows: list[list[float]] = _sample().rows.tolist()
         return rows
 
 
@@ -158,7 +168,9 @@ class Shaped(LoadTestShape):
 
     def tick(self) -> tuple[int, float] | None:
         """See ``LoadTestShape.tick``."""
+        assert self.runner is not None  # noqa: S101 - the constructor set it
         options, at = self._options, self.get_run_time()
+        _Stage.most_users = max(_Stage.most_users, self.runner.user_count)
         plan = Plan(options.num_users or 1, options.spawn_rate or 1, options.run_time or 600, options.bound_ms)
         target = None if self._leaving else SHAPES[options.shape](plan, at, self._seen())
         return target or self._farewell(plan, at)
@@ -207,8 +219,7 @@ def add_options(parser: LocustArgumentParser) -> None:
 def set_up(environment: Environment, **_: object) -> None:
     """Read what answers to expect, and take the shape that was asked for."""
     options = _options(environment)
-    sample = load_sample()
-    expected = dict(read_expected(argument, sample) for argument in options.expected)
+    expected = dict(read_expected(argument, _sample()) for argument in options.expected)
     Visitor.answers = Answers(expected, options.checked_share)
     if options.shape:
         environment.shape_class = Shaped(environment)
@@ -216,8 +227,12 @@ def set_up(environment: Environment, **_: object) -> None:
 
 @events.test_start.add_listener
 def start(environment: Environment, **_: object) -> None:
-    """The crowd begins to gather."""
+    """Get ready; the crowd begins to gather."""
     _Stage.name = JOINING if _options(environment).shape in _GATHERING else ROUTE
+    if not isinstance(environment.runner, runners.MasterRunner):
+        for profile in environment.user_classes:
+            if issubclass(profile, Visitor):
+                profile.prepare(environment.host or "")
 
 
 @events.spawning_complete.add_listener
@@ -242,6 +257,11 @@ def write_result(environment: Environment, **_: object) -> None:
         },
     }
     Path(path).write_bytes(orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS))
+
+
+@functools.cache
+def _sample() -> Covertype:
+    return load_sample()
 
 
 def _options(environment: Environment) -> Namespace:
