@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with limited_server(args.cpu, args.memory, args.server_options) as (limit, server):
             host = f"http://{server.host}:{server.port}"
             model = server.get("/")["model"]
-            crowd = Crowd(host, args.users, args.rate, args.time, args.profile, args.processes, shape="hold")
+            crowd = Crowd(host, args.users, args.rate, args.time, args.profile, args.processes)
             with pinned(_cores_of_crowd(args.cpu)):
                 outcome = run(crowd, limit, server, *(["--expected", args.expected] if args.expected else []))
     except (NoControlGroups, DoesNotFit, RuntimeError) as error:

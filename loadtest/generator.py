@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -111,12 +111,13 @@ def measure(crowd: Crowd, *options: str) -> Measured:
     """Run Locust without its user interface, and wait for the end.
 
     Args:
-        crowd: who asks, for a limited time.
+        crowd: who asks, for a limited time; without a shape they come and stay.
         options: more of Locust's.
 
     Raises:
         RuntimeError: it ended without a result.
     """
+    crowd = replace(crowd, shape=crowd.shape or "hold")
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         # With a --json-file, which nobody reads, Locust does not print its own tables at the end.

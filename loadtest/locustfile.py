@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import orjson
-from locust import LoadTestShape, User, between, events, runners, task
+from locust import User, between, events, runners, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
@@ -21,7 +21,8 @@ from loadtest.answers import Answers, read_expected
 from loadtest.closed_loop import encode_request
 from loadtest.connection import Connection
 from loadtest.generator import JOINING, ROUTE
-from loadtest.shapes import SHAPES, Plan, Seen
+from loadtest.shaped import Shaped
+from loadtest.shapes import SHAPES
 from preprocessing import schema
 
 _GATHERING = {"", "hold"}
@@ -37,9 +38,6 @@ _FIGURES = (
 )
 """Of each stage, what the result has: Locust's own names."""
 
-_REPORTED_WITHIN = runners.WORKER_REPORT_INTERVAL + 0.5
-"""Seconds within which a generator process has reported all that it saw."""
-
 
 class WrongAnswer(Exception):
     """A response that is not what it should be."""
@@ -50,11 +48,9 @@ class _Stage:
 
     Attributes:
         name: what requests that are sent now are called.
-        most_users: so many were there at a time.
     """
 
     name = JOINING
-    most_users = 0
 
 
 class Visitor(User):
@@ -144,65 +140,19 @@ class ReferenceUser(Visitor):
         return [[*numbers, area, soil] for area, soil in codes]
 
 
-class Shaped(LoadTestShape):
-    """Runs one of ``loadtest.shapes``, and at its end lets every user wait for the answer to its last request.
-
-    Locust's own --run-time ends its processes half a second after it told them to stop, and with them all requests that
-    are under way: the slowest ones would be missing from the result.
-    """
-
-    abstract = True  # for Locust, which would otherwise take it as soon as it sees it
-    use_common_options = True
-
-    def __init__(self, environment: Environment) -> None:
-        super().__init__()
-        self.runner = environment.runner
-        self._options = _options(environment)
-        self._gone_at: float | None = None
-        self._leaving = False
-
-    def reset_time(self) -> None:
-        """Start anew."""
-        super().reset_time()
-        self._gone_at, self._leaving = None, False
-
-    def tick(self) -> tuple[int, float] | None:
-        """See ``LoadTestShape.tick``."""
-        assert self.runner is not None  # noqa: S101 - the constructor set it
-        options, at = self._options, self.get_run_time()
-        _Stage.most_users = max(_Stage.most_users, self.runner.user_count)
-        plan = Plan(options.num_users or 1, options.spawn_rate or 1, options.run_time or 600, options.bound_ms)
-        target = None if self._leaving else SHAPES[options.shape](plan, at, self._seen())
-        return target or self._farewell(plan, at)
-
-    def _seen(self) -> Seen:
-        assert self.runner is not None  # noqa: S101 - the constructor set it
-        total = self.runner.stats.total
-        return Seen(total.get_current_response_time_percentile(0.95) or 0, total.current_fail_per_sec)
-
-    def _farewell(self, plan: Plan, at: float) -> tuple[int, float] | None:
-        """No users any more; then None, as soon as all have left and the last statistics are here."""
-        assert self.runner is not None  # noqa: S101 - the constructor set it
-        if not self._leaving:
-            self._leaving = True
-            runners.logger.info(
-                f"the shape {self._options.shape} ended after {at:.0f} s, {self.runner.user_count} users"
-            )
-        if self._gone_at is None and self.runner.user_count == 0:
-            self._gone_at = at
-        patience = _REPORTED_WITHIN if isinstance(self.runner, runners.MasterRunner) else 0
-        if self._gone_at is not None and at > self._gone_at + patience:
-            return None
-        return 0, float(plan.users)
-
-
 @events.init_command_line_parser.add_listener
 def add_options(parser: LocustArgumentParser) -> None:
     """Add Canopy's options to Locust's."""
     add: Any = parser.add_argument
     add("--shape", choices=["", *SHAPES], default="", help="how the number of users changes")
     add("--bound-ms", type=float, default=1000, help="p95 at which the shape stairs ends")
-    add("--result", default="", metavar="FILE", include_in_web_ui=False, help="write what was measured there, as JSON")
+    add(
+        "--result",
+        default="",
+        metavar="FILE",
+        include_in_web_ui=False,
+        help="write there what a --shape measured",
+    )
     add(
         "--expected",
         action="append",
@@ -222,7 +172,7 @@ def set_up(environment: Environment, **_: object) -> None:
     expected = dict(read_expected(argument, _sample()) for argument in options.expected)
     Visitor.answers = Answers(expected, options.checked_share)
     if options.shape:
-        environment.shape_class = Shaped(environment)
+        environment.shape_class = Shaped(environment, options)
 
 
 @events.test_start.add_listener
@@ -236,20 +186,19 @@ def start(environment: Environment, **_: object) -> None:
 
 
 @events.spawning_complete.add_listener
-def everybody_is_here(user_count: int, **_: object) -> None:
+def everybody_is_here(**_: object) -> None:
     """From now on the crowd is whole."""
     _Stage.name = ROUTE
-    _Stage.most_users = max(_Stage.most_users, user_count)
 
 
 @events.quitting.add_listener
 def write_result(environment: Environment, **_: object) -> None:
     """Write what was measured, as ``loadtest.generator`` reads it."""
-    runner, path = environment.runner, _options(environment).result
-    if not path or runner is None or isinstance(runner, runners.WorkerRunner):
+    runner, shape, path = environment.runner, environment.shape_class, _options(environment).result
+    if not path or not isinstance(shape, Shaped) or runner is None or isinstance(runner, runners.WorkerRunner):
         return
     document = {
-        "users": _Stage.most_users,
+        "users": shape.most_users,
         "failures": {f"{error.error}": error.occurrences for error in runner.stats.errors.values()},
         "stages": {
             stage: {figure: getattr(entry, figure) for figure in _FIGURES}

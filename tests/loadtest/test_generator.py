@@ -30,7 +30,7 @@ def entry(**figures: object) -> dict[str, Any]:
 
 def crowd(server: ServerProcess, **told: Any) -> Crowd:  # noqa: ANN401
     """A short visit of a few."""
-    few = Crowd(f"http://{server.host}:{server.port}", users=20, rate=100, time="2", shape="hold")
+    few = Crowd(f"http://{server.host}:{server.port}", users=20, rate=100, time="2")
     return replace(few, **told)
 
 
