@@ -134,7 +134,7 @@ def read(document: Mapping[str, Any]) -> Measured:
     """Read what the locustfile wrote."""
     stages: dict[str, Any] = document["stages"]
     everything = list(stages.values())
-    gathered = [stages[ROUTE]] if ROUTE in stages and JOINING in stages else []
+    gathered = [stages[ROUTE]] if ROUTE in stages else []
     return Measured(
         document["users"],
         _figures(everything, everything),
