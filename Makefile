@@ -13,21 +13,30 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-slow lint format bench bench-forest bench-http bench-metrics bench-overload churn lock clean
+.PHONY: help setup serve train test test-slow lint format loadtest loadtest-budget bench bench-forest bench-http \
+	bench-metrics bench-overload churn lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 setup: $(VENV)/.train ## install what serving and training need into .venv
 
 $(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(wildcard forest/*.pyx)
 	@sh scripts/setup.sh $*
 
+# An option of a command, if the variable was set on make's command line: shells export a HOST of their own.
+option = $(if $(filter command,$(origin $(1))),--$(2) "$($(1))")
+
+# Trains a first model on the bundled sample, unless another one, or another server, is asked for.
+define MODEL
+@case "$$CANOPY_MODEL_URI$(ARGS)$(call option,HOST,host)" in \
+	models:*|*--model-uri*|*--tracking-uri*|*://*) ;; \
+	*) $(PY) -m training --if-missing ;; \
+esac
+endef
+
 serve: setup ## serve the registered model, training one on the bundled sample first if there is none
-	@case "$$CANOPY_MODEL_URI$(ARGS)" in \
-		models:*|*--model-uri*|*--tracking-uri*) ;; \
-		*) $(PY) -m training --if-missing ;; \
-	esac
+	$(MODEL)
 	@exec $(PY) server.py $(ARGS)
 
 train: setup ## train, evaluate, register and promote a forest: DATA=sample|full|PATH
@@ -47,6 +56,16 @@ lint: $(VENV)/.dev ## check style and types
 format: $(VENV)/.dev ## rewrite the code in the house's style
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+CROWD = $(call option,USERS,users) $(call option,RATE,rate) $(call option,TIME,time) $(call option,PROFILE,profile)
+
+loadtest: $(VENV)/.loadtest ## open Locust on port 8089; HOST= USERS= RATE= SHAPE=, and with TIME= at once and without it
+	$(MODEL)
+	@exec $(PY) -m loadtest $(CROWD) $(call option,HOST,host) $(call option,SHAPE,shape) $(ARGS)
+
+loadtest-budget: $(VENV)/.loadtest ## ask a server in limits: CPU=0.25 MEMORY=256 USERS=10000 RATE=400 TIME=2m
+	$(MODEL)
+	@exec $(PY) -m loadtest.crowd $(CROWD) $(call option,CPU,cpu) $(call option,MEMORY,memory) $(ARGS)
 
 bench: $(VENV)/.train ## compare batched with unbatched serving under a closed-loop crowd
 	@exec $(PY) -m loadtest.compare $(ARGS)
@@ -72,15 +91,13 @@ churn: setup ## let clients break off in every way, and see what the server keep
 bench-metrics: setup ## measure what metrics cost a request
 	@exec $(PY) -m serving.metrics_cost
 
-# All groups are resolved together first, and that constrains each file, so that they agree on every version.
+# The group dev contains all others, so that it is resolved first and constrains them: they agree on every version.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
-	$(LOCK) pyproject.toml --group dev --group loadtest $(ARGS) -o requirements/all.txt
-	$(LOCK) pyproject.toml --group build -c requirements/all.txt -o requirements/runtime.txt
-	$(LOCK) pyproject.toml --group train -c requirements/all.txt -o requirements/train.txt
-	$(LOCK) pyproject.toml --group loadtest -c requirements/all.txt -o requirements/loadtest.txt
-	$(LOCK) pyproject.toml --group dev -c requirements/all.txt -o requirements/dev.txt
-	rm requirements/all.txt
+	$(LOCK) pyproject.toml --group dev $(ARGS) -o requirements/dev.txt
+	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --group train -c requirements/dev.txt -o requirements/train.txt
+	$(LOCK) pyproject.toml --group loadtest -c requirements/dev.txt -o requirements/loadtest.txt
 
 clean: ## remove the environment, what was built and every cache (the embedded store in .canopy stays)
 	rm -rf $(VENV) build *.egg-info forest/*.c forest/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

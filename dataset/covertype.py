@@ -1,6 +1,7 @@
 """The UCI Forest Covertype data in Canopy's terms, and its reader."""
 
 import gzip
+import hashlib
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,13 @@ class Covertype:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rows and labels."""
+        digest = hashlib.sha256(self.rows.tobytes())
+        digest.update(self.labels.tobytes())
+        return digest.hexdigest()
 
     def take(self, index: NDArray[np.intp]) -> "Covertype":
         """The rows at ``index``, in that order."""

@@ -19,7 +19,7 @@ from dataset import load_sample
 from loadtest.closed_loop import encode_request
 from loadtest.departures import WAYS
 from loadtest.footprint import Footprint, footprint
-from loadtest.machine import allow_many_files
+from loadtest.machine import allow_connections
 from loadtest.mixed_crowd import MixedCrowd, Tally, learn
 from loadtest.process import ServerProcess, serving
 
@@ -144,7 +144,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the draw who breaks off how")
     parser.add_argument("server_options", nargs="*", help="options of server.py, behind --")
     args = parser.parse_args(arguments)
-    allow_many_files()
+    try:
+        allow_connections(args.clients)
+    except RuntimeError as error:
+        parser.error(str(error))
     with serving([*IMPATIENT, *args.server_options]) as server:
         found = uvloop.run(churn(server, args.time, args.clients, args.good, args.seed, args.allowed_mb))
     sys.stdout.write("\n".join(found or ["all that broke off is gone, and every good request was answered"]) + "\n")

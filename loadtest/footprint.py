@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.process import ServerProcess
+from loadtest.process import ServerProcess, memory_mb
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +27,14 @@ def footprint(server: ServerProcess) -> Footprint:
     Raises:
         OSError: it does not run, or does not answer.
     """
-    processes = _tree(server.process.pid)
-    memory = sum(map(_resident_mb, processes))
+    processes = server.processes()
+    memory = sum(memory_mb(pid, "VmRSS") for pid in processes)
     return Footprint(memory, sum(map(_descriptors, processes)), _queued(server))
 
 
 def _queued(server: ServerProcess) -> int:
     number: int = server.get("/stats")["batcher"]["queued_items"]
     return number
-
-
-def _tree(root: int) -> list[int]:
-    """A process and all that descend from it."""
-    found = [root]
-    for pid in found:  # it grows meanwhile
-        for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-            found += map(int, tasks.read_text().split())
-    return found
-
-
-def _resident_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1000
 
 
 def _descriptors(pid: int) -> int:

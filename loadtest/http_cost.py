@@ -20,7 +20,7 @@ from typing import Any, Final
 import orjson
 
 from dataset import load_sample
-from loadtest.machine import allow_many_files, pinned, two_cores
+from loadtest.machine import allow_connections, pinned, two_cores
 from loadtest.process import ServerProcess, serving
 
 WAYS: Final = ("hot", "asgi")
@@ -129,7 +129,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("wrk was not found: install it (Debian: apt-get install wrk)\n")
         return 2
 
-    allow_many_files()
+    try:
+        allow_connections(max(args.connections))
+    except RuntimeError as error:
+        parser.error(str(error))
     costs = {(count, way): Cost() for count in args.connections for way in args.ways}
     server_core, load_core = two_cores()
     with ExitStack() as stack:

@@ -24,7 +24,7 @@ from dataset import load_sample
 from loadtest.closed_loop import encode_request
 from loadtest.h2load import MISSING, Responses, available, closed_loop, open_loop
 from loadtest.line import Answer, Line
-from loadtest.machine import allow_many_files, pinned, two_cores
+from loadtest.machine import allow_connections, pinned, two_cores
 from loadtest.process import ServerProcess, serving
 
 _ENGINE_BOUND: Final = ("--engine", "sklearn", "--max-batch-rows", "8", "--max-rows-per-request", "8")
@@ -189,7 +189,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not available():
         sys.stderr.write(MISSING)
         return 2
-    allow_many_files()
+    try:
+        allow_connections(args.most_clients)
+    except RuntimeError as error:
+        parser.error(str(error))
     found: dict[str, Figures] = {}
     for name in args.servers:
         sys.stderr.write(f"overloading {name}\n")

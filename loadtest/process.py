@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -37,15 +37,21 @@ class ServerProcess:
             document: dict[str, Any] = orjson.loads(response.read())
         return document
 
+    def processes(self) -> list[int]:
+        """The process and all that descend from it, workers for example."""
+        found = [self.process.pid]
+        for pid in found:  # it grows meanwhile
+            for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+                found += map(int, tasks.read_text().split())
+        return found
+
     def cpu_seconds(self) -> float:
-        """User and system time that it has used, all threads."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """User and system time that all its processes have used, all threads."""
+        return sum(map(_cpu_seconds, self.processes()))
 
     def peak_memory_mb(self) -> float:
-        """The largest resident set that it has had, in MB."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1000
+        """The largest resident set that it has had, in MB; of several processes, the sum of theirs."""
+        return sum(memory_mb(pid, "VmHWM") for pid in self.processes())
 
     def wait_until_listening(self, seconds: float) -> None:
         """Wait until it accepts connections.
@@ -77,6 +83,17 @@ class ServerProcess:
         raise RuntimeError(f"{path} was not answered within {seconds:g} s")
 
 
+def memory_mb(pid: int, what: str) -> float:
+    """One of the figures of /proc/PID/status, such as VmRSS, in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1000
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
 def serving(
     options: Sequence[str],
@@ -85,8 +102,10 @@ def serving(
     environment: Mapping[str, str] | None = None,
     ready_within: float | None = 60,
     log: IO[bytes] | None = None,
+    admit: Callable[[int], None] | None = None,
+    port: int | None = None,
 ) -> Iterator[ServerProcess]:
-    """Run a server on a free port of the loopback interface and wait until it is ready.
+    """Run a server on the loopback interface and wait until it is ready.
 
     Args:
         options: of ``server.py``.
@@ -94,18 +113,20 @@ def serving(
         environment: variables to set besides this process's own.
         ready_within: seconds that it may take to load its model; None does not wait for it.
         log: where its standard error goes; None leaves it with this process's own.
+        admit: is given the process's id as soon as there is one, to put it into a group.
+        port: where to listen; None takes a free one.
 
     Raises:
         RuntimeError: it did not become ready.
     """
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port = probe.getsockname()[1]
+    port = port or _free_port()
     command = [sys.executable, *program, "--host", _HOST, "--port", str(port), "--log-level", "warning", *options]
     process = subprocess.Popen(  # noqa: S603 - our own server
         command, env={**os.environ, **(environment or {})}, stderr=log
     )
     try:
+        if admit is not None:
+            admit(process.pid)
         server = ServerProcess(process, port)
         if ready_within is not None:
             server.wait_until_ready(ready_within)
@@ -117,3 +138,10 @@ def serving(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +103,17 @@ def _close_connections() -> Iterator[None]:
         Wire.opened.pop().close()
 
 
+def stub_serving(
+    options: Sequence[str],
+    told: Mapping[str, object] | None = None,
+    **how: Any,  # noqa: ANN401 - as serving takes it
+) -> AbstractContextManager[ServerProcess]:
+    """Stands in for ``loadtest.process.serving``: a server with a stand-in engine that was told something."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {"STUB": json.dumps(dict(told or {})), "PYTHONPATH": path}
+    return serving(options, program=("-m", "tests.stub_server"), environment=environment, **how)
+
+
 @pytest.fixture(scope="session")
 def start() -> Start:
     """Start a server with a stand-in engine: ``start(*options, fixed=..., per_row=..., ...)``.
@@ -113,13 +124,6 @@ def start() -> Start:
     def run(
         *options: str, ready_within: float | None = 60, log: IO[bytes] | None = None, **told: object
     ) -> AbstractContextManager[ServerProcess]:
-        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        return serving(
-            options,
-            program=("-m", "tests.stub_server"),
-            environment={"STUB": json.dumps(told), "PYTHONPATH": path},
-            ready_within=ready_within,
-            log=log,
-        )
+        return stub_serving(options, told, ready_within=ready_within, log=log)
 
     return run

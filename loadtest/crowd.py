@@ -1,0 +1,154 @@
+"""The resource question: a server within a CPU and memory limit, and a crowd of Locust's users that asks it.
+
+The crowd runs on the same machine: apart from the server where there are more than two cores, else beside it.
+"""
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from loadtest.budget import Budget, DoesNotFit, Usage, budget
+from loadtest.cgroup import NoControlGroups
+from loadtest.generator import PROFILES, Crowd, Figures, Measured, measure
+from loadtest.machine import allow_connections, pinned
+from loadtest.netstat import AcceptQueue, accept_queue
+from loadtest.process import ServerProcess, serving
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that one run showed.
+
+    Attributes:
+        measured: what the crowd saw.
+        usage: what the server used of its limits.
+        refused: what all listening sockets of the machine lost meanwhile.
+        status: the server's exit status, if it did not live to the end.
+    """
+
+    measured: Measured
+    usage: Usage
+    refused: AcceptQueue
+    status: int | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the server lived, and answered every request rightly."""
+        whole = self.measured.whole
+        return self.status is None and whole.requests > 0 and whole.failures == 0
+
+
+def run(crowd: Crowd, limit: Budget, server: ServerProcess, *options: str) -> Outcome:
+    """Put the limit into force, and let the crowd ask the server within.
+
+    Raises:
+        DoesNotFit: the server holds more memory at rest.
+        RuntimeError: Locust failed.
+    """
+    limit.enforce()
+    before = accept_queue()
+    measured = measure(crowd, *options)
+    return Outcome(measured, limit.usage(), accept_queue() - before, server.process.poll())
+
+
+@contextmanager
+def limited_server(cpu: float, memory_mib: float, options: Sequence[str]) -> Iterator[tuple[Budget, ServerProcess]]:
+    """Start a server in a group without limits yet, and wait until it is ready.
+
+    Raises:
+        NoControlGroups: there can be no limits here.
+        RuntimeError: the server did not become ready.
+    """
+    with (
+        budget(cpu, memory_mib) as limit,
+        pinned(_cores_of_server(cpu)),
+        serving(options, ready_within=120, admit=limit.admit) as server,
+    ):
+        yield limit, server
+
+
+def _cores_of_server(cpu: float) -> set[int] | None:
+    """The first cores, as many as the limit can use, if two are left for the crowd."""
+    cores = sorted(os.sched_getaffinity(0))
+    wanted = max(1, math.ceil(cpu))
+    return set(cores[:wanted]) if len(cores) >= wanted + 2 else None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status is 1 if a request failed, 2 if there was no run."""
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtest.crowd", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--cpu", type=float, default=0.5, help="cores, of the server and all its processes together")
+    parser.add_argument("--memory", type=float, default=256, metavar="MIB", help="of all its processes together")
+    parser.add_argument("--users", type=int, default=10_000, help="most users at a time")
+    parser.add_argument("--rate", type=float, default=400, help="users that arrive a second")
+    parser.add_argument("--time", default="2m", help="how long they ask, with their arrival")
+    parser.add_argument("--profile", choices=PROFILES, default="ReferenceUser", help="what they ask")
+    parser.add_argument("--processes", type=int, default=2, help="generators")
+    parser.add_argument("--expected", help="labels to expect of CoverUser's rows: [NAME/VERSION=]FILE")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
+    parser.add_argument("server_options", nargs="*", help="options of server.py, behind --")
+    args = parser.parse_args(arguments)
+
+    try:
+        allow_connections(args.users)
+        with limited_server(args.cpu, args.memory, args.server_options) as (limit, server):
+            host = f"http://{server.host}:{server.port}"
+            model = server.get("/")["model"]
+            crowd = Crowd(host, args.users, args.rate, args.time, args.profile, args.processes)
+            with pinned(_cores_of_crowd(args.cpu)):
+                outcome = run(crowd, limit, server, *(["--expected", args.expected] if args.expected else []))
+    except (NoControlGroups, DoesNotFit, RuntimeError) as error:
+        sys.stderr.write(f"crowd: {error}\n")
+        return 2
+    sys.stdout.write(f"{args.profile}, {model}, {args.time}\n{table(outcome, args.cpu, args.memory)}")
+    if args.json:
+        document = {"arguments": vars(args) | {"json": str(args.json)}, "model": model, **asdict(outcome)}
+        args.json.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    return int(not outcome.passed)
+
+
+def _cores_of_crowd(cpu: float) -> set[int] | None:
+    of_server = _cores_of_server(cpu)
+    return None if of_server is None else os.sched_getaffinity(0) - of_server
+
+
+def table(outcome: Outcome, cpu: float, memory_mib: float) -> str:
+    """The figures for people."""
+    measured, usage = outcome.measured, outcome.usage
+    columns = ["", "users", "requests", "requests/s", "failures", "mean ms", "median", "p95", "p99", "max"]
+    rows = [columns, _row("whole run", measured.users, measured.whole)]
+    if measured.gathered is not None:
+        rows.append(_row("after the ramp", measured.users, measured.gathered))
+    lines = [f"{row[0]:<16}" + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows]
+    peak = "unknown" if usage.peak_memory_mib is None else f"{usage.peak_memory_mib:.0f} MiB"
+    lines += [
+        f"CPU: limit {cpu:g}, used {usage.cpu_seconds / max(1, measured.whole.seconds):.3f}"
+        f" ({usage.cpu_seconds:.1f} s, {usage.cpu_seconds / max(1, measured.whole.requests) * 1e6:.0f} us a request),"
+        f" throttled in {usage.throttled_share:.0%} of {usage.periods} periods ({usage.throttled_seconds:.1f} s)",
+        f"memory: limit {memory_mib:g} MiB, peak {peak}, out-of-memory kills {usage.oom_kills}",
+        f"accept queue: overflows {outcome.refused.overflows}, drops {outcome.refused.drops}",
+    ]
+    if outcome.status is not None:
+        lines.append(f"the server ended with status {outcome.status}")
+    lines += [f"{count} x {reason}" for reason, count in measured.reasons.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, users: int, figures: Figures) -> list[str]:
+    times: list[Any] = [figures.mean, figures.median, figures.p95, figures.p99, figures.max]
+    counts = [f"{users:,}", f"{figures.requests:,}", f"{figures.rate:,.0f}", f"{figures.failures:,}"]
+    return [name, *counts, *(f"{value:,.0f}" for value in times)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""Locust's users: ``python -m loadtest`` and ``python -m loadtest.crowd`` run them, or ``locust -f`` this file.
+
+Importing this imports Locust, and that patches the standard library for gevent: only Locust itself should.
+"""
+
+import functools
+import random
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import orjson
+from locust import User, between, events, runners, task
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+
+from dataset import Covertype, load_sample
+from loadtest.answers import Answers, read_expected
+from loadtest.closed_loop import encode_request
+from loadtest.connection import Connection
+from loadtest.generator import JOINING, ROUTE
+from loadtest.shaped import Shaped
+from loadtest.shapes import SHAPES
+from preprocessing import schema
+
+_GATHERING = {"", "hold"}
+"""Shapes in which the crowd gathers once, and is then whole."""
+
+_FIGURES = (
+    "num_requests",
+    "num_failures",
+    "total_response_time",
+    "max_response_time",
+    "response_times",
+    "num_reqs_per_sec",
+)
+"""Of each stage, what the result has: Locust's own names."""
+
+
+class WrongAnswer(Exception):
+    """A response that is not what it should be."""
+
+
+class _Stage:
+    """Where the run stands.
+
+    Attributes:
+        name: what requests that are sent now are called.
+    """
+
+    name = JOINING
+
+
+class Visitor(User):
+    """Posts ready-made requests over one connection, and holds every answer against what it should be."""
+
+    abstract = True
+    wait_time = between(1, 2)
+    answers: ClassVar[Answers]
+    in_sample: ClassVar[bool]
+    requests: ClassVar[list[bytes]]
+    server: ClassVar[tuple[str, int]]
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._connection = Connection(*self.server)
+
+    @classmethod
+    def prepare(cls, host: str) -> None:
+        """Make all requests, so that the run itself costs little.
+
+        Raises:
+            ValueError: the host is not an http URL.
+        """
+        url = urlsplit(host)
+        if url.scheme != "http" or not url.hostname:
+            raise ValueError(f"the host must be like http://127.0.0.1:8000, not {host}")
+        cls.server = url.hostname, url.port or 80
+        cls.requests = [encode_request(url.netloc, row) for row in cls.rows()]
+
+    @classmethod
+    def rows(cls) -> list[list[float]]:
+        """The rows to draw from."""
+        raise NotImplementedError
+
+    @task
+    def predict(self) -> None:
+        """Ask for one row."""
+        position = random.randrange(len(self.requests))  # noqa: S311 - no secret
+        fault: Exception | None = None
+        name, length, start = _Stage.name, 0, time.perf_counter()
+        try:
+            reply = self._connection.ask(self.requests[position])
+        except Exception as error:  # whatever went wrong, the request failed
+            fault = error
+        seconds = time.perf_counter() - start
+        if fault is None:
+            length = len(reply.body)
+            row = position if self.in_sample else None
+            if (said := self.answers.fault(reply.status, reply.body, reply.model, row)) is not None:
+                fault = WrongAnswer(said)
+        self.environment.events.request.fire(
+            request_type="POST",
+            name=name,
+            response_time=seconds * 1000,
+            response_length=length,
+            exception=fault,
+            context={},
+        )
+
+    def on_stop(self) -> None:
+        """Leave."""
+        self._connection.close()
+
+
+class CoverUser(Visitor):
+    """Asks for real places, each of them a row of the bundled sample."""
+
+    in_sample = True
+
+    @classmethod
+    def rows(cls) -> list[list[float]]:
+        """The bundled sample."""
+        rows: list[list[float]] = _sample().rows.tolist()
+        return rows
+
+
+class ReferenceUser(Visitor):
+    """The reference system's profile: numbers that never change, random codes."""
+
+    in_sample = False
+
+    @classmethod
+    def rows(cls) -> list[list[float]]:
+        """The example with every pair of codes."""
+        numbers = schema.EXAMPLE[: len(schema.NUMERIC)]
+        codes = ((area, soil) for area in range(len(schema.WILDERNESS_AREAS)) for soil in range(len(schema.SOIL_TYPES)))
+        return [[*numbers, area, soil] for area, soil in codes]
+
+
+@events.init_command_line_parser.add_listener
+def add_options(parser: LocustArgumentParser) -> None:
+    """Add Canopy's options to Locust's."""
+    add: Any = parser.add_argument
+    add("--shape", choices=["", *SHAPES], default="", help="how the number of users changes")
+    add("--bound-ms", type=float, default=1000, help="p95 at which the shape stairs ends")
+    add(
+        "--result",
+        default="",
+        metavar="FILE",
+        include_in_web_ui=False,
+        help="write there what a --shape measured",
+    )
+    add(
+        "--expected",
+        action="append",
+        default=[],
+        metavar="[NAME/VERSION=]FILE",
+        env_var="CANOPY_EXPECTED",
+        include_in_web_ui=False,
+        help="labels that training logged with a version (expected/sample_labels.json); may be repeated",
+    )
+    add("--checked-share", type=float, default=1.0, help="part of CoverUser's answers that is held against --expected")
+
+
+@events.init.add_listener
+def set_up(environment: Environment, **_: object) -> None:
+    """Read what answers to expect, and take the shape that was asked for."""
+    options = _options(environment)
+    expected = dict(read_expected(argument, _sample()) for argument in options.expected)
+    Visitor.answers = Answers(expected, options.checked_share)
+    if options.shape:
+        environment.shape_class = Shaped(environment, options)
+
+
+@events.test_start.add_listener
+def start(environment: Environment, **_: object) -> None:
+    """Get ready; the crowd begins to gather."""
+    _Stage.name = JOINING if _options(environment).shape in _GATHERING else ROUTE
+    if not isinstance(environment.runner, runners.MasterRunner):
+        for profile in environment.user_classes:
+            if issubclass(profile, Visitor):
+                profile.prepare(environment.host or "")
+
+
+@events.spawning_complete.add_listener
+def everybody_is_here(**_: object) -> None:
+    """From now on the crowd is whole."""
+    _Stage.name = ROUTE
+
+
+@events.quitting.add_listener
+def write_result(environment: Environment, **_: object) -> None:
+    """Write what was measured, as ``loadtest.generator`` reads it."""
+    runner, shape, path = environment.runner, environment.shape_class, _options(environment).result
+    if not path or not isinstance(shape, Shaped) or runner is None or isinstance(runner, runners.WorkerRunner):
+        return
+    document = {
+        "users": shape.most_users,
+        "failures": {f"{error.error}": error.occurrences for error in runner.stats.errors.values()},
+        "stages": {
+            stage: {figure: getattr(entry, figure) for figure in _FIGURES}
+            for (stage, _), entry in runner.stats.entries.items()
+        },
+    }
+    Path(path).write_bytes(orjson.dumps(document, option=orjson.OPT_NON_STR_KEYS))
+
+
+@functools.cache
+def _sample() -> Covertype:
+    return load_sample()
+
+
+def _options(environment: Environment) -> Namespace:
+    options: Namespace | None = environment.parsed_options
+    assert options is not None  # noqa: S101 - there always is a command line
+    return options

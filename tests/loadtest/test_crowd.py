@@ -1,0 +1,82 @@
+"""A crowd, a server within limits, and what comes out."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loadtest import crowd
+from loadtest.budget import Usage
+from loadtest.generator import read
+from loadtest.netstat import AcceptQueue
+from tests.conftest import Store, stub_serving
+from tests.loadtest.test_budget import needs_groups
+
+QUICK = ["--users", "30", "--rate", "100", "--time", "2", "--processes", "1"]
+
+
+@pytest.fixture
+def stub_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command start the stand-in, which needs no model."""
+    monkeypatch.setattr(crowd, "serving", stub_serving)
+
+
+@needs_groups
+def test_a_server_within_limits_answers_a_crowd(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The real server, limited to a half of a core and 256 MiB, with no failure; every figure is printed and kept."""
+    out = tmp_path / "figures.json"
+    options = ["--cpu", "0.5", "--memory", "256", "--json", str(out), "--", "--tracking-uri", store.tracking_uri]
+    assert crowd.main([*QUICK, *options]) == 0
+    table = capsys.readouterr().out
+    assert "BestModelRF/1" in table
+    assert "CPU: limit 0.5, used 0." in table
+    assert "memory: limit 256 MiB, peak " in table
+    figures = json.loads(out.read_text())
+    assert figures["measured"]["users"] == 30
+    assert figures["measured"]["whole"]["failures"] == 0
+    assert figures["measured"]["whole"]["requests"] >= 30
+    assert 0 < figures["usage"]["cpu_seconds"] < 0.6 * figures["usage"]["seconds"]
+    assert figures["refused"] == {"overflows": 0, "drops": 0}
+    assert figures["status"] is None
+
+
+@needs_groups
+def test_a_server_that_does_not_fit_is_no_run(
+    stub_instead: None,  # noqa: ARG001 - asked for its effect
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A limit below what the server holds at rest is said to be that."""
+    assert crowd.main([*QUICK, "--memory", "8"]) == 2
+    assert "8 MiB are less than the server holds at rest" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stages", "status", "passed"),
+    [
+        pytest.param({"requests": 10, "failures": 0}, None, True, id="all answered"),
+        pytest.param({"requests": 10, "failures": 1}, None, False, id="a failure"),
+        pytest.param({"requests": 0, "failures": 0}, None, False, id="nothing asked"),
+        pytest.param({"requests": 10, "failures": 0}, -9, False, id="the server is dead"),
+    ],
+)
+def test_only_a_run_without_any_failure_passes(stages: dict[str, int], status: int | None, *, passed: bool) -> None:
+    """And only if there was a run, and the server lived to its end."""
+    entry = {
+        "num_requests": stages["requests"],
+        "num_failures": stages["failures"],
+        "total_response_time": 10,
+        "max_response_time": 3,
+        "response_times": {"1": stages["requests"]},
+        "num_reqs_per_sec": {},
+    }
+    measured = read({"users": 1, "failures": {"broken": 1}, "stages": {"/predict": entry}})
+    outcome = crowd.Outcome(measured, Usage(1, 1, 10, 5, 0.5, None, 1), AcceptQueue(2, 3), status)
+    assert outcome.passed is passed
+    text = crowd.table(outcome, 0.25, 256)
+    assert "throttled in 50% of 10 periods" in text
+    assert "peak unknown, out-of-memory kills 1" in text
+    assert "overflows 2, drops 3" in text
+    assert ("the server ended with status -9" in text) is (status is not None)
+    assert "1 x broken" in text
