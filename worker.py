@@ -25,11 +25,13 @@ from serving import (
     CONTENT,
     Answer,
     Board,
+    Common,
     Connection,
     ConnectionLimits,
     DrainingServer,
     HotConnection,
     HotPath,
+    Inbox,
     Inference,
     Model,
     ModelHandle,
@@ -106,9 +108,10 @@ class Worker:
             write_timeout=settings.write_timeout_seconds,
             keep_alive=settings.keep_alive_seconds,
         )
+        common = Common(limits, self._service.metrics, Inbox())
         ways: dict[str, Callable[..., Connection]] = {
-            "hot": partial(HotConnection, HotPath(self._service), limits),
-            "asgi": partial(Connection, limits, self._service.metrics),
+            "hot": partial(HotConnection, HotPath(self._service), common),
+            "asgi": partial(Connection, common),
         }
         return ways[settings.http]
 

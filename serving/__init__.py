@@ -3,10 +3,11 @@
 from serving.app import create_app
 from serving.board import Board
 from serving.hotpath import HotConnection, HotPath
+from serving.inbox import Inbox
 from serving.inference import Answer, Inference
 from serving.metrics import CONTENT
 from serving.model import Model, ModelHandle
-from serving.protocol import Connection, ConnectionLimits
+from serving.protocol import Common, Connection, ConnectionLimits
 from serving.server import DrainingServer
 from serving.service import Service
 
@@ -14,11 +15,13 @@ __all__ = [
     "CONTENT",
     "Answer",
     "Board",
+    "Common",
     "Connection",
     "ConnectionLimits",
     "DrainingServer",
     "HotConnection",
     "HotPath",
+    "Inbox",
     "Inference",
     "Model",
     "ModelHandle",

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 logger = logging.getLogger("canopy.serving")
 
-_PER_TURN: Final = 128
+_PER_TURN: Final = 1024
 """Most connections taken in one turn, so that those already in are not kept waiting for long."""
 
 _PAUSE: Final = 0.1

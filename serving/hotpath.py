@@ -20,7 +20,7 @@ from serving.heads import END, KnownHeads
 from serving.inference import Answer
 from serving.metrics import PREDICT
 from serving.model import Model
-from serving.protocol import IDLE, Connection, ConnectionLimits
+from serving.protocol import IDLE, Common, Connection
 from serving.service import Service, encode
 
 logger = logging.getLogger("canopy.serving")
@@ -140,7 +140,7 @@ class HotConnection(Connection):
 
     Args:
         path: what it shares with all others.
-        limits: see ``Connection``.
+        common: see ``Connection``.
         config: uvicorn's.
         server_state: uvicorn's.
         app_state: uvicorn's.
@@ -151,13 +151,13 @@ class HotConnection(Connection):
     def __init__(
         self,
         path: HotPath,
-        limits: ConnectionLimits,
+        common: Common,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         **_: object,
     ) -> None:
-        super().__init__(limits, path.service.metrics, config, server_state, app_state)
+        super().__init__(common, config, server_state, app_state)
         self._service = path.service
         self._responses = path.responses
         self._heads = path.heads
@@ -165,8 +165,8 @@ class HotConnection(Connection):
         self._head = b""
         self._partial = b""
 
-    def data_received(self, data: bytes) -> None:
-        """See ``Connection.data_received``.
+    def receive(self, data: bytes) -> None:
+        """See ``Connection.receive``.
 
         A request that is wholly here, whose head is known, is queued without being parsed. If some of its body is
         still to come, it is kept for once; a parser that is given it later finds nothing else in it.
@@ -189,14 +189,14 @@ class HotConnection(Connection):
             elif missing > 0 and not kept:
                 self._partial = data
                 return
-        super().data_received(data)
+        super().receive(data)
         self._head = b""
 
     def expire(self, now: float) -> None:
         """See ``Connection.expire``."""
         if self._partial:  # from now on this is a matter of the parser and its time-outs
             data, self._partial = self._partial, b""
-            super().data_received(data)
+            super().receive(data)
         super().expire(now)
 
     def begin(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httptools
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from serving.errors import HeadTooLarge, MalformedRequest, RequestError, RequestTimeout, problem_response
+from serving.inbox import Inbox
 from serving.metrics import ELSEWHERE, Metrics
 
 EXTENSION: Final = "canopy.connection"
@@ -53,6 +54,20 @@ class ConnectionLimits:
     body_timeout: float = 30.0
     write_timeout: float = 30.0
     keep_alive: float = 75.0
+
+
+class Common(NamedTuple):
+    """What all connections of a server share.
+
+    Attributes:
+        limits: what each may cost.
+        metrics: told of what is refused before it was a request.
+        inbox: bounds what a turn of the event loop takes up.
+    """
+
+    limits: ConnectionLimits
+    metrics: Metrics
+    inbox: Inbox
 
 
 class _Refusal:
@@ -117,8 +132,7 @@ class Connection(HttpToolsProtocol):
     connection would cost more than to look at all of them once a second: ``expire``.
 
     Args:
-        limits: what the connection may cost.
-        metrics: told of what is refused before it was a request.
+        common: what all connections share.
         config: uvicorn's.
         server_state: uvicorn's.
         app_state: uvicorn's.
@@ -135,6 +149,8 @@ class Connection(HttpToolsProtocol):
         "_chunk",
         "_fault",
         "_head_bytes",
+        "_inbox",
+        "_kept",
         "_limits",
         "_metrics",
         "_reading",
@@ -150,8 +166,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(
         self,
-        limits: ConnectionLimits,
-        metrics: Metrics,
+        common: Common,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
@@ -162,8 +177,8 @@ class Connection(HttpToolsProtocol):
         self.on_lost: Callable[[], object] | None = None
         self.lost = False
         self.running: Any = None
-        self._limits = limits
-        self._metrics = metrics
+        self._limits, self._metrics, self._inbox = common
+        self._kept = 0
         self._reading = IDLE
         self._since = self.loop.time()
         self._chunk = 0
@@ -178,7 +193,26 @@ class Connection(HttpToolsProtocol):
         self.flow = _Flow(transport, self.pipeline)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Bytes have come: take them up, or have them kept."""
+        inbox = self._inbox
+        if inbox.room:
+            inbox.room -= 1
+            self.receive(data)
+            return
+        self._kept += 1
+        if self._kept > 1 or len(data) > _SLICE:
+            self.flow.pause_reading()
+        inbox.keep(self, data)
+
+    def take_up(self, data: bytes) -> None:
+        """See ``Recipient``."""
+        self._kept -= 1
+        if not (self.lost or self.transport.is_closing()):
+            self.receive(data)
+            self.flow.resume_reading()
+
+    def receive(self, data: bytes) -> None:
+        """Parse what has come."""
         if self._reading == IDLE:
             self._reading = HEAD
             self._since = self.loop.time()
@@ -330,7 +364,7 @@ class Connection(HttpToolsProtocol):
         elif self.transport.is_closing():  # as soon as the client has taken the last answers
             if waited > limits.write_timeout:
                 self.transport.abort()
-        elif self.flow.read_paused:
+        elif self.flow.read_paused or self._kept:
             self._since = now  # it is we who do not read
         elif self._reading == IDLE:
             if self.running is None and waited > limits.keep_alive:
@@ -362,7 +396,7 @@ class Connection(HttpToolsProtocol):
     def _parse_on(self) -> None:
         """Parse what was held back, as far as there is room for it now."""
         if self.flow.held and not self.transport.is_closing():
-            self.data_received(b"")
+            self.receive(b"")
             self.flow.resume_reading()
 
     def _length(self) -> int:

@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from serving import CONTENT, Board, Connection, ConnectionLimits
+from serving import CONTENT, Board, Common, Connection, ConnectionLimits, Inbox
 from serving.metrics import Metrics
 from tests.support import chunked, request
 
@@ -82,6 +82,7 @@ class Client:
 
     Attributes:
         let: whether it may answer.
+        inbox: of the connection.
     """
 
     def __init__(self) -> None:
@@ -90,7 +91,8 @@ class Client:
         config = uvicorn.Config(self._answer, interface="asgi3", ws="none", lifespan="off", log_config=None)
         config.load()
         self._loop = Loop()
-        self._connection = Connection(LIMITS, Metrics(Board(CONTENT)), config, ServerState(), {})
+        self.inbox = Inbox()
+        self._connection = Connection(Common(LIMITS, Metrics(Board(CONTENT)), self.inbox), config, ServerState(), {})
         self._connection.loop = self._loop  # type: ignore[assignment]
         self._connection.connection_made(self.transport)
 
@@ -101,6 +103,19 @@ class Client:
             self._connection.data_received(sent)
         await self.settle()
         self._connection.expire(now)
+
+    def look(self, now: float) -> None:
+        """Have the connection look at the clock, and let nothing else happen yet."""
+        self._loop.now = now
+        self._connection.expire(now)
+
+    def send(self, sent: bytes) -> None:
+        """Send something, and let nothing else happen yet."""
+        self._connection.data_received(sent)
+
+    def hang_up(self) -> None:
+        """Close the connection from the client's side."""
+        self._connection.connection_lost(None)
 
     async def settle(self) -> None:
         """Let the application do what it can."""
@@ -178,3 +193,63 @@ async def test_a_connection_that_does_not_close_in_order_is_cut(sent: bytes, clo
     assert not client.transport.aborted
     await client.at(closes_at + 31)
     assert client.transport.aborted
+
+
+async def test_what_a_turn_has_no_room_for_is_answered_in_the_next() -> None:
+    """In order, however it was cut up, and beside what comes later."""
+    client = Client()
+    client.let.set()
+    client.inbox.room = 1
+    client.send(GOOD + GOOD[:10])
+    for start in range(10, len(GOOD), 7):
+        client.send(GOOD[start : start + 7])
+    assert client.transport.statuses() == []
+    await client.settle()
+    assert client.transport.statuses() == [200, 200]
+    assert client.inbox.room > 1
+    await client.at(1, GOOD)
+    assert client.transport.statuses() == [200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([GOOD, GOOD], id="many"),
+        pytest.param([request(b"{}", "X: " + "x" * 20_000)], id="large"),
+    ],
+)
+async def test_who_sends_much_is_not_read_until_it_is_taken_up(pieces: list[bytes]) -> None:
+    """So that what is kept for a connection stays small."""
+    client = Client()
+    client.let.set()
+    client.inbox.room = 0
+    for piece in pieces:
+        assert not client.transport.paused
+        client.send(piece)
+    assert client.transport.paused
+    await client.settle()
+    assert not client.transport.paused
+    assert client.transport.statuses() == [200] * len(pieces)
+
+
+async def test_what_was_kept_for_a_client_that_has_gone_is_dropped() -> None:
+    """There is nobody left to answer to."""
+    client = Client()
+    client.let.set()
+    client.inbox.room = 0
+    client.send(GOOD)
+    client.hang_up()
+    await client.settle()
+    assert client.transport.statuses() == []
+
+
+async def test_the_time_that_a_request_is_kept_is_not_the_clients() -> None:
+    """Neither a request's time-out nor that of an idle connection runs on."""
+    client = Client()
+    client.let.set()
+    await client.at(0, GOOD[:30])
+    client.inbox.room = 0
+    client.send(GOOD[30:])
+    client.look(60)
+    await client.at(61)
+    assert client.transport.statuses() == [200]

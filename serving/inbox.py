@@ -1,0 +1,56 @@
+"""How much of what clients send is taken up in one turn of the event loop.
+
+libuv reads from every connection that has something to say, thousands of them and those that are answered meanwhile
+again and again, before the loop does anything else: accept, start what was accepted, answer a probe. A saturated
+server would come to that after tens of seconds. Here a turn takes up a bounded number of pieces. The others are only
+kept, which costs a fraction of parsing and answering them, and are taken up first come, first served in the turns
+after it.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final, Protocol
+
+_PER_TURN: Final = 1024
+
+
+class Recipient(Protocol):
+    """A connection."""
+
+    def take_up(self, data: bytes) -> None:
+        """Receive what was kept for it."""
+
+
+class Inbox:
+    """What all connections of an event loop have been sent and not taken up.
+
+    Attributes:
+        room: pieces that may still be taken up in this turn. (Who takes one up takes one off. It is more than a turn's
+            worth if turns are small, for only when none is left it is made sure that the turn ends.)
+    """
+
+    def __init__(self) -> None:
+        self.room = _PER_TURN
+        self._kept: deque[tuple[Recipient, bytes]] = deque()
+
+    def __repr__(self) -> str:
+        return f"<Inbox with {len(self._kept)} pieces kept>"
+
+    def keep(self, recipient: Recipient, data: bytes) -> None:
+        """Keep a piece until its turn comes; there is no room."""
+        if not self._kept:
+            asyncio.get_running_loop().call_soon(self._turn)
+        self._kept.append((recipient, data))
+
+    def _turn(self) -> None:
+        """Take up as much as one turn may."""
+        kept = self._kept
+        try:
+            for _ in range(min(len(kept), _PER_TURN)):
+                recipient, data = kept.popleft()
+                recipient.take_up(data)
+        finally:
+            if kept:
+                asyncio.get_running_loop().call_soon(self._turn)
+            else:
+                self.room = _PER_TURN
