@@ -35,6 +35,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=1024)] | Literal["auto"],
         Meta(description="processes that serve; auto takes as many as the CPU quota and affinity leave CPUs"),
     ] = 1
+    tls_certificate: Annotated[
+        str, Meta(description="PEM file of the certificate, with its chain, for HTTPS; without one HTTP is spoken")
+    ] = ""
+    tls_key: Annotated[
+        str, Meta(description="PEM file of the certificate's key, unless that stands in the certificate's file")
+    ] = ""
     model_uri: Annotated[
         str,
         Meta(
@@ -52,6 +58,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     batching: Annotated[
         Literal["on", "off"], Meta(description="whether requests share engine calls; off makes one call a request")
     ] = "on"
+    inference: Annotated[
+        Literal["auto", "inline", "thread"],
+        Meta(
+            description="where the model computes: inline on the event loop, in a thread beside it, or auto, inline if "
+            "it is a compiled forest and the batch is short"
+        ),
+    ] = "auto"
     max_batch_rows: Annotated[int, Meta(ge=1, le=1_000_000, description="most rows in one engine call")] = 1024
     max_wait_ms: Annotated[
         float, Meta(ge=0, le=60_000, description="longest that an idle engine waits for company for a request, in ms")
@@ -103,7 +116,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30.0
     hang_timeout_seconds: Annotated[
         float,
-        Meta(ge=2, le=3_600, description="with several workers, one that is silent for so long is replaced, in s"),
+        Meta(
+            ge=2,
+            le=3_600,
+            description="longest call of the model in a thread, whose batch fails then, and longest silence of one of "
+            "several workers, which is replaced then, in s",
+        ),
     ] = 30.0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="least severity to log; debug shows every batch")
@@ -130,6 +148,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 continue
             values[name] = _convert(keys[name], text, field.type)
         settings = cls(**values)
+        if settings.tls_certificate or settings.tls_key:
+            _check_tls(settings)
         most = min(settings.max_batch_rows, settings.max_queue_rows)
         if settings.max_rows_per_request <= most:
             return settings
@@ -194,8 +214,26 @@ def describe() -> list[tuple[str, str, str]]:
             default = f"SQLite in {STORE.name}/"
         elif isinstance(default, float):
             default = f"{default:g}"
-        rows.append((field.name, str(default), str(meta.description)))
+        rows.append((field.name, str(default) or "none", str(meta.description)))
     return rows
+
+
+def _check_tls(settings: Settings) -> None:
+    """Find out at once whether the certificate and its key can be used.
+
+    Raises:
+        SettingsError: they cannot.
+    """
+    import ssl
+
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key or None)
+    except OSError as error:  # ssl.SSLError is one
+        names = f"{variable('tls_certificate')} ({settings.tls_certificate or 'none'})"
+        if settings.tls_key:
+            names += f" and {variable('tls_key')} ({settings.tls_key})"
+        raise SettingsError(f"{names}: {error}") from None
 
 
 def _parser() -> argparse.ArgumentParser:

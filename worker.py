@@ -45,8 +45,9 @@ from workers import Seat
 
 logger = logging.getLogger("canopy")
 
-_LONGEST_INLINE = 0.002
-"""Seconds; an engine's call that takes longer runs in a thread, so that the event loop goes on."""
+_LONGEST_INLINE = 0.02
+"""Seconds; an engine's call that takes longer runs in a thread, so that the event loop goes on. Handing a call over and
+back costs a third of all work at a thousand clients on one core, and a turn of the loop is as long then anyway."""
 
 _GARBAGE = 20_000
 """New objects that are worth a search for cycles among them. No request leaves a cycle behind, and neither does a
@@ -91,6 +92,8 @@ class Worker:
             log_config=None,
             access_log=False,
             server_header=False,
+            ssl_certfile=settings.tls_certificate or None,
+            ssl_keyfile=settings.tls_key or None,
         )
         self._uvicorn = DrainingServer(
             config,
@@ -136,7 +139,7 @@ class Worker:
             inference,
             limits,
             executor=self._executor,
-            inline=self._is_short,
+            inline={"auto": self._is_short, "inline": _always, "thread": _never}[settings.inference],
             timeout=settings.deadline_ms / 1000,
             patience=settings.hang_timeout_seconds,
             observer=self._observe,
@@ -200,13 +203,22 @@ class Worker:
     def _description(self, model: Model) -> str:
         """What is served, and a request to paste."""
         host, port = self._listener.getsockname()[:2]
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        scheme = "https" if self._settings.tls_certificate else "http"
+        address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         body = orjson.dumps({"features": schema.EXAMPLE}).decode()
         workers = f", {self._seat.count} workers" if self._seat.count > 1 else ""
         return (
             f"serving {model} ({model.engine.name} engine, batching {self._settings.batching}{workers}) at {address}; "
             f"try\n\n    curl -s {address}/predict -H 'content-type: application/json' -d '{body}'\n"
         )
+
+
+def _always(_seconds: float) -> bool:
+    return True
+
+
+def _never(_seconds: float) -> bool:
+    return False
 
 
 def _index(settings: Settings) -> dict[str, Any]:

@@ -22,6 +22,12 @@ _PER_TURN: Final = 1024
 _PAUSE: Final = 0.1
 """Seconds without accepting when the system has no more for us."""
 
+_GREETING: Final = 10.0
+"""Seconds that a client may take to agree on TLS."""
+
+_FAREWELL: Final = 2.0
+"""Seconds that a client may take to answer TLS's farewell: a drain waits for it."""
+
 _FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 _REFUSAL: Final = (
@@ -45,7 +51,9 @@ class Acceptor:
     ) -> None:
         self._listener = listener
         self._factory = factory
-        self._tls = tls
+        self._how: dict[str, Any] = {}
+        if tls is not None:
+            self._how = {"ssl": tls, "ssl_handshake_timeout": _GREETING, "ssl_shutdown_timeout": _FAREWELL}
         self._loop = asyncio.get_running_loop()
         self._starting: set[asyncio.Task[Any]] = set()
         self._spare = os.open(os.devnull, os.O_RDONLY)
@@ -82,7 +90,7 @@ class Acceptor:
                 self._refuse(error)
                 return
             self._full = False
-            starting = self._loop.connect_accepted_socket(self._factory, connection, ssl=self._tls)
+            starting = self._loop.connect_accepted_socket(self._factory, connection, **self._how)
             self._start(starting, connection)
 
     def _start(self, starting: Coroutine[Any, Any, object], connection: socket.socket) -> None:

@@ -18,8 +18,8 @@ import pytest
 
 from loadtest.process import ServerProcess
 from tests.conftest import ROOT, Start
-from tests.stub_server import HELD
-from tests.support import Client, Gate, Reply, children, label, lives, modules_after, until, worker_of
+from tests.stub_server import HANGS, HELD
+from tests.support import Client, Gate, Reply, Wire, children, label, lives, modules_after, request, until, worker_of
 
 TWO = ("--workers", "2")
 
@@ -111,6 +111,49 @@ def test_a_worker_whose_event_loop_hangs_is_replaced(start: Start, tmp_path: Pat
     assert "hangs: nothing was heard of it for 2 s" in log.read_text()
 
 
+def test_a_worker_whose_model_hangs_in_a_thread_is_replaced(start: Start, tmp_path: Path) -> None:
+    """Its event loop runs, and answers the request with 500; but it does not show that it is well."""
+    log = tmp_path / "log"
+    with log.open("wb") as output, start(*TWO, "--hang-timeout-seconds", "2", log=output) as server:
+        by_worker = clients_of_both(server)
+        hung, clients = next(iter(by_worker.items()))
+        assert clients[0].predict(HANGS).status == 500
+        until(lambda: not lives(hung))
+        until(lambda: "replacing it" in log.read_text())
+        again = clients_of_both(server)
+        assert hung not in again
+        for clients in again.values():
+            assert clients[0].predict(3).document == {"prediction": [label(3)]}
+
+
+def test_the_figures_are_those_of_all_workers_and_outlive_one(start: Start) -> None:
+    """Whoever is asked; a killed worker's counts are not lost, and its replacement adds to them."""
+    with start(*TWO) as server:
+        by_worker = clients_of_both(server)
+        for asked, clients in enumerate(by_worker.values(), 1):
+            for _ in range(asked):
+                assert clients[0].predict(3).status == 200
+        killed, survivor = by_worker
+        watcher = by_worker[survivor][0]
+
+        def told() -> tuple[int, int, int]:
+            figures = watcher.ask("GET", "/stats").document
+            assert len(figures["workers"]) == 2
+            counted = figures["requests"]["/predict"]["200"]
+            return counted, figures["request_duration_seconds"]["count"], figures["batcher"]["answered"]
+
+        until(lambda: told() == (3, 3, 3))
+        os.kill(killed, signal.SIGKILL)
+        (newcomer,) = set(clients_of_both(server)) - {survivor}
+        assert newcomer != killed
+        assert told() == (3, 3, 3)
+        for clients in clients_of_both(server).values():
+            assert clients[0].predict(3).status == 200
+        until(lambda: told() == (5, 5, 5))
+        metrics = Wire(server).ask(request(method="GET", target="/metrics")).body.decode()
+        assert 'canopy_requests_total{code="200",route="/predict"} 5.0' in metrics
+
+
 def test_workers_do_not_outlive_their_supervisor(start: Start, tmp_path: Path) -> None:
     """When it is killed they answer what they have accepted, and end."""
     gate = tmp_path / "gate"
@@ -118,8 +161,8 @@ def test_workers_do_not_outlive_their_supervisor(start: Start, tmp_path: Path) -
         by_worker = clients_of_both(server)
         with Gate(gate):
             held = [pool.submit(clients[0].predict, HELD) for clients in by_worker.values()]
-            for clients in by_worker.values():
-                until(lambda client=clients[1]: figure(client, "running_rows") == 1)  # type: ignore[misc]
+            watcher = next(iter(by_worker.values()))[1]
+            until(lambda: figure(watcher, "running_rows") == 2)
             server.process.kill()
             server.process.wait()
             assert all(map(lives, by_worker))
