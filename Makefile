@@ -43,7 +43,7 @@ train: setup ## train, evaluate, register and promote a forest: DATA=sample|full
 	@exec $(PY) -m training --data "$(DATA)" $(ARGS)
 
 test: $(VENV)/.dev ## run the tests, but for the slow ones
-	@exec $(PY) -m pytest $(ARGS)
+	@exec $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 
 test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
 	@exec $(PY) -m pytest -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)

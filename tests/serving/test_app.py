@@ -237,7 +237,7 @@ def test_unbatched_mode_makes_one_call_a_request(start: Start) -> None:
     ("bounded", "seconds", "inline"),
     [
         pytest.param(True, 0.0, True, id="short"),
-        pytest.param(True, 0.01, False, id="long"),
+        pytest.param(True, 0.05, False, id="long"),
         pytest.param(False, 0.0, False, id="short-but-not-bounded"),
     ],
 )
