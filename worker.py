@@ -33,6 +33,7 @@ from serving import (
     HotPath,
     Inbox,
     Inference,
+    Measured,
     Model,
     ModelHandle,
     Service,
@@ -84,7 +85,7 @@ class Worker:
         )
         app = create_app(self._service, _index(settings), self._lifespan)
         config = uvicorn.Config(
-            app,
+            Measured(app, self._service.metrics),
             loop="uvloop",
             http=self._connection(settings),  # type: ignore[arg-type]  # uvicorn only ever calls it
             ws="none",

@@ -74,6 +74,7 @@ class Batcher(Generic[Item, Result]):
         self._call: Future[Sequence[Result]] | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._stuck = False
+        self._settling = False
         self._turn_due = False
         self._company_timer: asyncio.TimerHandle | None = None
         self._deadline_timer: asyncio.TimerHandle | None = None
@@ -189,7 +190,9 @@ class Batcher(Generic[Item, Result]):
         if self._queue.add(waiter):
             self._watch_deadline(now)
         if self._running is None:
-            if self._queue.rows >= self._limits.max_batch_rows or len(self._queue) >= self._limits.max_batch_items:
+            if self._settling:  # this comes from a caller that was just answered
+                self._wake()
+            elif self._queue.rows >= self._limits.max_batch_rows or len(self._queue) >= self._limits.max_batch_items:
                 self._turn()  # there is no more to gather
             elif not self._turn_due:
                 self._wake()
@@ -238,7 +241,7 @@ class Batcher(Generic[Item, Result]):
             return
         now = self._clock()
         self._expire(now)
-        if self._queue:
+        if self._queue and self._running is None:
             decision = self._decide(now)
             if isinstance(decision, policy.WaitUntil):
                 self._company_timer = self._loop.call_later(decision.time - now, self._turn)
@@ -315,6 +318,9 @@ class Batcher(Generic[Item, Result]):
 
     def _lose(self, batch: Batch) -> None:
         """A call has not returned in time: nobody waits for it any more, and nothing else is begun until it does."""
+        if self._call is not None and self._call.done():  # it was the event loop that was late
+            self._collect(self._call)
+            return
         self._stuck = True
         failure = EngineFailed(f"the engine has not returned within {self._patience:g} s")
         for waiter in batch.waiters:
@@ -326,6 +332,7 @@ class Batcher(Generic[Item, Result]):
         """Answer the callers of a batch, or halve it, and let the engine go on."""
         now = batch.finished = self._idle_since = self._clock()
         self._running = None
+        self._settling = True
         still_there = sum([not waiter.done() for waiter in batch.waiters])
         self._crowd.answered(now, still_there + len(self._queue))
         if results is not None:
@@ -336,15 +343,21 @@ class Batcher(Generic[Item, Result]):
             self._counts["answered"] += still_there
             for waiter, result in zip(batch.waiters, results, strict=True):
                 if not waiter.done():
-                    waiter.set_result(result)
+                    try:
+                        waiter.set_result(result)
+                    except Exception as fault:  # its own: the others are answered all the same
+                        self._report(fault)
         else:
             self._counts["failed_batches"] += 1
             self._divide(batch, error)
-        self._stuck = False
+        self._stuck = self._settling = False
         self._wake()
         if self._observer is not None:
             waits = [batch.started - waiter.arrived for waiter in batch.waiters]
-            self._observer(BatchEvent(waits, batch.rows, now - batch.started, error))
+            try:
+                self._observer(BatchEvent(waits, batch.rows, now - batch.started, error))
+            except Exception as fault:
+                self._report(fault)
         batch.waiters = ()  # who know their batch: each would keep the other until the garbage collector comes
 
     def _divide(self, batch: Batch, error: BaseException | None) -> None:
@@ -385,8 +398,15 @@ class Batcher(Generic[Item, Result]):
 
     def _fail(self, waiter: Waiter[Item, Result], error: Exception, count: str) -> None:
         if not waiter.done():
-            waiter.set_exception(error)
             self._counts[count] += 1
+            try:
+                waiter.set_exception(error)
+            except Exception as fault:
+                self._report(fault)
+
+    def _report(self, fault: Exception) -> None:
+        """A caller or the observer has raised what it must not."""
+        self._loop.call_exception_handler({"message": "a batcher's caller or observer raised", "exception": fault})
 
     def _check_drained(self) -> None:
         if self._draining and not (self._queue or self._running):

@@ -1,6 +1,6 @@
 """HTTP: the application, uvicorn's server and connections, and what answers the requests."""
 
-from serving.app import create_app
+from serving.app import Measured, create_app
 from serving.board import Board
 from serving.hotpath import HotConnection, HotPath
 from serving.inbox import Inbox
@@ -23,6 +23,7 @@ __all__ = [
     "HotPath",
     "Inbox",
     "Inference",
+    "Measured",
     "Model",
     "ModelHandle",
     "Service",

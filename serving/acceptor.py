@@ -6,6 +6,7 @@ three, seven ... seconds. Here each turn takes all who wait, so that they soon s
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -56,7 +57,7 @@ class Acceptor:
             self._how = {"ssl": tls, "ssl_handshake_timeout": _GREETING, "ssl_shutdown_timeout": _FAREWELL}
         self._loop = asyncio.get_running_loop()
         self._starting: set[asyncio.Task[Any]] = set()
-        self._spare = os.open(os.devnull, os.O_RDONLY)
+        self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
         self._full = False
         self._closed = False
         listener.setblocking(False)
@@ -66,7 +67,7 @@ class Acceptor:
         """Accept no more."""
         self._closed = True
         self._loop.remove_reader(self._listener)
-        os.close(self._spare)
+        self._give_up_spare()
 
     async def wait_closed(self) -> None:
         """Wait until what was accepted has its protocol."""
@@ -109,7 +110,7 @@ class Acceptor:
         if not self._full:
             self._full = True
             logger.warning("connections are refused: %s (see `ulimit -n`)", error.strerror)
-        os.close(self._spare)
+        self._give_up_spare()
         try:
             while True:
                 connection, _address = self._listener.accept()
@@ -118,6 +119,12 @@ class Acceptor:
                     connection.send(_REFUSAL)
         except OSError:
             pass  # all are told, or someone else took the spare place
-        self._spare = os.open(os.devnull, os.O_RDONLY)
+        with contextlib.suppress(OSError):  # until the next time, then
+            self._spare = os.open(os.devnull, os.O_RDONLY)
         self._loop.remove_reader(self._listener)
         self._loop.call_later(_PAUSE, self._resume)
+
+    def _give_up_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            os.close(spare)

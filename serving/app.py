@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
-from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -61,10 +60,12 @@ def create_app(service: Service, description: dict[str, Any], lifespan: Lifespan
         body = await _read(request, service.max_body_bytes)
         waiter = service.submit(body, timeout)
         answer = await _answered(request, service, waiter)
+        content = encode(answer, probabilities=probabilities)
+        service.metrics.predicted(time.monotonic() - waiter.arrived)
         headers = {"Canopy-Model": answer.model.header}
         if timed:
             headers["Server-Timing"] = timing(waiter)
-        return Response(encode(answer, probabilities=probabilities), 200, headers, "application/json")
+        return Response(content, 200, headers, "application/json")
 
     return Starlette(
         routes=[
@@ -75,31 +76,34 @@ def create_app(service: Service, description: dict[str, Any], lifespan: Lifespan
             Route("/stats", stats),
             Route("/metrics", metrics),
         ],
-        middleware=[Middleware(_Measured, service.metrics)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
 
 
-class _Measured:
-    """Counts requests and their time; see ``Metrics.responded``."""
+class Measured:
+    """Counts the responses of an ASGI application, its faults too, but not those that nobody is there to read.
+
+    Args:
+        app: the application.
+        metrics: told of each response.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        start = time.monotonic()
+        """See the ASGI specification."""
 
         async def measured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._metrics.responded(scope["path"], message["status"], time.monotonic() - start)
+                connection = scope.get("extensions", {}).get(EXTENSION)
+                if connection is None or not connection.lost:
+                    self._metrics.responded(scope["path"], message["status"])
             await send(message)
 
-        await self._app(scope, receive, measured)
+        await self._app(scope, receive, measured if scope["type"] == "http" else send)
 
 
 def _json(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -95,6 +95,11 @@ def known(error: Exception) -> Problem | None:
     return next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), None)
 
 
+def _sendable(text: str) -> str:
+    """The text without what UTF-8 cannot carry: JSON's escapes may name half a pair of surrogates."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def problem_response(error: Exception) -> Response:
     """The response to an error: a problem document with type, title, status and detail.
 
@@ -109,12 +114,12 @@ def problem_response(error: Exception) -> Response:
         detail = error.detail
         headers.update(error.headers or {})
     elif (found := known(error)) is not None:
-        problem, detail = found, str(error)
+        problem, detail = found, _sendable(str(error))
     else:
         problem = Problem(500, "internal-error", "The server failed")
         detail = "The fault is the server's; its log has the details."
     if isinstance(error, preprocessing.InvalidRow):
-        extra["path"] = error.path
+        extra["path"] = _sendable(error.path)
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after = DEFAULT_RETRY_AFTER
         if isinstance(error, batcher.Overloaded):

@@ -11,7 +11,6 @@ from collections import OrderedDict
 from typing import Any, Final
 
 from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 from batcher import Batch, Closed
 from preprocessing import Row
@@ -20,7 +19,7 @@ from serving.heads import END, KnownHeads
 from serving.inference import Answer
 from serving.metrics import PREDICT
 from serving.model import Model
-from serving.protocol import IDLE, Common, Connection
+from serving.protocol import IDLE, Common, Connection, ServerState
 from serving.service import Service, encode
 
 logger = logging.getLogger("canopy.serving")
@@ -249,16 +248,17 @@ class HotConnection(Connection):
             self.fail(request, error)
         else:
             self._write(request, response)
-            self._metrics.predicted(time.monotonic() - request.arrived)
+            self._metrics.answered(time.monotonic() - request.arrived)
 
     def fail(self, request: HotRequest, error: Exception) -> None:
-        """Answer the running request with what went wrong."""
+        """Answer the running request with what went wrong, unless it has its answer."""
+        if request.response_complete:
+            return
         if known(error) is None:
             logger.error("a request failed", exc_info=error)
         response = problem_response(error)
-        seconds = time.monotonic() - request.arrived if request.queued else 0.0
         self._write(request, self.raw(response, keep_alive=True))
-        self._metrics.responded(PREDICT, response.status_code, seconds)
+        self._metrics.responded(PREDICT, response.status_code)
 
     def abandon(self) -> None:
         """See ``Connection.abandon``."""

@@ -27,7 +27,7 @@ CONTENT: Final = (
         "Requests answered",
         labels=(("route", (*ROUTES, ELSEWHERE)), ("code", tuple(str(code or "other") for code in CODES))),
     ),
-    Histogram("request_duration_seconds", "From a whole request for a prediction to its answer", _SECONDS),
+    Histogram("request_duration_seconds", "From the queue to the answer, each prediction", _SECONDS),
     Histogram("queue_wait_seconds", "From the queue to the start of a call of the engine, each request", _SECONDS),
     Histogram("inference_duration_seconds", "Calls of the engine", (0.00002, 0.00005, 0.0001, 0.00025, *_SECONDS[:-1])),
     Histogram("batch_size", "Rows in a call of the engine", tuple(float(1 << power) for power in range(13))),
@@ -99,24 +99,25 @@ class Metrics:
             row[slot] = 0.0
 
     def predicted(self, seconds: float) -> None:
-        """A request for a prediction was answered with one, ``seconds`` after it was there."""
+        """A prediction was made, ``seconds`` after its request had been queued."""
         row = self.board.row
-        row[self._predicted] += 1
         row[self._duration + bisect_left(_SECONDS, seconds)] += 1
         row[self._duration + len(_SECONDS) + 1] += seconds
 
-    def responded(self, route: str, status: int, seconds: float = 0.0) -> None:
+    def answered(self, seconds: float) -> None:
+        """The same, and it was sent: what is common, at once."""
+        self.board.row[self._predicted] += 1
+        self.predicted(seconds)
+
+    def responded(self, route: str, status: int) -> None:
         """A request was answered.
 
         Args:
             route: its path.
             status: of the response.
-            seconds: how long that took.
         """
         place = self._routes.get(route, self._routes[ELSEWHERE])
         self.board.row[place + self._codes.get(status, self._codes[0])] += 1
-        if route == PREDICT:
-            self._observe("request_duration_seconds", _SECONDS, seconds)
 
     def batch(self, event: BatchEvent) -> None:
         """A call of the engine has ended; see ``batcher.Observer``."""

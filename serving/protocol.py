@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import httptools
+import uvicorn.server
 from starlette.responses import Response
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
-from uvicorn.server import ServerState
 
 from serving.errors import HeadTooLarge, MalformedRequest, RequestError, RequestTimeout, problem_response
 from serving.inbox import Inbox
@@ -54,6 +54,16 @@ class ConnectionLimits:
     body_timeout: float = 30.0
     write_timeout: float = 30.0
     keep_alive: float = 75.0
+
+
+class ServerState(uvicorn.server.ServerState):
+    """uvicorn's.
+
+    Attributes:
+        closed: whether the server listens no more.
+    """
+
+    closed = False
 
 
 class Common(NamedTuple):
@@ -149,6 +159,7 @@ class Connection(HttpToolsProtocol):
         "_chunk",
         "_fault",
         "_head_bytes",
+        "_held_back",
         "_inbox",
         "_kept",
         "_limits",
@@ -162,6 +173,7 @@ class Connection(HttpToolsProtocol):
     )
 
     flow: _Flow
+    server_state: ServerState
     pipeline: _Pipeline  # type: ignore[assignment]
 
     def __init__(
@@ -179,6 +191,7 @@ class Connection(HttpToolsProtocol):
         self.running: Any = None
         self._limits, self._metrics, self._inbox = common
         self._kept = 0
+        self._held_back = False
         self._reading = IDLE
         self._since = self.loop.time()
         self._chunk = 0
@@ -191,6 +204,8 @@ class Connection(HttpToolsProtocol):
         """A client is there."""
         super().connection_made(transport)
         self.flow = _Flow(transport, self.pipeline)
+        if self.server_state.closed:  # it was accepted just before
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come: take them up, or have them kept."""
@@ -200,7 +215,8 @@ class Connection(HttpToolsProtocol):
             self.receive(data)
             return
         self._kept += 1
-        if self._kept > 1 or len(data) > _SLICE:
+        if (self._kept > 1 or len(data) > _SLICE) and not self.flow.read_paused:
+            self._held_back = True
             self.flow.pause_reading()
         inbox.keep(self, data)
 
@@ -209,7 +225,11 @@ class Connection(HttpToolsProtocol):
         self._kept -= 1
         if not (self.lost or self.transport.is_closing()):
             self.receive(data)
-            self.flow.resume_reading()
+            if self._held_back and not self._kept:
+                self._held_back = False
+                self.flow.resume_reading()
+            if self.server_state.closed and not self._kept:
+                self.shutdown()
 
     def receive(self, data: bytes) -> None:
         """Parse what has come."""
@@ -338,6 +358,8 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The server drains: the requests whose bodies have been read to the end are answered, and nothing more."""
+        if self._kept:  # has been read as well; ``take_up`` comes back to this
+            return
         accepted = [
             cycle
             for cycle in (self.running, *(cycle for cycle, _ in reversed(self.pipeline)))

@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from serving.acceptor import Acceptor
-from serving.protocol import Connection
+from serving.protocol import Connection, ServerState
 from serving.service import Service
 
 logger = logging.getLogger("canopy.serving")
@@ -49,6 +49,7 @@ class DrainingServer(uvicorn.Server):
     ) -> None:
         config.timeout_graceful_shutdown = math.ceil(timeout) + _LAST_CALL + 1
         super().__init__(config)
+        self.server_state: ServerState = ServerState()
         self._service = service
         service.connections = self.server_state.connections
         self._delay = delay
@@ -106,6 +107,7 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """See ``uvicorn.Server.shutdown``."""
+        self.server_state.closed = True
         loop = asyncio.get_running_loop()
         timers = [
             loop.call_later(self._timeout, self._service.give_up),

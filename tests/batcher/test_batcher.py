@@ -798,3 +798,80 @@ def test_an_engine_that_has_returned_does_not_idle_while_a_turn_lasts() -> None:
         assert [await first, await second, await third] == ["first", "second", "third"]
 
     run_virtually(main())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_caller_that_raises_harms_nobody_else(way: list[bool]) -> None:
+    """Nor does an observer: all others are answered, and what was raised is reported to the event loop."""
+
+    class Faulty(FutureWaiter[int, int]):
+        def set_result(self, result: int, /) -> None:
+            super().set_result(result)
+            raise ArithmeticError("a caller's")
+
+    def observe(_event: BatchEvent) -> None:
+        raise ArithmeticError("an observer's")
+
+    async def main() -> list[str]:
+        loop = asyncio.get_running_loop()
+        reported: list[str] = []
+        loop.set_exception_handler(lambda _loop, context: reported.append(str(context["exception"])))
+        executor = VirtualExecutor(loop, cost)
+        limits = Limits(max_batch_rows=3)
+        batcher: Batcher[int, int] = Batcher(echo, limits, executor=executor, inline=in_turn(way), observer=observe)
+        faulty: Faulty = Faulty(loop=loop)
+        faulty.item, faulty.rows, faulty.on_cancel = 0, 1, batcher.withdraw
+        batcher.enter(faulty)
+        assert await asyncio.gather(*(batcher.submit(number) for number in range(1, 7))) == list(range(1, 7))
+        return reported
+
+    reported = run_virtually(main())
+    assert reported.count("a caller's") == 1
+    assert reported.count("an observer's") == 3
+
+
+def test_a_caller_may_submit_again_from_within_its_answer() -> None:
+    """Over and over: the next call starts when this one is settled, not within it."""
+
+    class Again(FutureWaiter[int, int]):
+        over: asyncio.Event
+        batcher: Batcher[int, int]
+
+        def set_result(self, result: int, /) -> None:
+            super().set_result(result)
+            if result < 5000:
+                ask(result + 1)
+            else:
+                self.over.set()
+
+    def ask(number: int) -> None:
+        waiter: Again = Again(loop=asyncio.get_running_loop())
+        waiter.item, waiter.rows, waiter.on_cancel = number, 1, Again.batcher.withdraw
+        Again.batcher.enter(waiter)
+
+    async def main() -> None:
+        Again.over = asyncio.Event()
+        Again.batcher = Batcher(echo, Limits(max_batch_items=1))
+        ask(0)
+        await Again.over.wait()
+
+    run_virtually(main())
+
+
+def test_a_call_that_returned_while_the_loop_was_late_is_not_taken_to_be_stuck() -> None:
+    """A process that was stopped for a while has its timers run before it hears of the call."""
+
+    async def main() -> None:
+        executor = Manual()
+        batcher: Batcher[str, str] = Batcher(echo, executor=executor, patience=1.0)
+        future = batcher.submit("x")
+        await asyncio.sleep(0)
+        ((call, items),) = executor.calls
+        asyncio.get_running_loop().call_soon(call.set_result, items)
+        batch = future.batch
+        call.add_done_callback(lambda _: batcher._lose(batch))
+        await asyncio.sleep(0)
+        assert await future == "x"
+        assert not batcher.stuck
+
+    run_virtually(main())

@@ -1,11 +1,14 @@
 """Taking connections: all who wait, and none when files run out."""
 
 import asyncio
+import errno
+import os
 import resource
 import socket
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 import uvloop
 
 from serving.acceptor import Acceptor
@@ -38,6 +41,45 @@ def test_all_who_wait_are_taken_within_a_few_turns() -> None:
         for _ in range(200):
             stack.enter_context(socket.create_connection(listener.getsockname()))
         assert uvloop.run(count_turns(listener, 200)) < 50
+
+
+def test_a_spare_place_that_someone_else_takes_is_not_closed_under_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The acceptor closes what is its own, and only once; and it looks again later."""
+    taken: list[int] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listener.getsockname())
+
+    async def run_out() -> None:
+        acceptor = Acceptor(listener, asyncio.Protocol)
+        opens = os.open
+
+        def take(*_: object) -> int:
+            taken.append(opens(os.devnull, os.O_RDONLY))
+            raise OSError(errno.EMFILE, "too many open files")
+
+        monkeypatch.setattr(os, "open", take)
+        for _ in range(2):
+            acceptor._refuse(OSError(errno.EMFILE, "too many open files"))
+        acceptor.close()
+
+    with listener, client:
+        uvloop.run(run_out())
+    assert len(taken) == 2
+    for descriptor in taken:
+        os.close(descriptor)  # it is still open
+    assert client.fileno() == -1
+
+
+def test_who_is_accepted_just_before_a_drain_does_not_hold_it_up(start: Start) -> None:
+    """However many there are: their connections are closed as soon as they stand."""
+    with start() as server, ExitStack() as stack:
+        for number in range(900):
+            if number == 600:
+                server.process.terminate()
+            connection = stack.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex((server.host, server.port))
+        assert server.process.wait(timeout=5) == 0
 
 
 def test_when_files_run_out_newcomers_are_told_and_later_ones_served(start: Start) -> None:

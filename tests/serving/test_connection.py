@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import uvicorn
-from uvicorn.server import ServerState
 
 from serving import CONTENT, Board, Common, Connection, ConnectionLimits, Inbox
 from serving.metrics import Metrics
+from serving.protocol import ServerState
 from tests.support import chunked, request
 
 GOOD = request(b"{}")
@@ -112,6 +112,11 @@ class Client:
     def send(self, sent: bytes) -> None:
         """Send something, and let nothing else happen yet."""
         self._connection.data_received(sent)
+
+    def drain(self) -> None:
+        """Have the server stop."""
+        self._connection.server_state.closed = True
+        self._connection.shutdown()
 
     def hang_up(self) -> None:
         """Close the connection from the client's side."""
@@ -253,3 +258,24 @@ async def test_the_time_that_a_request_is_kept_is_not_the_clients() -> None:
     client.look(60)
     await client.at(61)
     assert client.transport.statuses() == [200]
+
+
+async def test_a_drain_answers_what_was_read_and_only_kept() -> None:
+    """It counts as accepted; what was not read whole does not."""
+    client = Client()
+    client.let.set()
+    client.inbox.room = 0
+    client.send(GOOD + GOOD)
+    client.send(GOOD[:30])
+    client.drain()
+    assert not client.transport.closing
+    await client.settle()
+    assert client.transport.statuses() == [200, 200]
+    assert client.transport.closing
+    half = Client()
+    half.inbox.room = 0
+    half.send(GOOD[:30])
+    half.drain()
+    await half.settle()
+    assert half.transport.closing
+    assert half.transport.statuses() == []

@@ -57,6 +57,7 @@ REQUESTS: dict[str, tuple[bytes, int, str]] = {
     "cut-off-json": (request(BODY[:-1]), 400, "malformed-json"),
     "bad-parameter": (request(BODY, target="/predict?probabilities=maybe"), 400, "bad-parameter"),
     "bad-deadline": (request(BODY, "Canopy-Deadline-Ms: soon"), 400, "bad-parameter"),
+    "path-that-utf-8-cannot-carry": (request(b'{"\\ud800": NaN}'), 422, "invalid-row"),
     "bad-row": (request(b'{"features": [1]}'), 422, "invalid-row"),
     "bad-row-and-close": (request(b'{"features": [1]}', "Connection: close"), 422, "invalid-row"),
     "wrong-path": (request(BODY, target="/predictions"), 404, "not-found"),

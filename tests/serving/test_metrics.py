@@ -19,7 +19,7 @@ from serving.metrics import CONTENT, Metrics
 from serving.model import ModelHandle
 from tests.conftest import Start
 from tests.serving.conftest import Hold
-from tests.stub_server import RAISES
+from tests.stub_server import NO_JSON, RAISES
 from tests.support import Wire, chunked, request, rows, until
 from workers import share_memory
 
@@ -75,7 +75,7 @@ def test_a_worker_goes_on_with_the_counts_of_the_one_before_it() -> None:
     nothing = Statistics(**{field.name: 0 for field in fields(Statistics)})  # type: ignore[arg-type]
     for _ in range(3):
         metrics = Metrics(Board(CONTENT, 2, 1, memory))
-        metrics.predicted(0.01)
+        metrics.answered(0.01)
         metrics.publish(replace(nothing, answered=5, queued_rows=7), connections=3)
     figures = document(Board(CONTENT, 2, 0, memory))
     assert figures["batcher"]["answered"] == 15
@@ -156,22 +156,23 @@ def test_requests_are_counted_by_route_and_status(start: Start, way: str) -> Non
             b"nonsense\r\n\r\n",
         ):
             wire.ask(sent)
+        Wire(server).ask(request(rows(NO_JSON)))
         figures = server.get("/stats")
         requests = figures["requests"]
         assert requests.pop("/health/ready")  # by whoever waited for the server
         assert requests == {
-            "/predict": {"200": 3, "405": 1, "422": 1, "500": 1},
+            "/predict": {"200": 3, "405": 1, "422": 1, "500": 2},
             "/health/live": {"200": 1},
             "other": {"404": 1, "400": 1},
         }
-        assert figures["request_duration_seconds"]["count"] == 6
-        assert figures["batch_size"]["count"] == 3
-        assert figures["batcher"]["batched_rows"] == 5
+        assert figures["request_duration_seconds"]["count"] == 3
+        assert figures["batch_size"]["count"] == 4
+        assert figures["batcher"]["batched_rows"] == 6
         sampled = scrape(server)
         assert sampled["canopy_requests_total,code=200,route=/predict"] == 3
         assert sampled["canopy_requests_total,code=400,route=other"] == 1
         assert sampled["canopy_requests_total,code=200,route=/stats"] == 1
-        assert sampled["canopy_batch_size_sum"] == 5
+        assert sampled["canopy_batch_size_sum"] == 6
         assert sampled["canopy_failed_total"] == sampled["canopy_failed_batches_total"] == 1
         assert sampled["canopy_model_info,engine=stub,name=BestModelRF,version=7"] == 1
 
