@@ -39,7 +39,7 @@ from serving import (
     Service,
     create_app,
 )
-from serving.process import in_daemon_thread, outlives
+from serving.process import give_memory_back, in_daemon_thread, outlives
 from settings import Settings
 from source import Source
 from workers import Seat
@@ -71,6 +71,7 @@ class Worker:
     """
 
     def __init__(self, settings: Settings, seat: Seat, source: Source) -> None:
+        give_memory_back()
         self._settings = settings
         self._seat = seat
         self._source = source

@@ -79,7 +79,7 @@ def test_all_processes_together_get_no_more_than_the_cpu_limit() -> None:
         until(lambda: limit.usage().periods >= 10)
         usage = limit.usage()
     assert 0.5 * 0.2 * usage.seconds < usage.cpu_seconds < 1.5 * 0.2 * usage.seconds
-    assert usage.throttled_share > 0.8
+    assert usage.throttled_share > 0.3
     assert usage.throttled_seconds > usage.cpu_seconds
     assert usage.oom_kills == 0
 
