@@ -27,6 +27,13 @@ def give_memory_back() -> None:
             mallopt(parameter, _LARGE)
 
 
+def trim_memory() -> None:
+    """Give back to the system the pages in which nothing lives and which glibc keeps for later; takes milliseconds."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 async def in_daemon_thread(call: Callable[[], T]) -> T:
     """Await a call in a thread that does not keep the process from ending, as an executor's would.
 

@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from serving.acceptor import Acceptor
+from serving.process import trim_memory
 from serving.protocol import Connection, ServerState
 from serving.service import Service
 
@@ -21,6 +22,9 @@ logger = logging.getLogger("canopy.serving")
 
 _TICKS_A_SECOND = 10
 """How often uvicorn calls ``on_tick``."""
+
+_TRIM = 10
+"""Seconds from one trim of the memory to the next."""
 
 _LAST_CALL = 5
 """Seconds that a call of the engine may go on after the drain's timeout."""
@@ -56,6 +60,7 @@ class DrainingServer(uvicorn.Server):
         self._timeout = timeout
         self._beat = beat
         self._exit_at: float | None = None
+        self._seconds = 0
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """See ``uvicorn.Server.startup``; the sockets are accepted from in our own way."""
@@ -127,7 +132,10 @@ class DrainingServer(uvicorn.Server):
         return cast(list[Connection], list(self.server_state.connections))
 
     def _every_second(self) -> None:
-        """Show that all is well, and part with clients that take too long."""
+        """Show that all is well, part with clients that take too long, and give back what they took."""
+        self._seconds += 1
+        if self._seconds % _TRIM == 0:
+            trim_memory()
         if not self._service.stuck:
             self._beat()
         now = asyncio.get_running_loop().time()
