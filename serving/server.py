@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from serving.acceptor import Acceptor
-from serving.process import trim_memory
+from serving.process import tidy_memory
 from serving.protocol import Connection, ServerState
 from serving.service import Service
 
@@ -23,8 +23,8 @@ logger = logging.getLogger("canopy.serving")
 _TICKS_A_SECOND = 10
 """How often uvicorn calls ``on_tick``."""
 
-_TRIM = 10
-"""Seconds from one trim of the memory to the next."""
+_TIDY = 10
+"""Seconds from one tidying of the memory to the next."""
 
 _LAST_CALL = 5
 """Seconds that a call of the engine may go on after the drain's timeout."""
@@ -134,8 +134,8 @@ class DrainingServer(uvicorn.Server):
     def _every_second(self) -> None:
         """Show that all is well, part with clients that take too long, and give back what they took."""
         self._seconds += 1
-        if self._seconds % _TRIM == 0:
-            trim_memory()
+        if self._seconds % _TIDY == 0:
+            tidy_memory()
         if not self._service.stuck:
             self._beat()
         now = asyncio.get_running_loop().time()
