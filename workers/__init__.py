@@ -5,10 +5,11 @@ It knows nothing of what the workers do, and imports little, so that the process
 
 from workers.channel import Channel
 from workers.listening import listen
+from workers.proposal import Refused
 from workers.quota import usable_cpus
 from workers.seat import Seat, share_memory
 from workers.superior import Superior
-from workers.supervisor import Refused, Supervisor
+from workers.supervisor import Supervisor
 
 __all__ = [
     "Channel",
