@@ -23,6 +23,9 @@ class ModelVersion:
     name: str
     number: str
 
+    def __str__(self) -> str:
+        return f"{self.name}/{self.number}"
+
     @property
     def uri(self) -> str:
         """The version's own model URI."""

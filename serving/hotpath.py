@@ -66,8 +66,9 @@ class Responses:
 
     def _tail(self, answer: Answer) -> bytes:
         body = encode(answer, probabilities=False)
-        head = f"canopy-model: {answer.model.header}\r\ncontent-length: {len(body)}\r\ncontent-type: application/json"
-        return head.encode() + b"\r\n\r\n" + body
+        headers = answer.model.headers | {"content-length": str(len(body)), "content-type": "application/json"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return head.encode() + b"\r\n" + body
 
 
 class HotRequest:

@@ -14,7 +14,7 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from serving.acceptor import Acceptor
-from serving.process import tidy_memory
+from serving.memory import tidy_memory
 from serving.protocol import Connection, ServerState
 from serving.service import Service
 

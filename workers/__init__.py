@@ -4,9 +4,9 @@ It knows nothing of what the workers do, and imports little, so that the process
 """
 
 from workers.channel import Channel
+from workers.limits import cgroup_memory_left, usable_cpus
 from workers.listening import listen
 from workers.proposal import Refused
-from workers.quota import usable_cpus
 from workers.seat import Seat, share_memory
 from workers.superior import Superior
 from workers.supervisor import Supervisor
@@ -17,6 +17,7 @@ __all__ = [
     "Seat",
     "Superior",
     "Supervisor",
+    "cgroup_memory_left",
     "listen",
     "share_memory",
     "usable_cpus",

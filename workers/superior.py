@@ -27,8 +27,8 @@ class Superior:
         self._decisions: asyncio.Queue[Commit | Withdraw] = asyncio.Queue()
         self._number = 0
 
-    async def attend(self, dismissed: Callable[[], None]) -> None:
-        """Listen to the supervisor until it says no more or is gone; then call ``dismissed``, once."""
+    async def attend(self, dismissed: Callable[[None], None]) -> None:
+        """Listen to the supervisor until it says no more or is gone; then call ``dismissed``, once, with None."""
         while (message := await self._channel.receive()) is not None:
             match message:
                 case Offer():
@@ -39,7 +39,7 @@ class Superior:
                     self.news = bytes(content)
                 case _:
                     pass
-        dismissed()
+        dismissed(None)
 
     async def task(self) -> bytes:
         """Await what to get ready for next: JSON."""
