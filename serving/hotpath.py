@@ -14,12 +14,13 @@ from uvicorn.config import Config
 
 from batcher import Batch, Closed
 from preprocessing import Row
+from serving.common import Common, ServerState
 from serving.errors import known, problem_response
 from serving.heads import END, KnownHeads
 from serving.inference import Answer
 from serving.metrics import PREDICT
 from serving.model import Model
-from serving.protocol import IDLE, Common, Connection, ServerState
+from serving.protocol import IDLE, Connection
 from serving.service import Service, encode
 
 logger = logging.getLogger("canopy.serving")

@@ -8,8 +8,8 @@ import pytest
 import uvicorn
 
 from serving import CONTENT, Board, Common, Connection, ConnectionLimits, Inbox
+from serving.common import ServerState
 from serving.metrics import Metrics
-from serving.protocol import ServerState
 from tests.support import chunked, request
 
 GOOD = request(b"{}")
