@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import httptools
-from starlette.responses import Response
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serving.common import Common, ServerState
 from serving.errors import HeadTooLarge, MalformedRequest, RequestError, RequestTimeout, problem_response
 from serving.flow import PIPELINED, Flow, Pipeline
 from serving.metrics import ELSEWHERE
+from serving.responses import raw
 from serving.upgrade import without_upgrade
 
 EXTENSION: Final = "canopy.connection"
@@ -40,6 +40,7 @@ class _Refusal:
 
     def __init__(self, error: RequestError) -> None:
         self.response = problem_response(error)
+        self.response.headers["connection"] = "close"
 
 
 class Connection(HttpToolsProtocol):
@@ -309,18 +310,9 @@ class Connection(HttpToolsProtocol):
         elif waited > (limits.head_timeout if self._reading == HEAD else limits.body_timeout):
             self._refuse(RequestTimeout("the request was not complete in time"))
 
-    def raw(self, response: Response, *, keep_alive: bool) -> bytes:
-        """The bytes of a response."""
-        lines = [STATUS_LINE[response.status_code]]
-        for name, value in (*self.server_state.default_headers, *response.raw_headers):
-            lines += [name, b": ", value, b"\r\n"]
-        if not keep_alive:
-            lines.append(b"connection: close\r\n")
-        return b"".join([*lines, b"\r\n", bytes(response.body)])
-
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types, and ours
         if isinstance(cycle, _Refusal):
-            self._say_last(self.raw(cycle.response, keep_alive=False))
+            self._say_last(raw(cycle.response, self.server_state.default_headers))
             self._metrics.responded(ELSEWHERE, cycle.response.status_code)
         else:
             self.running = cycle
