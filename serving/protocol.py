@@ -121,16 +121,14 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come: take them up, or have them kept."""
-        inbox = self._inbox
-        if inbox.room:
-            inbox.room -= 1
+        if self._inbox.admit():
             self.receive(data)
             return
         self._kept += 1
         if (self._kept > 1 or len(data) > _SLICE) and not self.flow.read_paused:
             self._held_back = True
             self.flow.pause_reading()
-        inbox.keep(self, data)
+        self._inbox.keep(self, data)
 
     def take_up(self, data: bytes) -> None:
         """See ``Recipient``."""
