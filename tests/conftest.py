@@ -23,8 +23,8 @@ from registry import ModelVersion, Prepared
 from tests.support import Client, Wire
 
 # No deadline: it would measure the machine. `make test-slow` asks for the thorough one.
-hypothesis.settings.register_profile("quick", max_examples=40, deadline=None)
-hypothesis.settings.register_profile("thorough", max_examples=200, deadline=None)
+hypothesis.settings.register_profile("quick", max_examples=100, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
 hypothesis.settings.load_profile("quick")
 
 ROOT = Path(__file__).resolve().parent.parent

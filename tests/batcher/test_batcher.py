@@ -641,7 +641,7 @@ def test_a_shut_down_executor_fails_its_items() -> None:
         def refuse(*_args: object) -> None:
             raise RuntimeError("cannot schedule new futures after shutdown")
 
-        bench.batcher._executor.submit = refuse  # type: ignore[union-attr, method-assign]
+        bench.batcher._calls._executor.submit = refuse  # type: ignore[union-attr, method-assign]
         with pytest.raises(EngineFailed):
             await bench.batcher.submit("x")
 
@@ -869,7 +869,7 @@ def test_a_call_that_returned_while_the_loop_was_late_is_not_taken_to_be_stuck()
         ((call, items),) = executor.calls
         asyncio.get_running_loop().call_soon(call.set_result, items)
         batch = future.batch
-        call.add_done_callback(lambda _: batcher._lose(batch))
+        call.add_done_callback(lambda _: batcher._calls._overdue(batch))
         await asyncio.sleep(0)
         assert await future == "x"
         assert not batcher.stuck
