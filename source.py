@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import registry
+import registry.child
 from settings import Settings
 from workers import Superior
 
@@ -77,4 +78,5 @@ async def prepare(settings: Settings, uri: registry.ModelURI) -> registry.Prepar
         RegistryError: it cannot be had.
     """
     folder = Path(tempfile.mkdtemp(prefix="canopy-model-"))
-    return await registry.prepare_in_child(uri, settings.tracking_uri, settings.engine, folder)
+    access = registry.Access.read(settings.tracking_uri, {})
+    return await registry.child.prepare_in_child(uri, access, settings.engine, folder)

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import registry
+import registry.child
 import registry.engines
 import server
 from forest import Engine, Prediction
@@ -83,11 +84,11 @@ TOLD: dict[str, Any] = json.loads(os.environ.get("STUB", "{}"))
 
 async def prepare_in_child(
     uri: registry.ModelURI,
-    tracking_uri: str,  # noqa: ARG001 - there is no store
+    access: registry.Access,  # noqa: ARG001 - there is no store
     choice: str,  # noqa: ARG001 - nor a choice
     folder: Path,
 ) -> registry.Prepared:
-    """Stands in for ``registry.prepare_in_child``."""
+    """Stands in for ``registry.child.prepare_in_child``."""
     if TOLD.get("no_model"):
         raise registry.ModelNotFound("there is no model: run `make train`")
     return registry.Prepared(registry.ModelVersion(uri.name, "7"), "sklearn", folder)
@@ -104,6 +105,6 @@ def open_engine(prepared: registry.Prepared) -> Engine:  # noqa: ARG001 - nothin
 
 
 if __name__ == "__main__":
-    registry.prepare_in_child = prepare_in_child
+    registry.child.prepare_in_child = prepare_in_child
     registry.engines.open_engine = open_engine
     sys.exit(server.main())
