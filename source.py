@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 import registry
+from registry.cache import Cache
 from registry.finder import CachedFinder
 from registry.watch import Watcher
 from settings import Settings
@@ -130,7 +131,7 @@ def watch(
         uri,
         registry.Access.read(settings.tracking_uri, environment),
         settings.engine,
-        registry.Cache(Path(settings.cache)),
+        Cache(Path(settings.cache)),
         memory_left=cgroup_memory_left,
         trusted_formats=settings.trusted_formats,
         log_level=settings.log_level,

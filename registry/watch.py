@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from registry.errors import RegistryError, StoreUnavailable, UnusableModel
 from registry.prepared import Prepared
-from registry.resolve import ModelVersion
+from registry.version import ModelVersion
 
 logger = logging.getLogger("canopy.registry")
 

@@ -138,6 +138,6 @@ def open_engine(prepared: registry.Prepared) -> Engine:
 
 
 if __name__ == "__main__":
-    source.CachedFinder = StubFinder  # type: ignore[attr-defined]
+    source.CachedFinder = StubFinder  # type: ignore[assignment, attr-defined]
     registry.engines.open_engine = open_engine
     sys.exit(server.main())
