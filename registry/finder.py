@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
+from functools import partial
 
 from registry.access import Access
 from registry.cache import Cache, key
@@ -58,8 +59,8 @@ class CachedFinder:
 
     async def prepare(self, version: ModelVersion | None) -> Prepared:
         """See ``Finder``."""
-        found = version and await in_daemon_thread(lambda: self._find(version))
-        if found:
+        found = None if version is None else await in_daemon_thread(partial(self._find, version))
+        if found is not None:
             if found.warning:
                 logger.warning(found.warning)
             return found

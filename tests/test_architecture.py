@@ -20,7 +20,7 @@ ALLOWED = {
     "forest": set[str](),
     "dataset": {"preprocessing.schema"},
     "registry": {"forest", "preprocessing.schema", "settings", "threads"},
-    "training": {"dataset", "preprocessing", "forest", "registry.store", "settings"},
+    "training": {"dataset", "preprocessing", "forest", "registry.store", "registry.version", "settings"},
     "loadtest": {"dataset", "preprocessing.schema"},
     "serving": {"batcher", "preprocessing", "forest"},
     "workers": set[str](),
