@@ -86,12 +86,13 @@ async def prepare_in_child(
     uri: registry.ModelURI,
     access: registry.Access,  # noqa: ARG001 - there is no store
     choice: str,  # noqa: ARG001 - nor a choice
-    folder: Path,
+    cache_folder: Path,
+    **_how: object,
 ) -> registry.Prepared:
     """Stands in for ``registry.child.prepare_in_child``."""
     if TOLD.get("no_model"):
         raise registry.ModelNotFound("there is no model: run `make train`")
-    return registry.Prepared(registry.ModelVersion(uri.name, "7"), "sklearn", folder)
+    return registry.Prepared(registry.ModelVersion(uri.name, "7"), "sklearn", cache_folder)
 
 
 def open_engine(prepared: registry.Prepared) -> Engine:  # noqa: ARG001 - nothing is prepared
