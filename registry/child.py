@@ -54,19 +54,9 @@ async def prepare_in_child(
         UnusableModel: also if it ends in another way without a word.
     """
     # -P: modules of the folder that the server was started in are none of ours.
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "registry",
-        "prepare",
-        str(uri),
-        "--cache",
-        str(cache_folder),
-        "--engine",
-        choice,
-    ]
-    command += ["--trusted-formats", trusted_formats, "--log-level", log_level, "--parent", str(os.getpid())]
+    command = [sys.executable, "-P", "-m", "registry", "prepare", str(uri)]
+    command += ["--cache", str(cache_folder), "--engine", choice, "--trusted-formats", trusted_formats]
+    command += ["--log-level", log_level, "--parent", str(os.getpid())]
     if memory is not None:
         command += ["--memory", str(memory)]
     # Command lines can be read by every user of a machine, and the address may have a password in it.

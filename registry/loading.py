@@ -27,7 +27,7 @@ def untrusted(reason: str) -> UntrustedFormat:
     """The error for a model that may not be loaded."""
     return UntrustedFormat(
         f"{reason}, and only skops files are trusted: log the model with serialization_format='skops', or trust any "
-        "format by --trusted-formats any (CANOPY_TRUSTED_FORMATS), so that whoever writes to the registry runs code here"
+        "format by --trusted-formats any (CANOPY_TRUSTED_FORMATS), and with it all who can write to the registry"
     )
 
 

@@ -281,7 +281,7 @@ def test_a_signal_while_the_model_is_prepared_ends_both_processes(
         if asked:
             stack.enter_context(silent.accept()[0])
         else:
-            until(lambda: "/numpy/" in Path(f"/proc/{child}/maps").read_text())
+            until(lambda: "/msgspec/" in Path(f"/proc/{child}/maps").read_text())
         before = time.monotonic()
         send(process.pid, number)
         assert process.wait(timeout=20) == 0

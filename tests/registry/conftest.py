@@ -1,5 +1,6 @@
 """Two places that hold the same models: an SQLite store in a file, and a real MLflow server on the loopback."""
 
+import hashlib
 import http.client
 import os
 import shutil
@@ -7,38 +8,35 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from dataset import Covertype
+from registry.version import FORMAT, TAG, Logged
 from tests.conftest import Store
 from tests.isolation import isolated_mlflow
+from tests.object_store import object_store
 from tests.registry.specimens import Specimen, specimens
+from tests.registry.support import Place, prepared_in
 from training.__main__ import main as train
 
 NAME = "BestModelRF"
 """Of its ten versions, the first is in production, the ninth in Staging and called candidate, the others nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A store with BestModelRF and all specimens in it.
-
-    Attributes:
-        tracking_uri: its address.
-        files: where it keeps the specimens' files.
-    """
-
-    tracking_uri: str
-    files: Path
+READY = "Ready"
+"""Permuted again, but with its compiled forest logged beside it."""
 
 
 @pytest.fixture(autouse=True)
@@ -190,6 +188,36 @@ def _settle(place: Place, zoo: dict[str, Specimen], location: str | None) -> Non
                 specimen.register(name)
     (folder,) = place.files.rglob(_logged(client.get_model_version("Gone", "1").source))
     shutil.rmtree(folder)
+    _log_compiled(place, client)
+
+
+def _log_compiled(place: Place, client: Any) -> None:  # noqa: ANN401 - mlflow is untyped
+    """Register READY: Permuted's model with its compiled forest beside it, as training logs it."""
+    source = client.get_model_version("Permuted", "1").source
+    with tempfile.TemporaryDirectory() as folder:
+        artifact = prepared_in(Path(folder), "models:/Permuted/1", place.tracking_uri).artifact
+        content = artifact.read_bytes()
+        client.log_model_artifact(_logged(source), str(artifact), "canopy")
+    logged = Logged("canopy/forest.canopy", FORMAT, hashlib.sha256(content).hexdigest(), len(content))
+    client.create_registered_model(READY)
+    tags = {TAG: msgspec.json.encode(logged).decode()}
+    client.create_model_version(READY, source, model_id=_logged(source), tags=tags)
+    client.set_registered_model_alias(READY, "production", "1")
+
+
+@pytest.fixture(scope="session")
+def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An S3 store for all tests."""
+    with object_store(tmp_path_factory.mktemp("s3")) as environment:
+        yield environment
+
+
+@pytest.fixture
+def s3(_store: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A bucket; the variables that lead there, which are also in this process's environment."""
+    for name, value in _store.items():
+        monkeypatch.setenv(name, value)
+    return _store
 
 
 def _logged(source: str) -> str:
