@@ -1,13 +1,8 @@
 """New versions of the model, as clients and operators see them, with a stand-in for the registry."""
 
-import itertools
 import os
 import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +10,7 @@ import pytest
 
 from loadtest.process import ServerProcess
 from tests.conftest import Start
+from tests.crowd import crowd, in_order
 from tests.support import Client, Wire, children, request, until, worker_of
 
 OFTEN = ("--model-poll-seconds", "0.1")
@@ -53,43 +49,19 @@ def check(client: Client, elevation: int) -> int:
     return int(number)
 
 
-@contextmanager
-def crowd(server: ServerProcess) -> Iterator[list[list[int]]]:
-    """Six clients who ask without a pause; yields the versions that each was answered by, in order."""
-    done = threading.Event()
-    seen: list[list[int]] = [[] for _ in range(6)]
-
-    def ask(mine: list[int]) -> None:
-        client = Client(server)
-        for elevation in itertools.count():
-            if done.is_set():
-                return
-            mine.append(check(client, elevation))
-            time.sleep(0.001)
-
-    with ThreadPoolExecutor(len(seen)) as pool:
-        asking = [pool.submit(ask, mine) for mine in seen]
-        try:
-            yield seen
-        finally:
-            done.set()
-        for each in asking:
-            each.result()
-
-
 @WORKERS
 def test_a_promoted_version_is_served_without_a_failed_request(start: Start, version: Path, workers: str) -> None:
     """Every answer is that of the version which it names. All workers end up on the new one; a rollback is one."""
     with start(*OFTEN, "--workers", workers, version=str(version)) as server:
         until(lambda: versions(server) == [1] * int(workers))
-        with crowd(server) as seen:
+        with crowd(server, check) as seen:
             for wanted in (2, 3, 1):
                 promote(version, wanted)
                 until(lambda: versions(server) == [wanted] * int(workers))  # noqa: B023 - it is called here
                 asked = [len(mine) for mine in seen]
                 until(lambda: all(len(mine) > before + 1 for mine, before in zip(seen, asked, strict=True)))  # noqa: B023
         for mine in seen:
-            assert [number for number, _ in itertools.groupby(mine)] in ([1, 2, 3, 1], [2, 3, 1])
+            assert in_order(mine) in ([1, 2, 3, 1], [2, 3, 1])
         assert server.get("/health/ready")["model"] == "BestModelRF/1"
 
 
@@ -102,7 +74,7 @@ def test_a_version_that_cannot_be_served_leaves_the_old_one(
     with (
         log.open("wb") as output,
         start(*OFTEN, "--workers", workers, version=str(version), unusable="2", log=output) as server,
-        crowd(server) as seen,
+        crowd(server, check) as seen,
     ):
         promote(version, 2)
         until(lambda: failing(server) == int(workers))

@@ -187,16 +187,23 @@ def test_scikit_learn_asked_for_needs_no_compiled_forest(
 # The input example.
 
 
-@pytest.mark.parametrize("name", [pytest.param(NAME, id="trained"), pytest.param("Permuted", id="permuted-columns")])
+@pytest.mark.parametrize(
+    "version",
+    [
+        # Beside which no compiled forest is known.
+        pytest.param(f"{NAME}/2", id="trained"),
+        pytest.param("Permuted/1", id="permuted-columns"),
+    ],
+)
 def test_the_models_input_example_is_among_the_rows_compared(
     sqlite_place: Place,
     matrix: NDArray[np.float32],
     tmp_path: Path,
     compared: list[NDArray[np.float32]],
-    name: str,
+    version: str,
 ) -> None:
     """The example that was logged with a model comes first among the rows compared, with the schema's columns."""
-    made = prepare_first(sqlite_place, name, "compiled", tmp_path / "files")
+    made = prepared_in(tmp_path / "files", f"models:/{version}", sqlite_place.tracking_uri, "compiled")
     (rows,) = compared
     np.testing.assert_array_equal(rows[:EXAMPLES], matrix[:EXAMPLES])
     assert len(rows) == EXAMPLES + DRAWN
