@@ -88,11 +88,8 @@ def test_a_compiled_forest_is_fetched_from_the_tracking_server_in_little_memory(
     assert open_engine(prepared).name == "compiled"
 
 
-def test_a_compiled_forest_is_fetched_from_s3_in_little_memory(
-    server_place: Place,
-    s3: dict[str, str],
-    tmp_path: Path,
-) -> None:
+@pytest.mark.usefixtures("s3")
+def test_a_compiled_forest_is_fetched_from_s3_in_little_memory(server_place: Place, tmp_path: Path) -> None:
     """So does a child that asks the tracking server for the version and an S3 store for the file."""
     content = prepared_in(tmp_path / "first", READY_URI, server_place.tracking_uri).artifact.read_bytes()
     content += bytes(30 << 20)  # as large as real ones are; it is not opened
@@ -278,12 +275,11 @@ def test_a_disk_that_a_model_does_not_fit_on_is_told(
     sqlite_place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever finds no space, MLflow's client too, the cache's folder and the remedy are named."""
-    from registry import download
 
     def full(**_how: object) -> None:
         raise RuntimeError("The following failures occurred") from OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(download.mlflow.artifacts, "download_artifacts", full)
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", full)
     with pytest.raises(CacheUnusable, match="No space left on device; free space there"):
         prepared_in(tmp_path, "models:/Permuted/1", sqlite_place.tracking_uri)
 
