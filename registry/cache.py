@@ -9,7 +9,8 @@ NAME/.NUMBER-DIGEST.*/     an entry in the making, or one that is on its way out
 .resolved/DIGEST.json      what a model URI meant when the registry was last asked
 ========================== =========================================================================================
 
-Whatever moment a process is killed at, an entry is there or it is not. The next to hold its lock clears up.
+Whatever moment a process is killed at, an entry is there or it is not. What it leaves half-made goes when the next
+entry is made.
 """
 
 import errno
@@ -76,8 +77,7 @@ class Cache:
             place.parent.mkdir(parents=True, exist_ok=True)
             with locked(place.parent / f".{place.name}.lock", place) as alone:
                 if alone:
-                    for left in place.parent.glob(f".{place.name}.*/"):
-                        shutil.rmtree(left, ignore_errors=True)
+                    _clear(place)
                 folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
                 try:
                     yield Draft(folder, place)
@@ -102,7 +102,12 @@ class Cache:
         shutil.rmtree(aside, ignore_errors=True)
 
     def prune(self) -> None:
-        """Remove what nobody has asked for in thirty days."""
+        """Remove what nobody has asked for in thirty days, and what killed processes have left half-made."""
+        for lock in self.folder.glob("*/.*.lock"):
+            place = lock.with_name(lock.name.removeprefix(".").removesuffix(".lock"))
+            with suppress(OSError), locked(lock) as alone:
+                if alone:
+                    _clear(place)
         oldest = time.time() - _KEPT
         for path in self.folder.glob("*/*"):
             with suppress(OSError):
@@ -117,6 +122,12 @@ class Cache:
             f"the folder of prepared models {self.folder} cannot be used: {error.strerror or error}; {remedy} name "
             "another with --cache (CANOPY_CACHE)"
         )
+
+
+def _clear(place: Path) -> None:
+    """Remove what is left half-made of an entry; only for who has its lock."""
+    for left in place.parent.glob(f".{place.name}.*/"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def key(version: ModelVersion, access: Access, choice: EngineChoice, formats: TrustedFormats) -> str:

@@ -129,6 +129,19 @@ def test_what_a_killed_process_left_is_cleared_by_the_next(tmp_path: Path) -> No
     assert other.exists()
 
 
+def test_what_a_killed_process_left_is_cleared_by_pruning_too(tmp_path: Path) -> None:
+    """Half-made entries that nobody is at work on go when another is made; one that somebody holds stays."""
+    cache, other = Cache(tmp_path), key(VERSION, ACCESS, "sklearn", "any")
+    made(cache)
+    left = (tmp_path / KEY).with_name(f".{(tmp_path / KEY).name}.abc")
+    left.mkdir()
+    with cache.hold(other) as draft:
+        cache.prune()
+        assert draft.folder.exists()
+    assert not left.exists()
+    assert cache.find(KEY) is not None
+
+
 def test_where_there_are_no_locks_it_goes_on_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file system without locks entries are made all the same, and what others are at work on is left alone."""
 

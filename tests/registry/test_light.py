@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from registry import CacheUnusable, ModelURI, ModelVersion, TooLarge, UnusableModel
+from registry import CacheUnusable, ModelURI, ModelVersion, StoreUnavailable, TooLarge, UnusableModel
 from registry.cache import Cache
 from registry.engines import open_engine
 from registry.prepare import prepare
@@ -282,6 +282,40 @@ def test_a_disk_that_a_model_does_not_fit_on_is_told(
     monkeypatch.setattr("mlflow.artifacts.download_artifacts", full)
     with pytest.raises(CacheUnusable, match="No space left on device; free space there"):
         prepared_in(tmp_path, "models:/Permuted/1", sqlite_place.tracking_uri)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "change", "remedy"),
+    [
+        pytest.param("nobody", {}, "bucket does not exist; see whether MLFLOW_S3_ENDPOINT_URL", id="no-bucket"),
+        pytest.param(BUCKET, {"AWS_ACCESS_KEY_ID": ""}, "set AWS_ACCESS_KEY_ID and", id="no-key"),
+        pytest.param(
+            BUCKET, {"MLFLOW_S3_ENDPOINT_URL": "http://127.0.0.1:1"}, "see whether the store is up", id="down"
+        ),
+    ],
+)
+@pytest.mark.usefixtures("s3")
+def test_a_store_that_mlflow_cannot_download_from_is_told(
+    server_place: Place,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    bucket: str,
+    change: dict[str, str],
+    remedy: str,
+) -> None:
+    """Where the model itself has to be downloaded, a store that refuses is unavailable, and the remedy is named."""
+    from mlflow import MlflowClient
+
+    for name, value in change.items() | {("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_MAX_ATTEMPTS", "1")}:
+        monkeypatch.setenv(name, value)
+    client = MlflowClient(server_place.tracking_uri, server_place.tracking_uri)
+    name = f"Away{len(client.search_registered_models())}"
+    experiment = client.create_experiment(name, artifact_location=f"s3://{bucket}/away")
+    model = client.create_logged_model(experiment, "model")
+    client.create_registered_model(name)
+    client.create_model_version(name, f"models:/{model.model_id}", model_id=model.model_id)
+    with pytest.raises(StoreUnavailable, match=f"the files of {name}/1 cannot be downloaded: .*{remedy}"):
+        prepared_in(tmp_path, f"models:/{name}/1", server_place.tracking_uri)
 
 
 def test_a_version_that_was_never_logged_is_unusable(server_place: Place, tmp_path: Path) -> None:
