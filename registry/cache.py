@@ -5,7 +5,7 @@ NAME/NUMBER-DIGEST/        an entry: one version, prepared in one way; it appear
   prepared.json            what it is, and the sizes of its other files
   forest.canopy or model/  the files
 NAME/.NUMBER-DIGEST.lock   is locked by the process that makes the entry
-NAME/.NUMBER-DIGEST.*/     an entry in the making, or one that is on its way out
+NAME/.NUMBER-DIGEST.*/     an entry in the making
 .resolved/DIGEST.json      what a model URI meant when the registry was last asked
 ========================== =========================================================================================
 
@@ -29,7 +29,7 @@ import msgspec
 
 from registry import kernel
 from registry.access import Access
-from registry.draft import RECORD, Draft, Entry, sizes
+from registry.draft import RECORD, Draft, Entry, remove, sizes
 from registry.errors import CacheUnusable
 from registry.lock import locked
 from registry.prepared import EngineChoice, Prepared, TrustedFormats
@@ -75,7 +75,9 @@ class Cache:
         place = self.folder / key
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            with locked(place.parent / f".{place.name}.lock", place) as alone:
+            lock = place.parent / f".{place.name}.lock"
+            with locked(lock, place) as alone:
+                os.utime(lock)  # so that nobody takes it for a left one
                 if alone:
                     _clear(place)
                 folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
@@ -92,14 +94,10 @@ class Cache:
         Raises:
             CacheUnusable: it cannot be removed.
         """
-        aside = prepared.folder.with_name(f".{prepared.folder.name}.{os.getpid()}")
         try:
-            prepared.folder.rename(aside)
-        except FileNotFoundError:
-            return
+            remove(prepared.folder)
         except OSError as error:
             raise self.unusable(error) from error
-        shutil.rmtree(aside, ignore_errors=True)
 
     def prune(self) -> None:
         """Remove what nobody has asked for in thirty days, and what killed processes have left half-made."""
@@ -112,7 +110,7 @@ class Cache:
         for path in self.folder.glob("*/*"):
             with suppress(OSError):
                 if path.stat().st_mtime < oldest:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    remove(path) if path.is_dir() else path.unlink()
 
     def unusable(self, error: OSError) -> CacheUnusable:
         """The error that says why the folder cannot be used."""

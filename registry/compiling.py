@@ -10,6 +10,7 @@ from typing import Final
 from forest import Origin, UnsupportedModel, build
 from preprocessing import schema
 from registry.access import Access
+from registry.confinement import starved
 from registry.download import Download, download
 from registry.errors import RegistryError
 from registry.loading import untrusted
@@ -84,7 +85,7 @@ def _prepare(
     try:
         _PREPARE[engine](model, prepared)
     except (UnsupportedModel, ImportError) as error:
-        if not slower or isinstance(error.__cause__, MemoryError):
+        if not slower or starved(error):  # with more memory the faster one may do
             raise
         return _prepare(model, version, slower, folder, str(error))
     return prepared

@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import Timeout
 
+from registry.confinement import starved
 from registry.errors import StoreUnavailable, UnusableModel
 from registry.s3 import KEYS, REMEDIES
 from registry.version import ModelVersion
@@ -25,9 +26,9 @@ def told(error: Exception, version: ModelVersion) -> Exception:
         UnusableModel: anything else; the model is to blame.
     """
     reason = f"{type(error).__name__}: {error}"
+    if starved(error):
+        return MemoryError()
     for cause in _chain(error):
-        if isinstance(cause, MemoryError) or "Cannot allocate memory" in str(cause):
-            return MemoryError()
         if (isinstance(cause, OSError) and cause.errno in _NO_SPACE) or "No space left on device" in str(cause):
             return OSError(errno.ENOSPC, "No space left on device")
         if (remedy := _remedy(cause)) is not None:
