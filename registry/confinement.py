@@ -38,6 +38,16 @@ def use_one_thread(environment: MutableMapping[str, str]) -> None:
         environment.setdefault(name, "1")
 
 
+def starved(error: BaseException | None) -> bool:
+    """Whether an exception, or one that led to it, says that there was too little memory."""
+    while error is not None:
+        words = str(error)
+        if isinstance(error, MemoryError) or "Cannot allocate memory" in words or "failed to map segment" in words:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def limit_memory(size: int) -> None:
     """Let this process have so many bytes of its own; asking for more raises MemoryError."""
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
