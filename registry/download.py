@@ -14,6 +14,7 @@ from forest import UnsupportedModel, why_no_forest
 from preprocessing import schema
 from registry.access import Access
 from registry.columns import column_order
+from registry.confinement import expect
 from registry.fetch import Absent, check
 from registry.loading import load
 from registry.prepared import TrustedFormats
@@ -77,10 +78,12 @@ class Download:
         Raises:
             UnsupportedModel: it is no forest.
             UntrustedFormat: it may not be loaded.
+            MemoryError: there is too little memory for it.
         """
         if "sklearn" not in self._model.flavors:
             flavors = ", ".join(sorted(self._model.flavors))
             raise UnsupportedModel(f"the model has no scikit-learn flavour, only {flavors}")
+        expect(sum(file.stat().st_size for file in self.path.rglob("*")))
         estimator = load(self.path, self.formats)
         if (reason := why_no_forest(estimator)) is not None:
             raise UnsupportedModel(reason)

@@ -7,7 +7,7 @@ from pathlib import Path
 from registry import kernel
 from registry.access import Access
 from registry.cache import Cache, key
-from registry.confinement import limit_memory, starved
+from registry.confinement import expect, limit_memory, starved
 from registry.errors import ModelNotFound, TooLarge, UnusableModel
 from registry.fetch import Unsupported, fetch
 from registry.prepared import EngineChoice, Prepared, TrustedFormats
@@ -113,6 +113,7 @@ def _compiled(
     if memory is not None:
         limit_memory(memory)
     try:
+        expect()
         from registry.compiling import compile_model
 
         return compile_model(version, access, choice, folder, formats)
