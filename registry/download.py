@@ -1,6 +1,7 @@
 """A model downloaded with MLflow's own client."""
 
 import hashlib
+import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ def download_file(access: Access, location: str, file: Logged, path: Path) -> No
         next(each for each in folder.rglob("*") if each.is_file()).replace(path)
     except Exception as error:
         raise Absent(f"{address} cannot be downloaded: {type(error).__name__}: {error}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     check(file, path.stat().st_size, digest, location)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from registry import CacheUnusable, ModelURI, ModelVersion, StoreUnavailable, TooLarge, UnusableModel
+from registry import CacheUnusable, ModelURI, ModelVersion, StoreUnavailable, TooLarge, UnusableModel, fetch
 from registry.cache import Cache
 from registry.engines import open_engine
 from registry.prepare import prepare
@@ -230,6 +230,21 @@ def test_a_compiled_forest_that_is_no_good_is_made_anew(
     assert reason in caplog.text
     assert f"compiling {READY}/2 anew" in caplog.text
     assert "comparing with scikit-learn" in caplog.text
+
+
+def test_a_compiled_forest_that_only_mlflow_can_read_is_fetched_by_it(
+    sqlite_place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where our own client knows no way to the artifacts, MLflow's brings the file, which is checked alike."""
+    monkeypatch.delitem(fetch._OPEN, "file")
+    with caplog.at_level("INFO", "canopy"):
+        prepared = prepared_in(tmp_path, READY_URI, sqlite_place.tracking_uri)
+        assert sorted(path.name for path in prepared.folder.iterdir()) == ["forest.canopy", "prepared.json"]
+        retag(sqlite_place, {"sha256": "0" * 64})
+        assert open_engine(prepared).name == "compiled"
+        assert "comparing" not in caplog.text
+        prepared_in(tmp_path, f"models:/{READY}/2", sqlite_place.tracking_uri)
+    assert "its checksum does not fit; compiling" in caplog.text
 
 
 def test_another_format_is_not_fetched(place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
