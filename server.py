@@ -42,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.read(sys.argv[1:] if arguments is None else arguments, os.environ)
         uri = registry.ModelURI.parse(settings.model_uri)
-    except SettingsError as error:
+        access = registry.Access.read(settings.tracking_uri, os.environ)
+    except (SettingsError, registry.BadAccess) as error:
         sys.stderr.write(f"canopy: {error}\n")
         return 2
     except registry.BadModelURI as error:
@@ -64,9 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     memory = workers.share_memory(_SHARED * count)
     seats = [workers.Seat(index, count, listener.detach(), memory) for index, listener in enumerate(listeners)]
     if count == 1:
-        return _work(settings, seats[0], OwnSource(settings, uri, os.environ))
+        return _work(settings, seats[0], OwnSource(settings, uri, access))
     try:
-        asyncio.run(_supervise(settings, uri, seats))
+        asyncio.run(_supervise(settings, uri, access, seats))
     except registry.RegistryError as error:
         logger.error(str(error))  # noqa: TRY400 - the message says it all
         return 1
@@ -90,8 +91,10 @@ def _work(settings: Settings, seat: workers.Seat, source: Source) -> int:
     return status
 
 
-async def _supervise(settings: Settings, uri: registry.ModelURI, seats: Sequence[workers.Seat]) -> None:
-    """Run a worker for each seat until a signal ends them.
+async def _supervise(
+    settings: Settings, uri: registry.ModelURI, access: registry.Access, seats: Sequence[workers.Seat]
+) -> None:
+    """Run a worker for each seat until a signal ends them all.
 
     Raises:
         RegistryError: there is no model that can be served.
@@ -113,9 +116,10 @@ async def _supervise(settings: Settings, uri: registry.ModelURI, seats: Sequence
                 raise registry.UnusableModel(str(error)) from None
             logger.info(description)
 
-        watcher = watch(
-            settings, uri, os.environ, deliver, lambda trouble: supervisor.inform(msgspec.json.encode(trouble))
-        )
+        def tell(trouble: str | None) -> None:
+            supervisor.inform(msgspec.json.encode(trouble))
+
+        watcher = watch(settings, uri, access, deliver, tell)
         supervisor.on_look = watcher.look
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, watcher.look)
 

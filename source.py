@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -50,9 +50,9 @@ class Source(Protocol):
 class OwnSource:
     """For a worker that is alone: it follows the registry itself, and the log hears of it."""
 
-    def __init__(self, settings: Settings, uri: registry.ModelURI, environment: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, uri: registry.ModelURI, access: registry.Access) -> None:
         self.trouble: str | None = None
-        self._watcher = watch(settings, uri, environment, self._deliver, self._tell)
+        self._watcher = watch(settings, uri, access, self._deliver, self._tell)
         self._models: asyncio.Queue[registry.Prepared] = asyncio.Queue()
         self._outcome: asyncio.Future[None] | None = None
 
@@ -114,7 +114,7 @@ class SupervisedSource(Superior):
 def watch(
     settings: Settings,
     uri: registry.ModelURI,
-    environment: Mapping[str, str],
+    access: registry.Access,
     deliver: Callable[[registry.Prepared], Awaitable[object]],
     tell: Callable[[str | None], object],
 ) -> Watcher:
@@ -123,13 +123,13 @@ def watch(
     Args:
         settings: the server's.
         uri: the model.
-        environment: has the credentials.
+        access: the way to the registry.
         deliver: see ``Watcher``.
         tell: see ``Watcher``.
     """
     finder = CachedFinder(
         uri,
-        registry.Access.read(settings.tracking_uri, environment),
+        access,
         settings.engine,
         Cache(Path(settings.cache)),
         memory_left=cgroup_memory_left,

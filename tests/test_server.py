@@ -182,6 +182,7 @@ def test_a_port_in_use_is_one_line(store: Store) -> None:
         pytest.param(["--port", "x"], {}, "--port", id="option"),
         pytest.param([], {"CANOPY_MAX_BATCH_ROWS": "0"}, "CANOPY_MAX_BATCH_ROWS", id="variable"),
         pytest.param([], {"CANOPY_MODEL_URI": "BestModelRF"}, "CANOPY_MODEL_URI", id="model-uri"),
+        pytest.param([], {"MLFLOW_HTTP_REQUEST_TIMEOUT": "soon"}, "MLFLOW_HTTP_REQUEST_TIMEOUT", id="mlflows-variable"),
     ],
 )
 def test_a_bad_setting_is_one_line_that_names_its_key(

@@ -11,6 +11,7 @@ from registry import EngineChoice, ModelNotFound, ModelURI, Prepared, StoreUnava
 from registry.cache import Cache
 from registry.finder import CachedFinder
 from registry.recall import last_served, recall_unchanged
+from tests.conftest import ROOT
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import READY
 from tests.registry.support import Place, prepared_in, way
@@ -147,8 +148,9 @@ async def test_a_note_that_cannot_be_read_or_written_is_none(sqlite_place: Place
 def test_looking_imports_nothing_heavy(server_place: Place, tmp_path: Path) -> None:
     """The process that serves asks the tracking server with neither MLflow nor boto3 nor requests."""
     script = f"""
-import asyncio
+import asyncio, sys
 from pathlib import Path
+sys.path.insert(0, {str(ROOT)!r})
 from registry import Access, ModelURI
 from registry.cache import Cache
 from registry.finder import CachedFinder
