@@ -18,7 +18,7 @@ from loadtest.process import ServerProcess, serving
 from tests.crowd import crowd, in_order
 from tests.isolation import MLFLOW_WARNS, isolated_mlflow
 from tests.object_store import BUCKET, object_store
-from tests.support import Client, children, until
+from tests.support import Client, children, lives, until
 from tests.tracking_server import tracking_server
 from training.__main__ import main as train
 
@@ -148,6 +148,29 @@ def test_of_two_workers_one_may_be_killed_in_the_middle_of_a_swap(registry: Regi
         with crowd(server, registry.check) as seen:
             until(lambda: all(len(mine) > 20 for mine in seen))
     assert {version for mine in seen for version in mine} == {2}
+
+
+@pytest.mark.parametrize("moment", ["child", "prepared"])
+def test_a_server_killed_in_the_middle_of_an_update_starts_again(
+    registry: Registry, tmp_path: Path, moment: str
+) -> None:
+    """Killed while its child is at work, or when the version is ready to be opened: nothing is in the way then."""
+    registry.promote(1)
+    with registry.served(tmp_path) as server:
+        cache = tmp_path / "cache" / NAME
+        reached = {
+            "child": lambda: bool(children(server.process.pid)),
+            "prepared": lambda: any(cache.glob("2-*/prepared.json")),
+        }
+        registry.promote(2)
+        until(reached[moment])
+        left = children(server.process.pid)
+        server.process.kill()
+        server.process.wait()
+        until(lambda: not any(map(lives, left)))
+    with registry.served(tmp_path) as server:
+        assert registry.check(Client(server), 5) == 2
+        assert [path.name.split("-")[0] for path in sorted(cache.glob("[!.]*"))] == ["1", "2"]
 
 
 def test_a_server_starts_from_its_cache_while_everything_else_is_down(registry: Registry, tmp_path: Path) -> None:
