@@ -67,8 +67,9 @@ loadtest-budget: $(VENV)/.loadtest ## ask a server in limits: CPU=0.25 MEMORY=25
 	$(MODEL)
 	@exec $(PY) -m loadtest.crowd $(CROWD) $(call option,CPU,cpu) $(call option,MEMORY,memory) $(ARGS)
 
-bench: $(VENV)/.train ## compare batched with unbatched serving under a closed-loop crowd
-	@exec $(PY) -m loadtest.compare $(ARGS)
+bench: $(VENV)/.loadtest ## compare batched with unbatched serving, both engines, both ways of HTTP: QUICK=1
+	$(MODEL)
+	@exec $(PY) -m loadtest.compare $(if $(QUICK),--quick) $(ARGS)
 
 # The forest and its held-out rows are written here.
 FOREST := .canopy/bench-forest
