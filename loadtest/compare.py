@@ -20,7 +20,7 @@ import orjson
 import uvloop
 
 from dataset import load_sample
-from loadtest import activity, report
+from loadtest import activity, ceiling, report
 from loadtest.budget import Budget, DoesNotFit, budget
 from loadtest.cgroup import NoControlGroups
 from loadtest.closed_loop import Tally, encode_request, run_crowd
@@ -102,7 +102,7 @@ class Comparison:
                             contender.rounds[users].append(uvloop.run(self._round(contender, users)))
 
     def _generator_alone(self, stack: ExitStack) -> Contender:
-        server = stack.enter_context(serving([], program=("-m", "loadtest.constant")))
+        server = stack.enter_context(serving([], program=ceiling.PROGRAM))
         return Contender("the generator alone", server, None, self.ceiling, looks=False)
 
     def _start(self, stack: ExitStack, mode: Mode, cpu: float) -> Contender:

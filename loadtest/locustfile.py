@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import orjson
-from locust import User, between, events, runners, task
+from locust import User, between, constant, events, runners, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
@@ -138,6 +138,12 @@ class ReferenceUser(Visitor):
         numbers = schema.EXAMPLE[: len(schema.NUMERIC)]
         codes = ((area, soil) for area in range(len(schema.WILDERNESS_AREAS)) for soil in range(len(schema.SOIL_TYPES)))
         return [[*numbers, area, soil] for area, soil in codes]
+
+
+class HurriedUser(ReferenceUser):
+    """The same without a pause: a few of them show what Locust or a server can do."""
+
+    wait_time = constant(0)
 
 
 @events.init_command_line_parser.add_listener

@@ -12,7 +12,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from loadtest.plots import plots
-from loadtest.results import Results, encode, read
+from loadtest.results import Results, encode, keep, read
 from loadtest.summary import tables
 
 _TEMPLATES: Final = Environment(
@@ -45,7 +45,7 @@ def page(results: Results) -> str:
 
 
 def write(results: Results, *, json: Path | None, html: Path | None, markdown: Path | None) -> None:
-    """Write those files that have a name, and tell of each on the standard error."""
+    """Write those files that have a name."""
     made: list[tuple[Path | None, Callable[[], bytes]]] = [
         (json, lambda: encode(results)),
         (html, lambda: page(results).encode()),
@@ -53,9 +53,7 @@ def write(results: Results, *, json: Path | None, html: Path | None, markdown: P
     ]
     for path, make in made:
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(make())
-            sys.stderr.write(f"wrote {path}\n")
+            keep(path, make())
 
 
 def _failures(results: Results) -> list[str]:

@@ -1,6 +1,7 @@
 """What a comparison measured: everything that its JSON file holds, and nothing that can be worked out of it."""
 
 import statistics
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -152,6 +153,13 @@ def sum_up(
 def encode(results: Any) -> bytes:  # noqa: ANN401 - any dataclass
     """Results as JSON, readable for people too; NaN becomes null."""
     return msgspec.json.format(msgspec.json.encode(results), indent=2)
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Write a file, with its folder, and tell of it on the standard error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    sys.stderr.write(f"wrote {path}\n")
 
 
 def read(path: Path) -> Results:

@@ -72,7 +72,7 @@ def test_only_a_run_without_any_failure_passes(stages: dict[str, int], status: i
         "num_reqs_per_sec": {},
     }
     measured = read({"users": 1, "failures": {"broken": 1}, "stages": {"/predict": entry}})
-    outcome = crowd.Outcome(measured, Usage(1, 1, 10, 5, 0.5, None, 1), AcceptQueue(2, 3), status)
+    outcome = crowd.Outcome("BestModelRF/7", measured, Usage(1, 1, 10, 5, 0.5, None, 1), AcceptQueue(2, 3), status)
     assert outcome.passed is passed
     text = crowd.table(outcome, 0.25, 256)
     assert "throttled in 50% of 10 periods" in text
