@@ -42,11 +42,12 @@ serve: setup ## serve the registered model, training one on the bundled sample f
 train: setup ## train, evaluate, register and promote a forest: DATA=sample|full|PATH
 	@exec $(PY) -m training --data "$(DATA)" $(ARGS)
 
+PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile
 test: $(VENV)/.dev ## run the tests, but for the slow ones
-	@exec $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
+	@exec $(PYTEST) $(ARGS)
 
 test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
-	@exec $(PY) -m pytest -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
+	@exec $(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
 
 lint: $(VENV)/.dev ## check style and types
 	$(PY) -m ruff check .

@@ -14,10 +14,12 @@ import sys
 import tempfile
 from collections.abc import Sequence
 
+import msgspec
+
 import registry
 import workers
 from settings import Settings, SettingsError, start_logging, tame_mlflow, unknown_variables
-from source import OwnSource, Source, SupervisedSource, prepare
+from source import OwnSource, Source, SupervisedSource, watch
 
 logger = logging.getLogger("canopy")
 
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal ends it; returns the exit status: 0 after a drain, 1 for a fault that the log names."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))  # until there is anything to finish
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until it can be heeded; by default it would end the process
     handed = workers.Seat.take(os.environ)
     try:
         settings = Settings.read(sys.argv[1:] if arguments is None else arguments, os.environ)
@@ -61,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     memory = workers.share_memory(_SHARED * count)
     seats = [workers.Seat(index, count, listener.detach(), memory) for index, listener in enumerate(listeners)]
     if count == 1:
-        return _work(settings, seats[0], OwnSource(settings, uri))
+        return _work(settings, seats[0], OwnSource(settings, uri, os.environ))
     try:
         asyncio.run(_supervise(settings, uri, seats))
-    except (registry.RegistryError, workers.Refused) as error:
+    except registry.RegistryError as error:
         logger.error(str(error))  # noqa: TRY400 - the message says it all
         return 1
     return 0
@@ -91,8 +94,7 @@ async def _supervise(settings: Settings, uri: registry.ModelURI, seats: Sequence
     """Run a worker for each seat until a signal ends them.
 
     Raises:
-        RegistryError: the model cannot be had.
-        Refused: a worker cannot serve it.
+        RegistryError: there is no model that can be served.
     """
     with tempfile.TemporaryDirectory(prefix="canopy-", ignore_cleanup_errors=True) as folder:
         tempfile.tempdir = folder
@@ -104,15 +106,25 @@ async def _supervise(settings: Settings, uri: registry.ModelURI, seats: Sequence
             stop_timeout=settings.drain_delay_seconds + settings.drain_timeout_seconds + _LAST_CALL,
         )
 
+        async def deliver(prepared: registry.Prepared) -> None:
+            try:
+                description = await supervisor.serve(prepared.encode())
+            except workers.Refused as error:
+                raise registry.UnusableModel(str(error)) from None
+            logger.info(description)
+
+        watcher = watch(
+            settings, uri, os.environ, deliver, lambda trouble: supervisor.inform(msgspec.json.encode(trouble))
+        )
+        supervisor.on_look = watcher.look
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, watcher.look)
+
         async def direct() -> None:
             try:
-                prepared = await prepare(settings, uri)
+                await watcher.run()
             except registry.RegistryError:
-                if supervisor.stopping:  # a signal for all of a service's processes has ended the child as well
-                    return
-                raise
-            logger.info(await supervisor.serve(prepared.encode()))
-            await asyncio.Event().wait()  # until a signal comes
+                if not supervisor.stopping:  # a signal for all of a service's processes has ended the child as well
+                    raise
 
         await supervisor.run(direct)
 

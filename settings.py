@@ -55,6 +55,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "model, slowly), or auto, the first of them that can"
         ),
     ] = "auto"
+    trusted_formats: Annotated[
+        Literal["any", "skops"],
+        Meta(
+            description="formats of models to load: any, or skops only, which runs no code; a compiled forest is data"
+        ),
+    ] = "any"
+    cache: Annotated[
+        str,
+        Meta(min_length=1, description="folder for models that are ready to be served; several servers may share it"),
+    ] = str(STORE / "models")
+    model_poll_seconds: Annotated[
+        float,
+        Meta(
+            ge=0, le=86_400, description="time from one look for a new version to the next, in s; 0 looks only if asked"
+        ),
+    ] = 30.0
+    model_wait_seconds: Annotated[
+        float,
+        Meta(ge=0, le=86_400, description="at start, longest wait for a registry that cannot be reached, in s"),
+    ] = 60.0
+    admin_token: Annotated[
+        str,
+        Meta(description="bearer token for POST /admin/reload, which is not there without one; better set by variable"),
+    ] = ""
     batching: Annotated[
         Literal["on", "off"], Meta(description="whether requests share engine calls; off makes one call a request")
     ] = "on"
@@ -212,6 +236,8 @@ def describe() -> list[tuple[str, str, str]]:
         default = field.default
         if field.name == "tracking_uri":
             default = f"SQLite in {STORE.name}/"
+        elif field.name == "cache":
+            default = f"{STORE.name}/models/"
         elif isinstance(default, float):
             default = f"{default:g}"
         rows.append((field.name, str(default) or "none", str(meta.description)))

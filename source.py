@@ -1,14 +1,19 @@
-"""Where a worker gets its model from, and whom it tells what came of it."""
+"""Where a worker gets its models from, and whom it tells what came of them."""
 
+import asyncio
 import logging
-import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 import registry
+from registry.cache import Cache
+from registry.finder import CachedFinder
+from registry.watch import Watcher
 from settings import Settings
-from workers import Superior
+from workers import Superior, cgroup_memory_left
 
 logger = logging.getLogger("canopy")
 
@@ -16,65 +21,119 @@ logger = logging.getLogger("canopy")
 class Source(Protocol):
     """What a worker serves by."""
 
-    async def attend(self, dismissed: Callable[[], None]) -> None:
-        """Run beside the worker; calls ``dismissed`` when it is wanted no more."""
+    @property
+    def trouble(self) -> str | None:
+        """Why what it serves is not the newest version, if it is not."""
+
+    async def attend(self, dismissed: Callable[[str | None], None]) -> None:
+        """Run beside the worker; calls ``dismissed`` when it is wanted no more, with the reason if it is a fault."""
 
     async def model(self) -> registry.Prepared:
-        """Await the model.
+        """Await what is to be served next."""
 
-        Raises:
-            RegistryError: there is none.
-        """
+    async def agree(self) -> bool:
+        """The worker is ready to serve it: whether to."""
 
     async def serving(self, description: str) -> None:
         """The worker serves it."""
 
     async def failed(self, reason: str) -> None:
-        """The worker cannot, and ends."""
+        """The worker cannot, and goes on with what it has."""
+
+    def look(self) -> None:
+        """Look now whether there is something new."""
 
     def beat(self) -> None:
         """The worker is well; called once a second."""
 
 
 class OwnSource:
-    """For a worker that is alone: it prepares its model itself, and the log hears of it."""
+    """For a worker that is alone: it follows the registry itself, and the log hears of it."""
 
-    def __init__(self, settings: Settings, uri: registry.ModelURI) -> None:
-        self._settings = settings
-        self._uri = uri
+    def __init__(self, settings: Settings, uri: registry.ModelURI, environment: Mapping[str, str]) -> None:
+        self.trouble: str | None = None
+        self._watcher = watch(settings, uri, environment, self._deliver, self._tell)
+        self._models: asyncio.Queue[registry.Prepared] = asyncio.Queue()
+        self._outcome: asyncio.Future[None] | None = None
 
-    async def attend(self, dismissed: Callable[[], None]) -> None:
-        """See ``Source``; signals say so."""
+    async def attend(self, dismissed: Callable[[str | None], None]) -> None:
+        """See ``Source``."""
+        try:
+            await self._watcher.run()
+        except registry.RegistryError as error:
+            dismissed(str(error))
 
     async def model(self) -> registry.Prepared:
         """See ``Source``."""
-        return await prepare(self._settings, self._uri)
+        return await self._models.get()
+
+    async def agree(self) -> bool:
+        """See ``Source``; there is nobody else to wait for."""
+        return True
 
     async def serving(self, description: str) -> None:
         """See ``Source``."""
         logger.info(description)
+        if self._outcome is not None:
+            self._outcome.set_result(None)
 
     async def failed(self, reason: str) -> None:
         """See ``Source``."""
-        logger.error(reason)
+        if self._outcome is not None:
+            self._outcome.set_exception(registry.UnusableModel(reason))
+
+    def look(self) -> None:
+        """See ``Source``."""
+        self._watcher.look()
 
     def beat(self) -> None:
         """See ``Source``; nobody listens."""
 
+    async def _deliver(self, prepared: registry.Prepared) -> None:
+        self._outcome = asyncio.get_running_loop().create_future()
+        self._models.put_nowait(prepared)
+        await self._outcome
+
+    def _tell(self, trouble: str | None) -> None:
+        self.trouble = trouble
+
 
 class SupervisedSource(Superior):
-    """For one of several workers: the supervisor has the model prepared, and hears of it."""
+    """For one of several workers: the supervisor follows the registry."""
+
+    @property
+    def trouble(self) -> str | None:
+        """See ``Source``."""
+        return msgspec.json.decode(self.news, type=str | None)
 
     async def model(self) -> registry.Prepared:
         """See ``Source``."""
         return registry.Prepared.decode(await self.task())
 
 
-async def prepare(settings: Settings, uri: registry.ModelURI) -> registry.Prepared:
-    """Have the model prepared in a new folder, which goes with this process's temporary folder.
+def watch(
+    settings: Settings,
+    uri: registry.ModelURI,
+    environment: Mapping[str, str],
+    deliver: Callable[[registry.Prepared], Awaitable[object]],
+    tell: Callable[[str | None], object],
+) -> Watcher:
+    """What follows the registry for a server.
 
-    Raises:
-        RegistryError: it cannot be had.
+    Args:
+        settings: the server's.
+        uri: the model.
+        environment: has the credentials.
+        deliver: see ``Watcher``.
+        tell: see ``Watcher``.
     """
-    folder = Path(tempfile.mkdtemp(prefix="canopy-model-"))
-    return await registry.prepare_in_child(uri, settings.tracking_uri, settings.engine, folder)
+    finder = CachedFinder(
+        uri,
+        registry.Access.read(settings.tracking_uri, environment),
+        settings.engine,
+        Cache(Path(settings.cache)),
+        memory_left=cgroup_memory_left,
+        trusted_formats=settings.trusted_formats,
+        log_level=settings.log_level,
+    )
+    return Watcher(finder, deliver, tell, poll=settings.model_poll_seconds, patience=settings.model_wait_seconds)

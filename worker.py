@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import math
+import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -36,12 +37,15 @@ from serving import (
     Measured,
     Model,
     ModelHandle,
+    Reload,
     Service,
     create_app,
+    warm_up,
 )
-from serving.process import give_memory_back, in_daemon_thread, outlives
+from serving.memory import give_memory_back
 from settings import Settings
 from source import Source
+from threads import in_daemon_thread, outlives
 from workers import Seat
 
 logger = logging.getLogger("canopy")
@@ -54,11 +58,14 @@ _GARBAGE = 20_000
 """New objects that are worth a search for cycles among them. No request leaves a cycle behind, and neither does a
 connection; at the usual 700, thousands of requests in the queue are searched over and over, a fifth of all the work."""
 
-_LOOK = 0.2
-"""Seconds between looks at whether a late worker is to stop before it has begun."""
+_LATE = 0.2
+"""Seconds between looks at whether a late worker can begin, or is to stop before it has begun."""
 
 _ENGINE = "inference"
 """Name of the engine's thread."""
+
+LOOK = signal.SIGUSR1
+"""Have it seen whether there is a new version to serve."""
 
 
 class Worker:
@@ -67,7 +74,7 @@ class Worker:
     Args:
         settings: all of them.
         seat: which of the workers this is, and what it was handed.
-        source: where its model comes from.
+        source: where its models come from.
     """
 
     def __init__(self, settings: Settings, seat: Seat, source: Source) -> None:
@@ -84,7 +91,8 @@ class Worker:
             max_body_bytes=settings.max_body_bytes,
             board=Board(CONTENT, seat.count, seat.index, seat.memory),
         )
-        app = create_app(self._service, _index(settings), self._lifespan)
+        reload = Reload(source.look, settings.admin_token) if settings.admin_token else None
+        app = create_app(self._service, _index(settings), self._lifespan, reload)
         config = uvicorn.Config(
             Measured(app, self._service.metrics),
             loop="uvloop",
@@ -102,7 +110,7 @@ class Worker:
             self._service,
             delay=settings.drain_delay_seconds,
             timeout=settings.drain_timeout_seconds,
-            beat=source.beat,
+            beat=self._beat,
         )
 
     def _connection(self, settings: Settings) -> Callable[..., Connection]:
@@ -146,43 +154,78 @@ class Worker:
             patience=settings.hang_timeout_seconds,
             observer=self._observe,
         )
-        attending = asyncio.create_task(self._source.attend(self._uvicorn.drain))
-        loading = asyncio.create_task(self._load_model(inference, batcher))
+        asyncio.get_running_loop().add_signal_handler(LOOK, self._source.look)
+        tasks = [asyncio.create_task(self._source.attend(self._dismissed)), asyncio.create_task(self._follow(batcher))]
+        for task in tasks:
+            task.add_done_callback(self._ended)
         # uvicorn takes connections from the yield on.
-        while self._seat.late and not (loading.done() or self._service.draining):
-            self._source.beat()
-            await asyncio.wait([loading], timeout=_LOOK)
+        while self._seat.late and not (self._service.handle.model or self._service.draining or self._failed):
+            self._beat()
+            await asyncio.sleep(_LATE)
         try:
             yield
         finally:
             # uvicorn has answered every connection that it waited for: what is left has nobody to answer to.
-            loading.cancel()
-            attending.cancel()
+            for task in tasks:
+                task.cancel()
             batcher.close()
 
-    async def _load_model(self, inference: Inference, batcher: Batcher[list[Row], Answer]) -> None:
-        """Load and warm up the model; without one the worker stops."""
-        try:
+    async def _follow(self, batcher: Batcher[list[Row], Answer]) -> None:
+        """Serve what the source has, one version after the other; what cannot be served leaves the one before."""
+        while True:
             prepared = await self._source.model()
-            engine = await in_daemon_thread(lambda: registry.engines.open_engine(prepared))
-            model = Model(prepared.version.name, prepared.version.number, engine)
-            loop = asyncio.get_running_loop()
-            for rows, seconds in await loop.run_in_executor(self._executor, inference.warm_up, model):
-                batcher.learn(rows, seconds)
-        except registry.RegistryError as error:
-            if not self._service.draining:  # a signal for all of a service's processes has ended the child as well
-                await self._fail(str(error))
-        except Exception:
-            logger.exception("traceback")
-            await self._fail(f"{self._settings.model_uri} cannot be served: see the traceback above")
-        else:
-            self._service.handle.model = model
-            # What is here now stays. Left to the collector, MLflow's and scikit-learn's modules would be searched for
-            # garbage over and over: a third of all the work at a thousand clients.
+            try:
+                model, calls = await in_daemon_thread(partial(self._open, prepared))
+            except registry.RegistryError as error:
+                await self._source.failed(str(error))
+            except Exception:
+                logger.exception("traceback")
+                await self._source.failed(f"{prepared.version} cannot be served: see the traceback above")
+            else:
+                if await self._source.agree():
+                    for rows, seconds in calls:
+                        batcher.learn(rows, seconds)
+                    self._put_in_service(model)
+                    await self._source.serving(self._description(model))
+
+    def _open(self, prepared: registry.Prepared) -> tuple[Model, list[tuple[int, float]]]:
+        """Open a version and try it out; takes long."""
+        engine = registry.engines.open_engine(prepared)
+        calls = warm_up(engine, self._settings.max_batch_rows)
+        return Model(prepared.version.name, prepared.version.number, engine), calls
+
+    def _put_in_service(self, model: Model) -> None:
+        first = self._service.handle.model is None
+        self._service.handle.model = model
+        if first:
+            # What is here now stays. Left to the collector, all modules would be searched for garbage over and over: a
+            # third of all the work at a thousand clients.
             gc.collect()
             gc.freeze()
             gc.set_threshold(_GARBAGE)
-            await self._source.serving(self._description(model))
+
+    def _beat(self) -> None:
+        self._service.trouble = self._source.trouble
+        self._source.beat()
+
+    def _dismissed(self, reason: str | None) -> None:
+        """The worker is wanted no more."""
+        if reason is None:
+            self._uvicorn.drain()
+        elif not self._service.draining:  # a signal for all of a service's processes has ended the child as well
+            self._fail(reason)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """What runs beside the server has ended, which is a fault if an exception did it."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("traceback", exc_info=error)
+            self._fail("a fault of the server's own: see the traceback above")
+
+    def _fail(self, reason: str) -> None:
+        """Stop the worker because it has nothing to serve."""
+        logger.error(reason)
+        self._failed = True
+        self._uvicorn.should_exit = True
 
     def _observe(self, event: BatchEvent) -> None:
         """See ``batcher.Observer``."""
@@ -195,12 +238,6 @@ class Worker:
         """Whether a call of the engine may hold up the event loop."""
         model = self._service.handle.model
         return model is not None and model.engine.bounded and seconds <= _LONGEST_INLINE
-
-    async def _fail(self, reason: str) -> None:
-        """Stop the worker because it has nothing to serve."""
-        await self._source.failed(reason)
-        self._failed = True
-        self._uvicorn.should_exit = True
 
     def _description(self, model: Model) -> str:
         """What is served, and a request to paste."""

@@ -3,22 +3,24 @@
 import asyncio
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
-from contextlib import suppress
-from typing import Generic
+from concurrent.futures import Executor
+from typing import Final, Generic
 
 from batcher import policy
+from batcher.calls import Calls
 from batcher.cost import CostModel
 from batcher.crowd import Crowd
 from batcher.errors import BatchTooLarge, Closed, DeadlineExceeded, EngineFailed, EngineStuck, QueueFull
-from batcher.events import BatchEvent, Observer, Statistics
+from batcher.events import COUNTED, Observer, Statistics
+from batcher.outcomes import Outcomes
 from batcher.queue import Queue
 from batcher.waiter import Batch, FutureWaiter, Item, Result, Waiter
 
-_PAUSE = 10
+_PAUSE: Final = 10
 """An arrival gap of so many fixed costs of a call ends a crowd: what was known of its rate is forgotten."""
+
+_STUCK: Final = "a call of the engine does not return"
 
 
 class Batcher(Generic[Item, Result]):
@@ -56,64 +58,49 @@ class Batcher(Generic[Item, Result]):
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._engine = engine
         self._limits = limits or policy.Limits()
         self._largest = min(self._limits.max_batch_rows, self._limits.max_queue_rows)
-        self._executor = executor
-        self._inline = inline
         self._timeout = timeout
-        self._patience = patience
-        self._observer = observer
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._cost = CostModel()
         self._crowd = Crowd()
         self._idle_since = float("-inf")
         self._queue: Queue[Item, Result] = Queue()
-        self._running: Batch | None = None
-        self._call: Future[Sequence[Result]] | None = None
-        self._watch: asyncio.TimerHandle | None = None
-        self._stuck = False
+        self._outcomes: Outcomes[Result] = Outcomes(self._loop, observer)
+        self._counts = self._outcomes.counts
+        self._calls: Calls[Item, Result] = Calls(
+            engine, executor, inline, patience, self._loop, finished=self._finish, stuck=self._give_up
+        )
         self._settling = False
         self._turn_due = False
         self._company_timer: asyncio.TimerHandle | None = None
         self._deadline_timer: asyncio.TimerHandle | None = None
         self._draining = False
         self._drained = asyncio.Event()
-        self._counts: Counter[str] = Counter()
 
     def __repr__(self) -> str:
-        state = "stuck" if self._stuck else "draining" if self._draining else "busy" if self._running else "idle"
+        state = "stuck" if self.stuck else "draining" if self._draining else "busy" if self._calls.batch else "idle"
         return f"<Batcher {state}, {self._queue!r}>"
 
     def statistics(self) -> Statistics:
         """Snapshot of what is queued, what has been done and what was learned."""
-        count = self._counts
+        running = self._calls.batch
         return Statistics(
+            **{name: self._counts[name] for name in COUNTED},
             queued_items=len(self._queue),
             queued_rows=self._queue.rows,
-            running_rows=self._running.rows if self._running else 0,
-            accepted=count["accepted"],
-            answered=count["answered"],
-            failed=count["failed"],
-            cancelled=count["cancelled"],
-            expired=count["expired"],
-            queue_full=count["queue_full"],
-            deadline_unreachable=count["deadline_unreachable"],
-            dropped=count["dropped"],
-            batches=count["batches"],
-            batched_rows=count["batched_rows"],
-            failed_batches=count["failed_batches"],
+            running_rows=running.rows if running else 0,
             cost_fixed=self._cost.fixed,
             cost_per_row=self._cost.per_row,
             draining=self._draining,
-            stuck=self._stuck,
+            stuck=self.stuck,
         )
 
     @property
     def stuck(self) -> bool:
         """Whether a call of the engine has not returned in time."""
-        return self._stuck
+        return self._calls.stuck
 
     def learn(self, rows: int, seconds: float) -> None:
         """Tell the cost model of a call made elsewhere, such as a warm-up."""
@@ -156,14 +143,16 @@ class Batcher(Generic[Item, Result]):
             ValueError: the timeout is not above 0.
             Overloaded: the item is refused; the error tells when to try again.
         """
-        if self._call is not None and self._call.done():
+        calls = self._calls
+        if calls.returned is not None:
             # Not only when the loop comes round to it: with thousands of callers in one turn the engine would idle.
-            self._collect(self._call)
+            calls.collect()
+        running = calls.batch
         rows = waiter.rows
         if self._draining:
             raise Closed("the batcher is draining")
-        if self._stuck:
-            raise _stuck()
+        if running is not None and running.stuck:
+            raise EngineStuck(_STUCK)
         if not 1 <= rows <= self._largest:
             raise BatchTooLarge(f"an item of {rows} rows never fits")
         timeout = self._timeout if timeout is None else min(timeout, self._timeout)
@@ -178,7 +167,7 @@ class Batcher(Generic[Item, Result]):
             timeout=timeout,
             queued_rows=self._queue.rows,
             queued_items=len(self._queue),
-            running=self._seconds_left(now),
+            running=None if running is None else policy.seconds_left(now, running.started, running.expected),
         )
         if refusal is not None:
             self._counts["queue_full" if isinstance(refusal, QueueFull) else "deadline_unreachable"] += 1
@@ -189,12 +178,11 @@ class Batcher(Generic[Item, Result]):
         self._counts["accepted"] += 1
         if self._queue.add(waiter):
             self._watch_deadline(now)
-        if self._running is None:
-            if self._settling:  # this comes from a caller that was just answered
-                self._wake()
-            elif self._queue.rows >= self._limits.max_batch_rows or len(self._queue) >= self._limits.max_batch_items:
-                self._turn()  # there is no more to gather
-            elif not self._turn_due:
+        if running is None:
+            full = self._queue.rows >= self._limits.max_batch_rows or len(self._queue) >= self._limits.max_batch_items
+            if full and not self._settling:  # while it settles, a caller that was just answered asks again
+                self._turn()
+            else:
                 self._wake()
 
     def withdraw(self, waiter: Waiter[Item, Result]) -> None:
@@ -222,12 +210,12 @@ class Batcher(Generic[Item, Result]):
         self._draining = True
         error = Closed("the batcher was closed before the item was served")
         for waiter in self._queue.clear():
-            self._fail(waiter, error, "dropped")
+            self._outcomes.fail(waiter, error, "dropped")
         self._check_drained()
 
     def _wake(self) -> None:
         """Let the engine decide at the end of this event-loop turn, so that all that arrives in it takes part."""
-        if self._running is None and not self._turn_due:
+        if self._calls.batch is None and not self._turn_due:
             self._turn_due = True
             self._loop.call_soon(self._turn)
 
@@ -237,11 +225,11 @@ class Batcher(Generic[Item, Result]):
         if self._company_timer is not None:
             self._company_timer.cancel()
             self._company_timer = None
-        if self._running is not None:
+        if self._calls.batch is not None:
             return
         now = self._clock()
         self._expire(now)
-        if self._queue and self._running is None:
+        if self._queue and self._calls.batch is None:
             decision = self._decide(now)
             if isinstance(decision, policy.WaitUntil):
                 self._company_timer = self._loop.call_later(decision.time - now, self._turn)
@@ -264,118 +252,52 @@ class Batcher(Generic[Item, Result]):
 
     def _start(self, waiters: Sequence[Waiter[Item, Result]], now: float) -> None:
         rows = sum([waiter.rows for waiter in waiters])
-        batch = self._running = Batch(waiters, rows, now, self._cost.seconds(rows))
+        batch = Batch(waiters, rows, now, self._cost.seconds(rows))
         items = []
         for waiter in waiters:
             waiter.batch = batch
             items.append(waiter.item)
-        if self._executor is None or self._inline(batch.expected):
-            try:
-                results = self._run(items)
-            except BaseException as error:
-                self._finish(batch, None, error)
-                if not isinstance(error, Exception):
-                    raise
-            else:
-                self._finish(batch, results, None)
-            return
-        try:
-            call = self._call = self._executor.submit(self._run, items)
-        except RuntimeError as error:  # the executor was shut down
-            self._finish(batch, None, error)
-        else:
-            if self._patience != math.inf:
-                self._watch = self._loop.call_later(self._patience, self._lose, batch)
-            call.add_done_callback(self._returned)
+        self._calls.start(batch, items)
 
-    def _run(self, items: list[Item]) -> Sequence[Result]:
-        """Call the engine, perhaps in another thread; whatever it returns instead of results is its failure."""
-        try:
-            results = self._engine(items)
-        except StopIteration as error:  # which no future can carry
-            raise RuntimeError("the engine raised StopIteration") from error
-        if len(results) != len(items):
-            raise ValueError(f"the engine returned {len(results)} results for {len(items)} items")
-        return results
-
-    def _returned(self, call: Future[Sequence[Result]]) -> None:
-        """A call has returned, in a thread of the executor."""
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._collect, call)
-
-    def _collect(self, call: Future[Sequence[Result]]) -> None:
-        """Take the outcome of a call, unless that was done."""
-        if call is not self._call or self._running is None:
-            return
-        self._call = None
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-        error = asyncio.CancelledError() if call.cancelled() else call.exception()
-        self._finish(self._running, None if error else call.result(), error)
-        if self._queue:
-            self._turn()  # at once: a turn of the loop may be long, and the engine would idle
-
-    def _lose(self, batch: Batch) -> None:
+    def _give_up(self, batch: Batch) -> None:
         """A call has not returned in time: nobody waits for it any more, and nothing else is begun until it does."""
-        if self._call is not None and self._call.done():  # it was the event loop that was late
-            self._collect(self._call)
-            return
-        self._stuck = True
-        failure = EngineFailed(f"the engine has not returned within {self._patience:g} s")
+        failure = EngineFailed(f"the engine has not returned within {self._calls.patience:g} s")
         for waiter in batch.waiters:
-            self._fail(waiter, failure, "failed")
+            self._outcomes.fail(waiter, failure, "failed")
         for waiter in self._queue.clear():
-            self._fail(waiter, _stuck(), "dropped")
+            self._outcomes.fail(waiter, EngineStuck(_STUCK), "dropped")
 
     def _finish(self, batch: Batch, results: Sequence[Result] | None, error: BaseException | None) -> None:
         """Answer the callers of a batch, or halve it, and let the engine go on."""
         now = batch.finished = self._idle_since = self._clock()
-        self._running = None
         self._settling = True
         still_there = sum([not waiter.done() for waiter in batch.waiters])
         self._crowd.answered(now, still_there + len(self._queue))
         if results is not None:
-            if not self._stuck:  # which tells nothing of what a call costs
+            if not batch.stuck:  # which tells nothing of what a call costs
                 self._cost.observe(batch.rows, now - batch.started)
-            self._counts["batches"] += 1
-            self._counts["batched_rows"] += batch.rows
-            self._counts["answered"] += still_there
-            for waiter, result in zip(batch.waiters, results, strict=True):
-                if not waiter.done():
-                    try:
-                        waiter.set_result(result)
-                    except Exception as fault:  # its own: the others are answered all the same
-                        self._report(fault)
+            self._outcomes.answer(batch, results, still_there)
         else:
             self._counts["failed_batches"] += 1
             self._divide(batch, error)
-        self._stuck = self._settling = False
+        self._settling = False
         self._wake()
-        if self._observer is not None:
-            waits = [batch.started - waiter.arrived for waiter in batch.waiters]
-            try:
-                self._observer(BatchEvent(waits, batch.rows, now - batch.started, error))
-            except Exception as fault:
-                self._report(fault)
+        self._outcomes.observe(batch, error)
         batch.waiters = ()  # who know their batch: each would keep the other until the garbage collector comes
+        if self._queue and not batch.inline:
+            self._turn()  # at once: a turn of the loop may be long, and the engine would idle
 
     def _divide(self, batch: Batch, error: BaseException | None) -> None:
         """A call has failed: try its items in halves, or tell the only one."""
         if len(batch.waiters) == 1:
             failure = EngineFailed("the engine failed on this item")
             failure.__cause__ = error
-            self._fail(batch.waiters[0], failure, "failed")
+            self._outcomes.fail(batch.waiters[0], failure, "failed")
         else:
             middle = len(batch.waiters) // 2
             self._queue.put_back(batch.waiters[middle:])
             self._queue.put_back(batch.waiters[:middle])
             self._watch_deadline(batch.finished)
-
-    def _seconds_left(self, now: float) -> float | None:
-        if self._running is None:
-            return None
-        return policy.seconds_left(now, self._running.started, self._running.expected)
 
     def _watch_deadline(self, now: float) -> None:
         """Set the timer to the earliest deadline."""
@@ -394,26 +316,10 @@ class Batcher(Generic[Item, Result]):
 
     def _expire(self, now: float) -> None:
         for waiter in self._queue.expire(now):
-            self._fail(waiter, DeadlineExceeded("the deadline passed in the queue"), "expired")
-
-    def _fail(self, waiter: Waiter[Item, Result], error: Exception, count: str) -> None:
-        if not waiter.done():
-            self._counts[count] += 1
-            try:
-                waiter.set_exception(error)
-            except Exception as fault:
-                self._report(fault)
-
-    def _report(self, fault: Exception) -> None:
-        """A caller or the observer has raised what it must not."""
-        self._loop.call_exception_handler({"message": "a batcher's caller or observer raised", "exception": fault})
+            self._outcomes.fail(waiter, DeadlineExceeded("the deadline passed in the queue"), "expired")
 
     def _check_drained(self) -> None:
-        if self._draining and not (self._queue or self._running):
+        if self._draining and not (self._queue or self._calls.batch):
             self._drained.set()
             if self._deadline_timer is not None:
                 self._deadline_timer.cancel()
-
-
-def _stuck() -> EngineStuck:
-    return EngineStuck("a call of the engine does not return")

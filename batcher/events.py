@@ -2,7 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+COUNTED: Final = (
+    "accepted",
+    "answered",
+    "failed",
+    "cancelled",
+    "expired",
+    "queue_full",
+    "deadline_unreachable",
+    "dropped",
+    "batches",
+    "batched_rows",
+    "failed_batches",
+)
+"""What of the statistics only ever grows."""
 
 
 @dataclass(frozen=True, slots=True)

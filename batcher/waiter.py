@@ -21,6 +21,8 @@ class Batch:
         started: when the call began, in seconds of the batcher's clock.
         expected: seconds that it is expected to take.
         finished: when its outcome was back on the event loop; 0 before.
+        inline: whether it runs on the event loop itself.
+        stuck: whether it has not returned in time.
     """
 
     waiters: "Sequence[Waiter[Any, Any]]"
@@ -28,6 +30,8 @@ class Batch:
     started: float
     expected: float
     finished: float = 0.0
+    inline: bool = True
+    stuck: bool = False
 
 
 class Waiter(Protocol[Item, _Taken]):

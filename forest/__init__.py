@@ -3,11 +3,13 @@
 from forest.artifact import Artifact, BadArtifact, Origin, Parity
 from forest.artifact import read as read_artifact
 from forest.artifact import write as write_artifact
+from forest.build import build
 from forest.compile import compile_forest
 from forest.compiled import CompiledEngine
 from forest.engine import Engine, EngineName, Prediction, UnsupportedModel
 from forest.estimator import SklearnEngine, why_no_forest
 from forest.parity import compare, threshold_rows
+from forest.source import load_estimator
 
 __all__ = [
     "Artifact",
@@ -20,8 +22,10 @@ __all__ = [
     "Prediction",
     "SklearnEngine",
     "UnsupportedModel",
+    "build",
     "compare",
     "compile_forest",
+    "load_estimator",
     "read_artifact",
     "threshold_rows",
     "why_no_forest",

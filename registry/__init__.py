@@ -1,18 +1,33 @@
 """The MLflow registry: from a model URI to a version and the engine that serves it.
 
-What computes is not imported here, for a process that only has a model prepared: ``registry.prepare`` prepares one in
-the process itself, and ``registry.engines`` opens what was prepared.
+Here are only the words for it. ``registry.lookup`` finds what is prepared already, ``registry.child`` has it prepared
+by another process, which runs ``registry.prepare``, and ``registry.engines`` opens it.
 """
 
-from registry.child import prepare_in_child
-from registry.errors import BadModelURI, ModelNotFound, RegistryError, SchemaMismatch, StoreUnavailable, UnusableModel
-from registry.prepared import EngineChoice, Prepared
-from registry.resolve import ModelVersion, resolve
+from registry.access import Access
+from registry.errors import (
+    BadAccess,
+    BadModelURI,
+    CacheUnusable,
+    ModelNotFound,
+    RegistryError,
+    SchemaMismatch,
+    StoreUnavailable,
+    TooLarge,
+    UntrustedFormat,
+    UnusableModel,
+)
+from registry.prepared import EngineChoice, Prepared, TrustedFormats
 from registry.uri import ModelURI
+from registry.version import Logged, ModelVersion
 
 __all__ = [
+    "Access",
+    "BadAccess",
     "BadModelURI",
+    "CacheUnusable",
     "EngineChoice",
+    "Logged",
     "ModelNotFound",
     "ModelURI",
     "ModelVersion",
@@ -20,7 +35,8 @@ __all__ = [
     "RegistryError",
     "SchemaMismatch",
     "StoreUnavailable",
+    "TooLarge",
+    "TrustedFormats",
+    "UntrustedFormat",
     "UnusableModel",
-    "prepare_in_child",
-    "resolve",
 ]

@@ -1,4 +1,7 @@
-"""The command line: ``python -m registry prepare``, what the server runs to fetch and compile its model."""
+"""The command line: ``python -m registry prepare``, which the server runs to have its model in the cache.
+
+So may an init container, or a job with more memory than the servers have, that shares their cache folder.
+"""
 
 import argparse
 import os
@@ -7,12 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, get_args
 
-import msgspec
-
-from registry.child import Done, Failed
+from registry import outcome
+from registry.access import Access
+from registry.cache import Cache
+from registry.confinement import die_with, use_one_thread, volunteer
 from registry.errors import RegistryError
 from registry.prepare import prepare
-from registry.prepared import EngineChoice
+from registry.prepared import EngineChoice, TrustedFormats
 from registry.uri import ModelURI
 from settings import EMBEDDED_STORE, STORE, start_logging, tame_mlflow
 
@@ -20,17 +24,22 @@ from settings import EMBEDDED_STORE, STORE, start_logging, tame_mlflow
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, or 1 if the model cannot be had, for the reason that is printed."""
     given = _parser().parse_args(arguments)
+    if given.parent is not None:
+        die_with(given.parent)
+    volunteer()
+    use_one_thread(os.environ)
     start_logging(given.log_level)
     tame_mlflow(os.environ)
+    said: outcome.Done | outcome.Failed
     with _own_output() as result:
         try:
-            outcome = _prepare(given)
+            said = _prepare(given)
         except RegistryError as error:
-            outcome = Failed(type(error).__name__, str(error))
+            said = outcome.Failed(type(error).__name__, str(error))
         except KeyboardInterrupt:
             return 130
-        result.write(msgspec.json.encode(outcome) + b"\n")
-    return int(isinstance(outcome, Failed))
+        result.write(outcome.write(said))
+    return int(isinstance(said, outcome.Failed))
 
 
 def _own_output() -> BinaryIO:
@@ -41,10 +50,10 @@ def _own_output() -> BinaryIO:
     return result
 
 
-def _prepare(given: argparse.Namespace) -> Done | Failed:
-    given.folder.mkdir(parents=True, exist_ok=True)
-    prepared = prepare(ModelURI.parse(given.uri), given.tracking_uri, given.engine, given.folder)
-    return Done(prepared.version.name, prepared.version.number, prepared.engine)
+def _prepare(given: argparse.Namespace) -> outcome.Done:
+    uri, access = ModelURI.parse(given.uri), Access.read(given.tracking_uri, os.environ)
+    how = {"trusted_formats": given.trusted_formats, "memory": given.memory}
+    return outcome.Done(prepare(uri, access, given.engine, Cache(given.cache), **how))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,25 +61,43 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     add = commands.add_parser(
         "prepare",
-        help="fetch a model and compile it",
-        description="Fetch a registered model and compile it if it is a forest, else keep it as it is. Prints one line "
-        "of JSON: what was prepared, or why it was not.",
+        help="fetch a model, or compile it, into the cache",
+        description="See to it that a registered model is in the folder of prepared models: fetched, if training has "
+        "compiled it, else compiled here if it is a forest, else kept as it is. Prints one line of JSON: what was "
+        "prepared and where, or why it was not.",
         allow_abbrev=False,
     )
     add.add_argument("uri", metavar="URI", help="models:/NAME/STAGE, models:/NAME@ALIAS or models:/NAME/VERSION")
-    add.add_argument("folder", metavar="FOLDER", type=Path, help="where to put the files")
+    add.add_argument(
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        default=os.environ.get("CANOPY_CACHE") or STORE / "models",
+        help=f"the folder of prepared models (default: CANOPY_CACHE, else models in {STORE.name}/)",
+    )
     add.add_argument(
         "--tracking-uri",
         default=os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED_STORE,
         help=f"MLflow tracking server or store (default: MLFLOW_TRACKING_URI, else SQLite in {STORE.name}/)",
     )
-    add.add_argument("--engine", default="auto", choices=_choices(), help="the engine to prepare for (default: auto)")
+    add.add_argument("--engine", default="auto", choices=_words(EngineChoice), help="the engine to prepare for")
+    add.add_argument(
+        "--trusted-formats",
+        default=os.environ.get("CANOPY_TRUSTED_FORMATS") or "any",
+        choices=_words(TrustedFormats),
+        help="model files that may be loaded: any, or only skops, which cannot run code",
+    )
+    add.add_argument(
+        "--memory", type=int, metavar="BYTES", help="most memory of its own to take for a model that is not compiled"
+    )
     add.add_argument("--log-level", default="info", help="least severity to log (default: %(default)s)")
+    add.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     return parser
 
 
-def _choices() -> list[str]:
-    return [name for part in get_args(EngineChoice) for name in (get_args(part) or [part])]
+def _words(type_: object) -> list[str]:
+    """The words of a Literal, or of a union of some."""
+    return [name for part in get_args(type_) for name in (get_args(part) or [part])]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Preparing a model in a process of its own, which takes MLflow, scikit-learn and a pickle's code with it when it ends.
 
-The child, ``python -m registry prepare``, writes one line of JSON to its standard output: ``Done`` or ``Failed``. What
-it logs goes to the standard error that it shares with its parent.
+The child, ``python -m registry prepare``, writes one line of JSON to its standard output, see ``registry.outcome``.
+What it logs goes to the standard error that it shares with its parent.
 """
 
 import asyncio
@@ -14,49 +14,53 @@ from typing import Final
 
 import msgspec
 
-from registry.errors import (
-    BadModelURI,
-    ModelNotFound,
-    RegistryError,
-    SchemaMismatch,
-    StoreUnavailable,
-    UnusableModel,
-)
-from registry.prepared import EngineChoice, Prepared, PreparedEngine
-from registry.resolve import ModelVersion
+from registry import outcome
+from registry.access import Access
+from registry.errors import UnusableModel
+from registry.prepare import too_large
+from registry.prepared import EngineChoice, Prepared, TrustedFormats
 from registry.uri import ModelURI
 
-_ERRORS: Final[dict[str, type[RegistryError]]] = {
-    error.__name__: error for error in (BadModelURI, ModelNotFound, SchemaMismatch, StoreUnavailable, UnusableModel)
-}
+_STARVED: Final = {-signal.SIGKILL, -signal.SIGABRT}
+"""How processes end that get no memory: the kernel kills them, or a library gives up."""
 
 
-class Done(msgspec.Struct, frozen=True, tag="prepared"):
-    """The version is prepared."""
+async def prepare_in_child(
+    uri: ModelURI,
+    access: Access,
+    choice: EngineChoice,
+    cache_folder: Path,
+    *,
+    memory: int | None = None,
+    trusted_formats: TrustedFormats = "any",
+    log_level: str = "info",
+) -> Prepared:
+    """Do what ``prepare`` does in a child process, which ends when this is cancelled, and when this process ends.
 
-    name: str
-    version: str
-    engine: PreparedEngine
+    Call it in the main thread: the child ends with the thread that has started it.
 
-
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """It is not; ``error`` is the name of the RegistryError."""
-
-    error: str
-    message: str
-
-
-async def prepare_in_child(uri: ModelURI, tracking_uri: str, choice: EngineChoice, folder: Path) -> Prepared:
-    """Do what ``prepare`` does in a child process. Cancelling it ends the child.
+    Args:
+        uri: the model.
+        access: the way to the registry; all but its address is read from the environment again.
+        choice: the engine wanted.
+        cache_folder: where the prepared models are.
+        memory: bytes that the child may have while it loads a model.
+        trusted_formats: the files that may be loaded.
+        log_level: what the child logs.
 
     Raises:
         RegistryError: as ``prepare``.
-        UnusableModel: also if the child is killed, by a memory limit for one.
+        TooLarge: also if the child is killed, by a memory limit for one.
+        UnusableModel: also if it ends in another way without a word.
     """
     # -P: modules of the folder that the server was started in are none of ours.
-    command = [sys.executable, "-P", "-m", "registry", "prepare", str(uri), str(folder), "--engine", choice]
+    command = [sys.executable, "-P", "-m", "registry", "prepare", str(uri)]
+    command += ["--cache", str(cache_folder), "--engine", choice, "--trusted-formats", trusted_formats]
+    command += ["--log-level", log_level, "--parent", str(os.getpid())]
+    if memory is not None:
+        command += ["--memory", str(memory)]
     # Command lines can be read by every user of a machine, and the address may have a password in it.
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": tracking_uri}
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": access.tracking_uri}
     # In a session of its own, Ctrl-C is for the server to hear, which ends the child.
     child = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, start_new_session=True
@@ -69,10 +73,8 @@ async def prepare_in_child(uri: ModelURI, tracking_uri: str, choice: EngineChoic
         await child.wait()
         raise
     try:
-        outcome: Done | Failed = msgspec.json.decode(output, type=Done | Failed)
+        return outcome.read(output)
     except msgspec.DecodeError:
-        hint = " (is there too little memory?)" if child.returncode == -signal.SIGKILL else ""
-        raise UnusableModel(f"{uri}: the process that prepares it ended with {child.returncode}{hint}") from None
-    if isinstance(outcome, Failed):
-        raise _ERRORS[outcome.error](outcome.message)
-    return Prepared(ModelVersion(outcome.name, outcome.version), outcome.engine, folder)
+        if child.returncode in _STARVED:
+            raise too_large(uri, memory) from None
+        raise UnusableModel(f"{uri}: the process that prepares it ended with {child.returncode}") from None

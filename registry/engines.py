@@ -7,6 +7,7 @@ from forest import BadArtifact, CompiledEngine, Engine, SklearnEngine, read_arti
 from preprocessing import schema
 from registry.columns import column_order
 from registry.errors import UnusableModel
+from registry.loading import load, untrusted
 from registry.prepared import Prepared, PreparedEngine
 from registry.pyfunc import PyfuncEngine
 
@@ -24,8 +25,7 @@ def open_engine(prepared: Prepared) -> Engine:
     except UnusableModel:
         raise
     except Exception as error:
-        name = f"{prepared.version.name}/{prepared.version.number}"
-        raise UnusableModel(f"{name} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise UnusableModel(f"{prepared.version} cannot be loaded: {type(error).__name__}: {error}") from error
 
 
 def _open_compiled(prepared: Prepared) -> Engine:
@@ -38,14 +38,14 @@ def _open_compiled(prepared: Prepared) -> Engine:
 
 
 def _open_sklearn(prepared: Prepared) -> Engine:
-    import mlflow
-
-    estimator = mlflow.sklearn.load_model(str(prepared.model))
+    estimator = load(prepared.model, prepared.formats)
     names = getattr(estimator, "feature_names_in_", None)
     return SklearnEngine(estimator, column_order(names, estimator.n_features_in_))
 
 
 def _open_pyfunc(prepared: Prepared) -> Engine:
+    if prepared.formats != "any":
+        raise untrusted("pyfunc may run code")
     import mlflow
 
     return PyfuncEngine(mlflow.pyfunc.load_model(str(prepared.model)))

@@ -14,12 +14,20 @@ class BadModelURI(RegistryError, ValueError):
     """The model URI has none of the accepted forms."""
 
 
+class BadAccess(RegistryError, ValueError):
+    """A variable that says how to reach the registry has a bad value; the message names it."""
+
+
 class ModelNotFound(RegistryError):
     """The registry has no such model, or no such version of it."""
 
 
 class StoreUnavailable(RegistryError):
-    """The tracking server or store cannot be used."""
+    """The tracking server or store, or the store of the artifacts, cannot be used."""
+
+
+class CacheUnusable(RegistryError):
+    """The folder of prepared models cannot be used."""
 
 
 class UnusableModel(RegistryError):
@@ -28,3 +36,11 @@ class UnusableModel(RegistryError):
 
 class SchemaMismatch(UnusableModel):
     """The model's columns are not those of the schema."""
+
+
+class TooLarge(UnusableModel):
+    """Preparing the model takes more memory than there is."""
+
+
+class UntrustedFormat(UnusableModel):
+    """The model's files may run code, and only those that cannot are trusted."""

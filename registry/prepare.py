@@ -1,193 +1,133 @@
 """From a model URI to files that an engine can be opened from."""
 
 import logging
-import shutil
-from collections.abc import Callable, Sequence
-from functools import cached_property
+import time
 from pathlib import Path
-from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from forest import (
-    CompiledEngine,
-    Origin,
-    SklearnEngine,
-    UnsupportedModel,
-    compare,
-    compile_forest,
-    threshold_rows,
-    why_no_forest,
-    write_artifact,
-)
-from preprocessing import schema
-from registry.columns import column_order
-from registry.errors import RegistryError, UnusableModel
-from registry.prepared import EngineChoice, Prepared, PreparedEngine
-from registry.resolve import ModelVersion, resolve
+from registry import kernel
+from registry.access import Access
+from registry.cache import Cache, key
+from registry.confinement import limit_memory
+from registry.errors import ModelNotFound, TooLarge, UnusableModel
+from registry.fetch import Unsupported, fetch
+from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.recall import remember
+from registry.resolve import locate, resolve
+from registry.store import stamp
 from registry.uri import ModelURI
+from registry.version import FORMAT, Logged, ModelVersion
 
 logger = logging.getLogger("canopy.registry")
 
-_CANDIDATES: Final[dict[EngineChoice, tuple[PreparedEngine, ...]]] = {
-    "auto": ("compiled", "sklearn", "pyfunc"),
-    "compiled": ("compiled",),
-    "sklearn": ("sklearn",),
-    "pyfunc": ("pyfunc",),
-}
-"""The engines to try, in turn."""
 
-_PENALTY: Final[dict[PreparedEngine, str]] = {
-    "sklearn": "scikit-learn, many times slower than compiled",
-    "pyfunc": "pyfunc, which takes milliseconds a call",
-}
+def prepare(
+    uri: ModelURI,
+    access: Access,
+    choice: EngineChoice,
+    cache: Cache,
+    *,
+    trusted_formats: TrustedFormats = "any",
+    memory: int | None = None,
+) -> Prepared:
+    """Resolve a model URI and see to it that the version is in the cache, ready for an engine.
 
-_GREATEST: Final = np.finfo(np.float32).max
-
-_DRAWN_ROWS: Final = 3000
-"""Rows that are drawn to hold a compiled forest against scikit-learn."""
-
-
-def prepare(uri: ModelURI, tracking_uri: str, choice: EngineChoice, folder: Path) -> Prepared:
-    """Resolve a model URI, fetch that version and make it ready for an engine.
-
-    Loading a pickled model runs the code in it: use only registries that you trust.
+    A compiled artifact that training has logged is fetched, in little memory. Else the model is downloaded, loaded and
+    compiled. Loading a pickled model runs the code in it: use only registries that you trust, or trust only skops.
 
     Args:
         uri: the model.
-        tracking_uri: the tracking server, or the database of an embedded store.
+        access: the way to the registry.
         choice: the engine wanted; ``auto`` takes the fastest that can serve the model, and logs it if that is not
             the fastest of all.
-        folder: where to put the files, empty.
+        cache: where to find the files, or to put them.
+        trusted_formats: the files that may be loaded.
+        memory: bytes that this process may have while it loads a model; None sets no limit. It stays.
 
     Raises:
         ModelNotFound: there is no such model, version, stage or alias.
         StoreUnavailable: the server or store cannot be used.
+        CacheUnusable: the cache's folder cannot be used.
         UnusableModel: the version cannot be fetched, loaded or served.
     """
-    version = resolve(uri, tracking_uri)
-    import mlflow
-
-    mlflow.set_tracking_uri(tracking_uri)
-    mlflow.set_registry_uri(tracking_uri)
-    try:
-        download = Prepared(version, "pyfunc", folder).model
-        download.mkdir()
-        mlflow.artifacts.download_artifacts(artifact_uri=version.uri, dst_path=str(download))
-        return _prepare(_Download(download), version, _CANDIDATES[choice], folder)
-    except RegistryError:
-        raise
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise UnusableModel(f"{version.name}/{version.number} cannot be loaded: {reason}") from error
-
-
-class _Download:
-    """A downloaded MLflow model.
-
-    Raises:
-        FileNotFoundError: nothing was there to download.
-    """
-
-    def __init__(self, path: Path) -> None:
-        import mlflow
-        from mlflow.models.model import MLMODEL_FILE_NAME
-
-        if not (path / MLMODEL_FILE_NAME).exists():
-            raise FileNotFoundError("its files are gone; `make train` makes a new version")
-        self.path = path
-        self._model = mlflow.models.Model.load(str(path))
-
-    @cached_property
-    def forest(self) -> Any:  # noqa: ANN401 - sklearn is untyped
-        """The forest in the model.
-
-        Raises:
-            UnsupportedModel: it is no forest.
-        """
-        import mlflow
-
-        if "sklearn" not in self._model.flavors:
-            flavors = ", ".join(sorted(self._model.flavors))
-            raise UnsupportedModel(f"the model has no scikit-learn flavour, only {flavors}")
-        estimator = mlflow.sklearn.load_model(str(self.path))
-        if (reason := why_no_forest(estimator)) is not None:
-            raise UnsupportedModel(reason)
-        return estimator
-
-    @cached_property
-    def order(self) -> NDArray[np.intp] | None:
-        """The schema's column for each of the forest's.
-
-        Raises:
-            SchemaMismatch: the forest's columns are not the schema's.
-        """
-        return column_order(getattr(self.forest, "feature_names_in_", None), self.forest.n_features_in_)
-
-    def example(self) -> NDArray[np.float32]:
-        """The model's input example as (n, 54) rows of the schema; no rows if there is none that is such."""
-        none = np.empty((0, len(schema.COLUMNS)), dtype=np.float32)
-        try:
-            example = np.asarray(self._model.load_input_example(str(self.path)), dtype=np.float64)
-        except (TypeError, ValueError, OSError):
-            return none
-        if example.ndim != 2 or example.shape[1] != none.shape[1] or not (abs(example) <= _GREATEST).all():
-            return none
-        rows = np.empty(example.shape, dtype=np.float32)
-        rows[:, slice(None) if self.order is None else self.order] = example
-        return rows
-
-
-def _prepare(
-    download: _Download,
-    version: ModelVersion,
-    candidates: Sequence[PreparedEngine],
-    folder: Path,
-    reason: str | None = None,
-) -> Prepared:
-    """Make a download ready for the first of the candidates that can serve it.
-
-    Raises:
-        UnsupportedModel: none of them can.
-        ImportError: this installation lacks what the last of them needs.
-    """
-    engine, *slower = candidates
-    prepared = Prepared(version, engine, folder)
-    try:
-        _PREPARE[engine](download, prepared)
-    except (UnsupportedModel, ImportError) as error:
-        if not slower:
-            raise
-        return _prepare(download, version, slower, folder, str(error))
-    if reason is not None:
-        logger.warning("serving %s/%s by %s: %s", version.name, version.number, _PENALTY[engine], reason)
+    since = stamp(access.tracking_uri)
+    version = resolve(uri, access)
+    remember(uri, access, cache, version, since)
+    entry = key(version, access, choice, trusted_formats)
+    prepared = cache.find(entry)
+    if prepared is None:
+        with cache.hold(entry) as draft:
+            prepared = cache.find(entry)  # whoever held it before has made it
+            if prepared is None:
+                made = _fetched(version, access, choice, draft.folder, trusted_formats)
+                if made is None:
+                    made = _compiled(version, access, choice, draft.folder, trusted_formats, memory)
+                prepared = draft.publish(made)
+        cache.prune()
+    if prepared.warning:
+        logger.warning(prepared.warning)
     return prepared
 
 
-def _compile(download: _Download, prepared: Prepared) -> None:
-    """Compile the forest, hold it against scikit-learn and write it with the outcome."""
-    forest, order, artifact = download.forest, download.order, prepared.artifact
-    arrays = compile_forest(forest, order=order, columns=schema.COLUMNS)
-    rows = np.vstack([download.example(), threshold_rows(forest, _DRAWN_ROWS, order=order)])
-    parity = compare(CompiledEngine(arrays), SklearnEngine(forest, order), rows)
-    write_artifact(artifact, arrays, Origin(prepared.version.name, prepared.version.number), parity)
-    if not parity.passed:
-        raise UnsupportedModel(f"compiled, it differs from scikit-learn on {parity.different} of {parity.rows} rows")
-    shutil.rmtree(download.path)
+def _fetched(
+    version: ModelVersion, access: Access, choice: EngineChoice, folder: Path, formats: TrustedFormats
+) -> Prepared | None:
+    """The artifact that training has logged; None if there is none that can be used."""
+    file = version.compiled
+    if file is None or file.format != FORMAT or choice not in {"auto", "compiled"} or not kernel.built():
+        return None
+    prepared = Prepared(version, "compiled", folder, formats)
+    logger.info("fetching %s, compiled already: %s bytes", version, f"{file.size:,}")
+    start = time.monotonic()
+    try:
+        _fetch(access, locate(version, access), file, prepared.artifact)
+    except (UnusableModel, ModelNotFound) as error:
+        prepared.artifact.unlink(missing_ok=True)
+        logger.warning("%s; compiling %s anew", error, version)
+        return None
+    logger.info("fetched in %.1f s", time.monotonic() - start)
+    return prepared
 
 
-def _keep_forest(download: _Download, _prepared: Prepared) -> None:
-    """Make sure that scikit-learn's engine can take the download."""
-    _ = download.order
+def _fetch(access: Access, location: str, file: Logged, path: Path) -> None:
+    try:
+        fetch(access, location, file, path)
+    except Unsupported:
+        from registry.download import download_file
+
+        download_file(access, location, file, path)
 
 
-def _keep(_download: _Download, _prepared: Prepared) -> None:
-    """Anything will do for pyfunc."""
+def _compiled(
+    version: ModelVersion,
+    access: Access,
+    choice: EngineChoice,
+    folder: Path,
+    formats: TrustedFormats,
+    memory: int | None,
+) -> Prepared:
+    """The version downloaded and compiled.
+
+    Raises:
+        TooLarge: that takes more memory than there is.
+    """
+    if memory is not None:
+        limit_memory(memory)
+    try:
+        from registry.compiling import compile_model
+
+        return compile_model(version, access, choice, folder, formats)
+    except MemoryError:
+        raise too_large(version.uri, memory) from None
+    except ImportError as error:
+        if "Cannot allocate memory" in str(error):
+            raise too_large(version.uri, memory) from None
+        raise
 
 
-_PREPARE: Final[dict[PreparedEngine, Callable[[_Download, Prepared], None]]] = {
-    "compiled": _compile,
-    "sklearn": _keep_forest,
-    "pyfunc": _keep,
-}
+def too_large(uri: object, memory: int | None) -> TooLarge:
+    """The error for a model that takes more memory than there is, with the way out."""
+    there = "there is" if memory is None else f"the {memory >> 20} MB that are left"
+    return TooLarge(
+        f"{uri} needs more memory than {there}; prepare it where there is more, by `python -m registry prepare {uri} "
+        "--cache FOLDER` on a cache folder that is shared, or raise the limit"
+    )

@@ -6,28 +6,34 @@ from typing import Any, Literal
 
 import msgspec
 
-from registry.resolve import ModelVersion
+from registry.version import ModelVersion
 
 PreparedEngine = Literal["compiled", "sklearn", "pyfunc"]
 EngineChoice = PreparedEngine | Literal["auto"]
+TrustedFormats = Literal["any", "skops"]
+"""Which files may be loaded: any, or only those that cannot run code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A version whose files are in a folder, ready for an engine.
 
-    The folder belongs to whoever had it prepared, who keeps it for as long as an engine is opened from it or serves: a
-    pyfunc model may read its files at any time.
+    The folder belongs to whoever had it prepared, a cache for one, and is to be kept for as long as an engine is opened
+    from it or serves: a pyfunc model may read its files at any time.
 
     Attributes:
         version: the version.
         engine: the engine that the files are for.
         folder: where they are.
+        formats: the files that may be loaded.
+        warning: what whoever serves it should know: that it is served by a slower engine, and why; empty if nothing.
     """
 
     version: ModelVersion
     engine: PreparedEngine
     folder: Path
+    formats: TrustedFormats = "any"
+    warning: str = ""
 
     @property
     def model(self) -> Path:
@@ -50,9 +56,9 @@ class Prepared:
         Raises:
             msgspec.DecodeError: it is something else.
         """
-        return msgspec.json.decode(text, type=cls, dec_hook=_convert)
+        return msgspec.json.decode(text, type=cls, dec_hook=convert)
 
 
-def _convert(type_: type, value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Only the path is of a type that JSON has not."""
+def convert(type_: type, value: Any) -> Any:  # noqa: ANN401 - JSON
+    """For msgspec: only the path is of a type that JSON has not."""
     return type_(value)

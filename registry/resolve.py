@@ -1,102 +1,100 @@
 """A model URI → the version that it means now."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Final
 
-from registry.errors import ModelNotFound, StoreUnavailable
+from registry.access import Access
+from registry.errors import ModelNotFound
+from registry.record import Record, Refused, Registry
 from registry.store import sqlite_file
 from registry.uri import ModelURI
+from registry.version import TAG, ModelVersion, read_tag
+
+_MOST_NAMED: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ModelVersion:
-    """One version of a registered model.
-
-    Attributes:
-        name: the registered model.
-        number: the version, as the registry writes it: "1", "2", ...
-    """
-
-    name: str
-    number: str
-
-    @property
-    def uri(self) -> str:
-        """The version's own model URI."""
-        return f"models:/{self.name}/{self.number}"
-
-
-def resolve(uri: ModelURI, tracking_uri: str) -> ModelVersion:
+def resolve(uri: ModelURI, access: Access) -> ModelVersion:
     """Ask the registry which version ``uri`` means.
-
-    Args:
-        uri: what to look for.
-        tracking_uri: the tracking server, or the database of an embedded store.
 
     Raises:
         ModelNotFound: there is no such model, version, stage or alias.
         StoreUnavailable: the server or store cannot be used.
     """
-    if (path := sqlite_file(tracking_uri)) is not None and not path.is_file():
-        raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_remedy(uri, tracking_uri)}")
-    from mlflow import MlflowClient
+    if (path := sqlite_file(access.tracking_uri)) is not None and not path.is_file():
+        raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_remedy(uri, access)}")
+    registry = _registry(access)
+    try:
+        found = _FIND[uri.kind](registry, uri)
+    except Refused as error:
+        # An unknown stage is refused with the list of those that there are.
+        said = f" ({error})" if error.code == "INVALID_PARAMETER_VALUE" and uri.kind == "stage" else ""
+        raise _not_found(registry, uri, access, said) from None
+    if not found:
+        raise _not_found(registry, uri, access)
+    record = max(found, key=lambda record: int(record.number))
+    tag = record.tags.get(TAG)
+    compiled = read_tag(f"{uri.name}/{record.number}", tag) if tag else None
+    return ModelVersion(uri.name, record.number, record.source, record.created, compiled)
 
-    with _translated(uri, tracking_uri):
-        return ModelVersion(uri.name, _find(MlflowClient(tracking_uri, tracking_uri), uri, tracking_uri))
+
+def locate(version: ModelVersion, access: Access) -> str:
+    """Ask the registry for the root of a version's artifacts.
+
+    Raises:
+        ModelNotFound: the version, or its logged model, was deleted.
+        StoreUnavailable: the server or store cannot be used.
+    """
+    try:
+        return _registry(access).location(version.name, version.number)
+    except Refused as error:
+        raise ModelNotFound(f"the files of {version} are gone ({error}): register another version") from None
 
 
-def _find(client: Any, uri: ModelURI, tracking_uri: str) -> str:  # noqa: ANN401 - mlflow is imported late
-    if uri.kind == "version":
-        return str(client.get_model_version(uri.name, uri.selector).version)
-    if uri.kind == "alias":
-        return str(client.get_model_version_by_alias(uri.name, uri.selector).version)
-    with warnings.catch_warnings():
-        # Stages are deprecated in favour of aliases, but registries use them and Canopy serves both.
-        warnings.simplefilter("ignore", FutureWarning)
-        found = client.get_latest_versions(uri.name, stages=None if uri.kind == "latest" else [uri.selector])
-    if found:
-        return str(max((version.version for version in found), key=int))
-    versions = client.search_model_versions(f"name='{uri.name}'")
-    there = ", ".join(f"{v.version} in {v.current_stage}" for v in sorted(versions, key=lambda v: int(v.version)))
-    raise ModelNotFound(
-        f"{uri.name} has no version in stage {uri.selector} (it has {there or 'none'}): promote one, or "
-        + _remedy(uri, tracking_uri)
+def _registry(access: Access) -> Registry:
+    if access.light:
+        from registry.rest import RestRegistry
+
+        return RestRegistry(access)
+    from registry.client import ClientRegistry
+
+    return ClientRegistry(access)
+
+
+_FIND: Final[dict[str, Callable[[Registry, ModelURI], list[Record]]]] = {
+    "version": lambda registry, uri: [registry.version(uri.name, uri.selector)],
+    "alias": lambda registry, uri: [registry.aliased(uri.name, uri.selector)],
+    "stage": lambda registry, uri: registry.newest(uri.name, uri.selector),
+    "latest": lambda registry, uri: registry.newest(uri.name, None),
+}
+
+
+def _not_found(registry: Registry, uri: ModelURI, access: Access, said: str = "") -> ModelNotFound:
+    """The error, with what there is instead."""
+    try:
+        versions = sorted(registry.versions(uri.name), key=lambda record: int(record.number))
+        aliases = registry.aliases(uri.name)
+    except Refused:
+        named = _listed(registry.models())
+        return ModelNotFound(
+            f"the registry has no model {uri.name} (for {uri.kind} {uri.selector}), only {named or 'none at all'}: "
+            f"register it, or {_remedy(uri, access)}"
+        )
+    by_number = {number: f" as {alias}" for alias, number in aliases.items()}
+    there = _listed(f"{each.number} in {each.stage}{by_number.get(each.number, '')}" for each in versions)
+    return ModelNotFound(
+        f"{uri.name} has no {uri.kind} {uri.selector}{said}; its versions: {there or 'none'}: promote one, or "
+        + _remedy(uri, access)
     )
 
 
-def _remedy(uri: ModelURI, tracking_uri: str) -> str:
+def _listed(names: Iterable[str]) -> str:
+    """The last of them, which are the newest, in one text."""
+    every = list(names)
+    return ("..., " if len(every) > _MOST_NAMED else "") + ", ".join(every[-_MOST_NAMED:])
+
+
+def _remedy(uri: ModelURI, access: Access) -> str:
     return (
         "run `make train`, which trains, registers and promotes one "
-        f"(with ARGS='--name {uri.name} --tracking-uri {tracking_uri}' where these are not its defaults)"
+        f"(with ARGS='--name {uri.name} --tracking-uri {access.address}' where these are not its defaults)"
     )
-
-
-@contextmanager
-def _translated(uri: ModelURI, tracking_uri: str) -> Iterator[None]:
-    """Turn what MLflow and its database layer raise into our errors."""
-    from mlflow.exceptions import MlflowException
-    from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (UnsupportedModelRegistryStoreURIException, SQLAlchemyError, OSError, ImportError) as error:
-        raise _unavailable(tracking_uri, error) from None
-    except MlflowException as error:
-        # A missing alias is reported as an invalid parameter.
-        missing_alias = uri.kind == "alias" and error.error_code == "INVALID_PARAMETER_VALUE"
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST" or missing_alias:
-            raise ModelNotFound(
-                f"the registry has no {uri.name} with {uri.kind} {uri.selector}: register or promote it, or "
-                + _remedy(uri, tracking_uri)
-            ) from None
-        if error.error_code == "INVALID_PARAMETER_VALUE":
-            raise ModelNotFound(f"the registry refuses {uri.kind} {uri.selector} of {uri.name}: {error}") from None
-        raise _unavailable(tracking_uri, error) from None
-
-
-def _unavailable(tracking_uri: str, error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"the MLflow store {tracking_uri} cannot be used (check MLFLOW_TRACKING_URI): {error}")

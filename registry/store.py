@@ -1,6 +1,7 @@
 """The address of an MLflow store."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 _SQLITE = "sqlite:///"
@@ -23,3 +24,16 @@ def one_line(text: object) -> str:
     for pattern, replacement in _SECRETS:
         line = pattern.sub(replacement, line)
     return line
+
+
+def stamp(tracking_uri: str) -> str:
+    """What changes whenever an SQLite store is written to; empty if the store is something else, or not there."""
+    if (path := sqlite_file(tracking_uri)) is None:
+        return ""
+    try:
+        found = [path.stat()]
+    except OSError:
+        return ""
+    with suppress(OSError):  # it is there only if the store is written ahead to a log
+        found.append(path.with_name(path.name + "-wal").stat())
+    return " ".join(f"{each.st_mtime_ns}/{each.st_size}" for each in found)

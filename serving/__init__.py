@@ -1,13 +1,15 @@
 """HTTP: the application, uvicorn's server and connections, and what answers the requests."""
 
+from serving.admin import Reload
 from serving.app import Measured, create_app
 from serving.board import Board
+from serving.common import Common, ConnectionLimits
 from serving.hotpath import HotConnection, HotPath
 from serving.inbox import Inbox
-from serving.inference import Answer, Inference
+from serving.inference import Answer, Inference, warm_up
 from serving.metrics import CONTENT
 from serving.model import Model, ModelHandle
-from serving.protocol import Common, Connection, ConnectionLimits
+from serving.protocol import Connection
 from serving.server import DrainingServer
 from serving.service import Service
 
@@ -26,6 +28,8 @@ __all__ = [
     "Measured",
     "Model",
     "ModelHandle",
+    "Reload",
     "Service",
     "create_app",
+    "warm_up",
 ]

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from batcher import Closed
+from serving.admin import Reload
 from serving.errors import DEFAULT_RETRY_AFTER, EXCEPTION_HANDLERS, BodyTooLarge, UnsupportedMediaType
 from serving.inference import Answer
 from serving.metrics import Metrics
@@ -24,13 +25,16 @@ from serving.service import Service, encode, flag, queue_timeout, timing
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-def create_app(service: Service, description: dict[str, Any], lifespan: Lifespan) -> Starlette:
+def create_app(
+    service: Service, description: dict[str, Any], lifespan: Lifespan, reload: Reload | None = None
+) -> Starlette:
     """Build the application.
 
     Args:
         service: answers the requests.
         description: what ``GET /`` tells.
         lifespan: starts and stops what ``service`` needs.
+        reload: what ``POST /admin/reload`` does; None leaves the route out.
     """
 
     async def index(_request: Request) -> Response:
@@ -62,13 +66,15 @@ def create_app(service: Service, description: dict[str, Any], lifespan: Lifespan
         answer = await _answered(request, service, waiter)
         content = encode(answer, probabilities=probabilities)
         service.metrics.predicted(time.monotonic() - waiter.arrived)
-        headers = {"Canopy-Model": answer.model.header}
+        headers = answer.model.headers
         if timed:
             headers["Server-Timing"] = timing(waiter)
         return Response(content, 200, headers, "application/json")
 
+    routes = [] if reload is None else [Route("/admin/reload", reload.endpoint, methods=["POST"])]
     return Starlette(
         routes=[
+            *routes,
             Route("/", index),
             Route("/predict", predict, methods=["POST"]),
             Route("/health/live", live),

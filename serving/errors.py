@@ -45,6 +45,10 @@ class NoProbabilities(RequestError):
     """Probabilities were asked of a model that gives none."""
 
 
+class Unauthorized(RequestError):
+    """The request has not the token that it needs."""
+
+
 class ModelNotReady(RequestError):
     """No model is loaded yet."""
 
@@ -74,6 +78,7 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     HeadTooLarge: Problem(431, "head-too-large", "The request line and headers are too long"),
     BadParameter: Problem(400, "bad-parameter", "A header or query parameter has a bad value"),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too long"),
+    Unauthorized: Problem(401, "unauthorized", "The request needs a bearer token"),
     UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body must be application/json"),
     NoProbabilities: Problem(422, "no-probabilities", "The model gives no probabilities"),
     ModelNotReady: Problem(503, "model-not-ready", "No model is loaded yet"),
@@ -120,6 +125,8 @@ def problem_response(error: Exception) -> Response:
         detail = "The fault is the server's; its log has the details."
     if isinstance(error, preprocessing.InvalidRow):
         extra["path"] = _sendable(error.path)
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         retry_after = DEFAULT_RETRY_AFTER
         if isinstance(error, batcher.Overloaded):

@@ -21,15 +21,17 @@ def document(board: Board) -> dict[str, Any]:
     """All figures of all workers, for people and pages; times in seconds."""
     places = {name: board.place(family) for name, family in PRESENT.items()}
     places |= {name: board.place(family) + offset for name, (family, offset) in COUNTED.items()}
-    cpu, memory = (board.each(board.place(f"worker_{name}")) for name in ("cpu_seconds", "resident_memory_bytes"))
+    cpu, memory, version = (
+        board.each(board.place(f"worker_{name}")) for name in ("cpu_seconds", "resident_memory_bytes", "model_version")
+    )
     return {
         "batcher": {name: int(board.total(place)) for name, place in places.items()},
         "connections": int(board.total(board.place("connections"))),
         "requests": _requests(board),
         **{part.name: _summary(board, part) for part in board.content if isinstance(part, Histogram)},
         "workers": [
-            {"cpu_seconds": seconds, "resident_memory_bytes": int(size)}
-            for seconds, size in zip(cpu, memory, strict=True)
+            {"cpu_seconds": seconds, "resident_memory_bytes": int(size), "model_version": int(number)}
+            for seconds, size, number in zip(cpu, memory, version, strict=True)
         ],
     }
 

@@ -14,13 +14,14 @@ from uvicorn.config import Config
 
 from batcher import Batch, Closed
 from preprocessing import Row
+from serving.common import Common, ServerState
 from serving.errors import known, problem_response
 from serving.heads import END, KnownHeads
 from serving.inference import Answer
 from serving.metrics import PREDICT
-from serving.model import Model
-from serving.protocol import IDLE, Common, Connection, ServerState
-from serving.service import Service, encode
+from serving.protocol import IDLE, Connection
+from serving.responses import Responses, raw
+from serving.service import Service
 
 logger = logging.getLogger("canopy.serving")
 
@@ -28,46 +29,6 @@ _PATH: Final = PREDICT.encode()
 _JSON: Final = b"application/json"
 _ODD: Final = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"canopy-deadline-ms", b"canopy-timing"})
 """Headers that a request on the hot path does not have."""
-
-_KEPT: Final = 256
-"""Answers that are remembered: all classes of any forest, but not all numbers that a regression may give."""
-
-
-class Responses:
-    """The bytes of answers, for all connections. What is the same for many is made once."""
-
-    def __init__(self) -> None:
-        self._defaults: list[tuple[bytes, bytes]] | None = None
-        self._head = b""
-        self._model: Model | None = None
-        self._made: dict[Any, bytes] = {}
-
-    def of(self, answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
-        """The response to an answer, but for ``connection: close``.
-
-        Args:
-            answer: the answer.
-            defaults: the headers that every response has, the date among them; another list each time they change.
-        """
-        if defaults is not self._defaults or answer.model is not self._model:
-            self._defaults, self._model = defaults, answer.model
-            lines = (name + b": " + value + b"\r\n" for name, value in defaults)
-            self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(lines)
-            self._made = {}
-        labels = answer.labels
-        if len(labels) > 1:
-            return self._head + self._tail(answer)
-        response = self._made.get(labels[0])
-        if response is None:
-            response = self._head + self._tail(answer)
-            if len(self._made) < _KEPT:
-                self._made[labels[0]] = response
-        return response
-
-    def _tail(self, answer: Answer) -> bytes:
-        body = encode(answer, probabilities=False)
-        head = f"canopy-model: {answer.model.header}\r\ncontent-length: {len(body)}\r\ncontent-type: application/json"
-        return head.encode() + b"\r\n\r\n" + body
 
 
 class HotRequest:
@@ -257,7 +218,7 @@ class HotConnection(Connection):
         if known(error) is None:
             logger.error("a request failed", exc_info=error)
         response = problem_response(error)
-        self._write(request, self.raw(response, keep_alive=True))
+        self._write(request, raw(response, self.server_state.default_headers))
         self._metrics.responded(PREDICT, response.status_code)
 
     def abandon(self) -> None:

@@ -24,20 +24,26 @@ class Recipient(Protocol):
 class Inbox:
     """What all connections of an event loop have been sent and not taken up.
 
-    Attributes:
-        room: pieces that may still be taken up in this turn. (Who takes one up takes one off. It is more than a turn's
-            worth if turns are small, for only when none is left it is made sure that the turn ends.)
+    Turns share the room of one as long as it lasts: only when none is left it is made sure that a turn ends, and that
+    the next one has room again.
     """
 
     def __init__(self) -> None:
-        self.room = _PER_TURN
+        self._room = _PER_TURN
         self._kept: deque[tuple[Recipient, bytes]] = deque()
 
     def __repr__(self) -> str:
         return f"<Inbox with {len(self._kept)} pieces kept>"
 
+    def admit(self) -> bool:
+        """Whether a piece may be taken up in this turn, which takes some of its room; if not, it must be kept."""
+        if not self._room:
+            return False
+        self._room -= 1
+        return True
+
     def keep(self, recipient: Recipient, data: bytes) -> None:
-        """Keep a piece until its turn comes; there is no room."""
+        """Keep a piece that was not admitted until its turn comes."""
         if not self._kept:
             asyncio.get_running_loop().call_soon(self._turn)
         self._kept.append((recipient, data))
@@ -53,4 +59,4 @@ class Inbox:
             if kept:
                 asyncio.get_running_loop().call_soon(self._turn)
             else:
-                self.room = _PER_TURN
+                self._room = _PER_TURN

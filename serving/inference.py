@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from forest import Prediction
+from forest import Engine, Prediction
 from preprocessing import MatrixBuilder, Row, schema
 from serving.errors import ModelNotReady
 from serving.model import Model, ModelHandle
@@ -59,7 +59,7 @@ class Inference:
         model = self._handle.model
         if model is None:
             raise ModelNotReady
-        prediction = self._predict(model, list(chain.from_iterable(requests)))
+        prediction = _predict(model.engine, self._matrix.build(list(chain.from_iterable(requests))))
         labels, probabilities = prediction.labels.tolist(), prediction.probabilities
         answers = []
         start = 0
@@ -69,33 +69,41 @@ class Inference:
             start = end
         return answers
 
-    def warm_up(self, model: Model) -> list[tuple[int, float]]:
-        """Run a model that is not yet in service on a plausible row, once and many times over.
 
-        Returns:
-            (rows, seconds) of each call that tells what a call costs.
+def warm_up(engine: Engine, max_batch_rows: int) -> list[tuple[int, float]]:
+    """Run an engine that is not yet in service on a plausible row, once and many times over.
 
-        Raises:
-            ValueError: as a call does.
-        """
-        self._predict(model, [schema.EXAMPLE])  # the first call pays for lazy imports
-        calls = []
-        for rows in (1, min(_WARM_UP_ROWS, self._matrix.max_rows)):
-            start = time.perf_counter()
-            self._predict(model, [schema.EXAMPLE] * rows)
-            calls.append((rows, time.perf_counter() - start))
-        return calls
+    Args:
+        engine: the engine.
+        max_batch_rows: most rows in one call.
 
-    def _predict(self, model: Model, rows: list[Row]) -> Prediction:
-        prediction = model.engine.predict(self._matrix.build(rows))
-        labels, probabilities = prediction.labels, prediction.probabilities
-        if labels.shape != (len(rows),):
-            raise ValueError(f"the engine returned labels of shape {labels.shape} for {len(rows)} rows")
-        if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-            raise ValueError("the engine returned labels that are not finite")
-        if probabilities is not None:
-            if probabilities.ndim != 2 or len(probabilities) != len(rows):
-                raise ValueError(f"the engine returned probabilities of shape {probabilities.shape}")
-            if not np.isfinite(probabilities).all():
-                raise ValueError("the engine returned probabilities that are not finite")
-        return prediction
+    Returns:
+        (rows, seconds) of each call that tells what a call costs.
+
+    Raises:
+        ValueError: as ``Inference`` does.
+    """
+    matrix = MatrixBuilder(min(_WARM_UP_ROWS, max_batch_rows))
+    _predict(engine, matrix.build([schema.EXAMPLE]))  # the first call pays for lazy imports
+    calls = []
+    for rows in (1, matrix.max_rows):
+        start = time.perf_counter()
+        _predict(engine, matrix.build([schema.EXAMPLE] * rows))
+        calls.append((rows, time.perf_counter() - start))
+    return calls
+
+
+def _predict(engine: Engine, matrix: NDArray[np.float32]) -> Prediction:
+    """Call an engine and check what it returns."""
+    prediction = engine.predict(matrix)
+    labels, probabilities = prediction.labels, prediction.probabilities
+    if labels.shape != (len(matrix),):
+        raise ValueError(f"the engine returned labels of shape {labels.shape} for {len(matrix)} rows")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError("the engine returned labels that are not finite")
+    if probabilities is not None:
+        if probabilities.ndim != 2 or len(probabilities) != len(matrix):
+            raise ValueError(f"the engine returned probabilities of shape {probabilities.shape}")
+        if not np.isfinite(probabilities).all():
+            raise ValueError("the engine returned probabilities that are not finite")
+    return prediction

@@ -12,11 +12,11 @@ from serving.board import Board, Family, Histogram
 from serving.errors import PROBLEMS
 
 PREDICT: Final = "/predict"
-ROUTES: Final = ("/", PREDICT, "/health/live", "/health/ready", "/stats", "/metrics")
+ROUTES: Final = ("/", PREDICT, "/health/live", "/health/ready", "/stats", "/metrics", "/admin/reload")
 ELSEWHERE: Final = "other"
 """What stands for every other path, and for what was no request: a label must not be the clients' to choose."""
 
-CODES: Final = (*sorted({200, 404, 405, 500} | {problem.status for problem in PROBLEMS.values()}), 0)
+CODES: Final = (*sorted({200, 202, 404, 405, 500} | {problem.status for problem in PROBLEMS.values()}), 0)
 """Statuses; 0 stands for any other."""
 
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -47,6 +47,10 @@ CONTENT: Final = (
     Family("queued_requests", "Requests that wait", "gauge"),
     Family("running_rows", "Rows in the engine", "gauge"),
     Family("connections", "Open connections", "gauge"),
+    Family(
+        "model_update_failing", "Workers that do not serve the newest version, for it cannot be had or served", "gauge"
+    ),
+    Family("worker_model_version", "Version of the model in service, 0 if there is none", "gauge", each_worker=True),
     Family("worker_cpu_seconds", "CPU time used", each_worker=True),
     Family("worker_resident_memory_bytes", "Resident memory", "gauge", each_worker=True),
 )
@@ -95,7 +99,10 @@ class Metrics:
         # Open for good: it is read also while the system has no more files for us.
         self._memory = os.open("/proc/self/statm", os.O_RDONLY)
         weakref.finalize(self, os.close, self._memory)
-        for slot in (*self._present.values(), place("connections")):
+        for slot in (
+            *self._present.values(),
+            *map(place, ("connections", "model_update_failing", "worker_model_version")),
+        ):
             row[slot] = 0.0
 
     def predicted(self, seconds: float) -> None:
@@ -128,6 +135,17 @@ class Metrics:
         if event.error is None:
             for part, value in (("inference_duration_seconds", event.duration), ("batch_size", event.rows)):
                 self._observe(part, _BOUNDS[part], value)
+
+    def serves(self, version: str, trouble: str | None) -> None:
+        """What is served.
+
+        Args:
+            version: of the model, as the registry writes it.
+            trouble: why it is not the newest one, if it is not.
+        """
+        row, place = self.board.row, self.board.place
+        row[place("worker_model_version")] = float(version) if version.isdecimal() else 0.0
+        row[place("model_update_failing")] = float(trouble is not None)
 
     def publish(self, statistics: Statistics, connections: int) -> None:
         """Put on the board what is counted elsewhere; called several times a second, and before the board is read.

@@ -24,9 +24,10 @@ class Model:
         return f"{self.name}/{self.version}"
 
     @property
-    def header(self) -> str:
-        """The model for the header Canopy-Model; what is not printable ASCII in its name is percent-encoded."""
-        return quote(str(self), safe=" !#$&'()*+,/:;=?@[]^`{|}")
+    def headers(self) -> dict[str, str]:
+        """What an answer tells of the model; what is not printable ASCII in its name is percent-encoded."""
+        name = quote(str(self), safe=" !#$&'()*+,/:;=?@[]^`{|}")
+        return {"canopy-model": name, "canopy-engine": self.engine.name}
 
 
 class ModelHandle:

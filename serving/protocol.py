@@ -3,28 +3,24 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import httptools
-import uvicorn.server
-from starlette.responses import Response
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from serving.common import Common, ServerState
 from serving.errors import HeadTooLarge, MalformedRequest, RequestError, RequestTimeout, problem_response
-from serving.inbox import Inbox
-from serving.metrics import ELSEWHERE, Metrics
+from serving.flow import PIPELINED, Flow, Pipeline
+from serving.metrics import ELSEWHERE
+from serving.responses import raw
+from serving.upgrade import without_upgrade
 
 EXTENSION: Final = "canopy.connection"
 """Key in the ASGI scope's ``extensions`` under which a request finds its Connection."""
 
 IDLE, HEAD, BODY, LEAVING = range(4)
 """What a connection reads: nothing yet, a request's head, its body, or only what it will throw away."""
-
-_PIPELINED = 8
-"""With so many requests waiting for their turn, a connection reads no more."""
 
 _SLICE = 16_384
 """Bytes that are parsed at once, so that of a long row of small requests only the first come into being."""
@@ -36,50 +32,6 @@ _LAST_WORDS = 2.0
 """Seconds that a client gets to read why it was refused before its connection is cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """What a connection may cost.
-
-    Attributes:
-        max_head_bytes: longest request line with headers, in bytes, and whatever else may come between two pieces of
-            a body. One that has no end is given up no later than one read from the socket after that.
-        head_timeout: seconds from a request's first byte to the end of its head.
-        body_timeout: seconds from a request's first byte to its last.
-        write_timeout: seconds that a client may leave its answers unread once the socket is full.
-        keep_alive: seconds that a connection may be idle.
-    """
-
-    max_head_bytes: int = 32_768
-    head_timeout: float = 10.0
-    body_timeout: float = 30.0
-    write_timeout: float = 30.0
-    keep_alive: float = 75.0
-
-
-class ServerState(uvicorn.server.ServerState):
-    """uvicorn's.
-
-    Attributes:
-        closed: whether the server listens no more.
-    """
-
-    closed = False
-
-
-class Common(NamedTuple):
-    """What all connections of a server share.
-
-    Attributes:
-        limits: what each may cost.
-        metrics: told of what is refused before it was a request.
-        inbox: bounds what a turn of the event loop takes up.
-    """
-
-    limits: ConnectionLimits
-    metrics: Metrics
-    inbox: Inbox
-
-
 class _Refusal:
     """The answer to what was no request. It waits for its turn as the requests do, and is the connection's last."""
 
@@ -88,47 +40,7 @@ class _Refusal:
 
     def __init__(self, error: RequestError) -> None:
         self.response = problem_response(error)
-
-
-class _Pipeline(list[Any]):
-    """What uvicorn uses of a deque, in a tenth of the memory: thousands of connections have nothing in theirs."""
-
-    __slots__ = ()
-
-    def appendleft(self, entry: Any) -> None:  # noqa: ANN401 - a pair of uvicorn's own types, or of ours
-        """Add an entry, which comes last."""
-        self.insert(0, entry)
-
-
-class _Flow(FlowControl):
-    """uvicorn's, except that nobody, not even a request that wants its body, reads on when enough is under way.
-
-    Nor is there an event for each connection, but only for those whose client reads too slowly.
-
-    Args:
-        transport: the connection's.
-        pipeline: the requests that wait for their turn.
-
-    Attributes:
-        held: what was read with them, and is parsed when there is room for more.
-    """
-
-    def __init__(self, transport: asyncio.Transport, pipeline: _Pipeline) -> None:
-        self._transport = transport
-        self.read_paused = False
-        self.write_paused = False
-        self._pipeline = pipeline
-        self.held = b""
-
-    def pause_writing(self) -> None:
-        """The client does not take its answers."""
-        self._is_writable_event = asyncio.Event()
-        super().pause_writing()
-
-    def resume_reading(self) -> None:
-        """Read more, a hang-up too, unless the client does not take its answers or has many requests waiting."""
-        if not (self.write_paused or self.held or len(self._pipeline) >= _PIPELINED):
-            super().resume_reading()
+        self.response.headers["connection"] = "close"
 
 
 class Connection(HttpToolsProtocol):
@@ -172,9 +84,9 @@ class Connection(HttpToolsProtocol):
         "running",
     )
 
-    flow: _Flow
+    flow: Flow
     server_state: ServerState
-    pipeline: _Pipeline  # type: ignore[assignment]
+    pipeline: Pipeline  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -185,7 +97,7 @@ class Connection(HttpToolsProtocol):
         **_: object,
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self.pipeline = _Pipeline()
+        self.pipeline = Pipeline()
         self.on_lost: Callable[[], object] | None = None
         self.lost = False
         self.running: Any = None
@@ -203,22 +115,20 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
         super().connection_made(transport)
-        self.flow = _Flow(transport, self.pipeline)
+        self.flow = Flow(transport, self.pipeline)
         if self.server_state.closed:  # it was accepted just before
             transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come: take them up, or have them kept."""
-        inbox = self._inbox
-        if inbox.room:
-            inbox.room -= 1
+        if self._inbox.admit():
             self.receive(data)
             return
         self._kept += 1
         if (self._kept > 1 or len(data) > _SLICE) and not self.flow.read_paused:
             self._held_back = True
             self.flow.pause_reading()
-        inbox.keep(self, data)
+        self._inbox.keep(self, data)
 
     def take_up(self, data: bytes) -> None:
         """See ``Recipient``."""
@@ -242,7 +152,7 @@ class Connection(HttpToolsProtocol):
             data, self.flow.held = self.flow.held + data, b""
         parts: list[bytes | memoryview] = [data]
         while parts and self._fault is None:
-            if len(self.pipeline) >= _PIPELINED:
+            if len(self.pipeline) >= PIPELINED:
                 self.flow.held = b"".join(reversed(parts))
                 break
             part = parts.pop()
@@ -398,18 +308,9 @@ class Connection(HttpToolsProtocol):
         elif waited > (limits.head_timeout if self._reading == HEAD else limits.body_timeout):
             self._refuse(RequestTimeout("the request was not complete in time"))
 
-    def raw(self, response: Response, *, keep_alive: bool) -> bytes:
-        """The bytes of a response."""
-        lines = [STATUS_LINE[response.status_code]]
-        for name, value in (*self.server_state.default_headers, *response.raw_headers):
-            lines += [name, b": ", value, b"\r\n"]
-        if not keep_alive:
-            lines.append(b"connection: close\r\n")
-        return b"".join([*lines, b"\r\n", bytes(response.body)])
-
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types, and ours
         if isinstance(cycle, _Refusal):
-            self._say_last(self.raw(cycle.response, keep_alive=False))
+            self._say_last(raw(cycle.response, self.server_state.default_headers))
             self._metrics.responded(ELSEWHERE, cycle.response.status_code)
         else:
             self.running = cycle
@@ -426,25 +327,18 @@ class Connection(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _ignore_upgrade(self) -> bytes:
-        """Take a request to change the protocol for what it is without that wish, as RFC 9110, 7.8, allows.
-
-        The parser has stopped behind the request's head. A new one is to get the head once more, without the wish.
+        """The parser has stopped behind the head of a request to change the protocol: have a new one.
 
         Returns:
-            That head; nothing if the request makes no sense without the wish.
+            That head for it, without the wish; nothing if the request makes no sense then.
         """
-        if self.parser.get_method() == b"CONNECT":
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if method == b"CONNECT":
             self._fault = MalformedRequest("this server is no proxy")
             return b""
-        head = [self.parser.get_method(), b" ", self.url, b" HTTP/", self.parser.get_http_version().encode(), b"\r\n"]
-        for name, value in self.headers:
-            if name == b"connection":
-                value = b", ".join(t for t in (p.strip() for p in value.split(b",")) if t.lower() != b"upgrade")
-            if name not in {b"upgrade", b"http2-settings"} and value:
-                head += [name, b": ", value, b"\r\n"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
-        return b"".join([*head, b"\r\n"])
+        return without_upgrade(method, self.url, version, self.headers)
 
     def _refuse(self, error: RequestError) -> None:
         """Tell the client what is wrong when all requests before are answered, and part."""

@@ -14,8 +14,9 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from serving.acceptor import Acceptor
-from serving.process import tidy_memory
-from serving.protocol import Connection, ServerState
+from serving.common import ServerState
+from serving.memory import tidy_memory
+from serving.protocol import Connection
 from serving.service import Service
 
 logger = logging.getLogger("canopy.serving")

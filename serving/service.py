@@ -33,6 +33,7 @@ class Service:
         metrics: adds to the board.
         connections: those that are open.
         draining: whether the server is about to stop: it answers what it has, but is not ready for more.
+        trouble: why the model in service is not the newest version, if it is not.
     """
 
     def __init__(self, handle: ModelHandle, decoder: RowDecoder, *, max_body_bytes: int, board: Board) -> None:
@@ -42,6 +43,7 @@ class Service:
         self.connections: Collection[object] = ()
         self.batcher: Batcher[list[Row], Answer] | None = None
         self.draining = False
+        self.trouble: str | None = None
         self._board = board
         self._prometheus = PrometheusMetrics(board, handle)
         self._decoder = decoder
@@ -111,10 +113,13 @@ class Service:
             "status": status,
             "model": None if model is None else str(model),
             "engine": None if model is None else model.engine.name,
+            "update_failure": self.trouble,
         }
 
     def publish(self) -> None:
         """Put this worker's figures on the board; to be called several times a second."""
+        model = self.handle.model
+        self.metrics.serves("" if model is None else model.version, self.trouble)
         if self.batcher is not None:
             self.metrics.publish(self.batcher.statistics(), len(self.connections))
 

@@ -23,8 +23,8 @@ from registry import ModelVersion, Prepared
 from tests.support import Client, Wire
 
 # No deadline: it would measure the machine. `make test-slow` asks for the thorough one.
-hypothesis.settings.register_profile("quick", max_examples=40, deadline=None)
-hypothesis.settings.register_profile("thorough", max_examples=200, deadline=None)
+hypothesis.settings.register_profile("quick", max_examples=100, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
 hypothesis.settings.load_profile("quick")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +38,12 @@ class Store:
 
     tracking_uri: str
     folder: Path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the models that tests have prepared away from the project's own; every process that they start knows."""
+    os.environ["CANOPY_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
@@ -76,9 +82,12 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.
     """Run ``python -m training`` with some options, as a scheduler would, away from the project's own store."""
     folder = tmp_path_factory.mktemp("training")
 
-    def run(options: Sequence[str], *, cwd: Path = folder) -> subprocess.CompletedProcess[str]:
+    def run(
+        options: Sequence[str], *, cwd: Path = folder, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "training", *options]
-        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+        variables = {**os.environ, **(environment or {})}
+        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=120, check=False)
 
     return run
 

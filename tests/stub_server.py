@@ -6,11 +6,15 @@ Started as a program by the tests; the environment variable STUB holds a JSON ob
 - ``gate``: a path; while a file is there, calls with an elevation of HELD do not return;
 - ``bounded``: true if a short call may run on the event loop;
 - ``threads``: a path; the name of the thread of each call is appended to that file, a line each;
-- ``load_after``: a path; the model is loaded once a file is there;
+- ``load_after``: a path; the model is loaded once a file is there, and until then the numbers of the processes that
+  wait for it are in a file with .waiting behind its name;
 - ``no_model``: true if the registry has none;
-- ``unusable``: true if the model cannot be opened.
+- ``unusable``: true if the model cannot be opened, or the number of the version that cannot be;
+- ``version``: a path; the file has the number of the version that is to be served, which may change, or a reason why
+  there is none. Without it that is version 7.
 
-The label of a row tells its elevation: 1 + elevation modulo 7. Elevations below zero are faults that the engine shows
+The label of a row tells its elevation and the version that has computed it: 1 + (elevation + version) modulo 7.
+Elevations below zero are faults that the engine shows
 only when it computes.
 """
 
@@ -28,6 +32,7 @@ from numpy.typing import NDArray
 import registry
 import registry.engines
 import server
+import source
 from forest import Engine, Prediction
 
 RAISES, WRONG_SHAPE, NOT_FINITE, HANGS, STOPS, NAN_LABEL, NO_JSON = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0
@@ -45,7 +50,8 @@ class StubEngine:
     name = "stub"
     classes: NDArray[Any] | None = CLASSES
 
-    def __init__(self, told: dict[str, Any]) -> None:
+    def __init__(self, told: dict[str, Any], version: int) -> None:
+        self._version = version
         self.bounded = bool(told.get("bounded"))
         self._fixed = told.get("fixed", 0.0)
         self._per_row = told.get("per_row", 0.0)
@@ -67,10 +73,11 @@ class StubEngine:
             raise ArithmeticError("this row is poison")
         if STOPS in elevations:
             next(iter(()))
-        probabilities = np.eye(7)[elevations.astype(int) % 7]
+        classes = (elevations.astype(int) + self._version) % 7
+        probabilities = np.eye(7)[classes]
         if NOT_FINITE in elevations:
             probabilities[0] = np.nan
-        labels = CLASSES[elevations.astype(int) % 7]
+        labels = CLASSES[classes]
         if NAN_LABEL in elevations:
             labels = np.where(elevations == NAN_LABEL, np.nan, labels)
         if NO_JSON in elevations:
@@ -81,29 +88,56 @@ class StubEngine:
 TOLD: dict[str, Any] = json.loads(os.environ.get("STUB", "{}"))
 
 
-async def prepare_in_child(
-    uri: registry.ModelURI,
-    tracking_uri: str,  # noqa: ARG001 - there is no store
-    choice: str,  # noqa: ARG001 - nor a choice
-    folder: Path,
-) -> registry.Prepared:
-    """Stands in for ``registry.prepare_in_child``."""
-    if TOLD.get("no_model"):
-        raise registry.ModelNotFound("there is no model: run `make train`")
-    return registry.Prepared(registry.ModelVersion(uri.name, "7"), "sklearn", folder)
+def wanted() -> str:
+    """The version to serve, or why there is none."""
+    return Path(TOLD["version"]).read_text() if "version" in TOLD else "7"
 
 
-def open_engine(prepared: registry.Prepared) -> Engine:  # noqa: ARG001 - nothing is prepared
+class StubFinder:
+    """Stands in for ``registry.finder.CachedFinder``."""
+
+    def __init__(self, uri: registry.ModelURI, *_: object, **__: object) -> None:
+        self._name = uri.name
+
+    async def resolve(self) -> registry.ModelVersion:
+        """See ``Finder``."""
+        if TOLD.get("no_model"):
+            raise registry.ModelNotFound("there is no model: run `make train`")
+        number = wanted()
+        if not number.isdecimal():
+            raise registry.StoreUnavailable(number)
+        return registry.ModelVersion(self._name, number)
+
+    async def prepare(self, version: registry.ModelVersion | None) -> registry.Prepared:
+        """See ``Finder``."""
+        assert version is not None
+        return registry.Prepared(version, "sklearn", Path())
+
+    def keep(self, prepared: registry.Prepared) -> None:
+        """See ``Finder``; nothing is known at the next start."""
+
+    async def last_known(self) -> None:
+        """See ``Finder``."""
+
+    def discard(self, prepared: registry.Prepared) -> None:
+        """See ``Finder``; there is no cache."""
+
+
+def open_engine(prepared: registry.Prepared) -> Engine:
     """Stands in for ``registry.engines.open_engine``."""
-    if TOLD.get("unusable"):
+    unusable = TOLD.get("unusable")
+    if unusable is True or unusable == prepared.version.number:
         raise registry.UnusableModel("the model is spoilt")
     gate = TOLD.get("load_after")
-    while gate and not Path(gate).exists():
-        time.sleep(0.01)
-    return StubEngine(TOLD)
+    if gate and not Path(gate).exists():
+        with Path(f"{gate}.waiting").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        while not Path(gate).exists():
+            time.sleep(0.01)
+    return StubEngine(TOLD, int(prepared.version.number))
 
 
 if __name__ == "__main__":
-    registry.prepare_in_child = prepare_in_child
+    source.CachedFinder = StubFinder  # type: ignore[assignment, attr-defined]
     registry.engines.open_engine = open_engine
     sys.exit(server.main())

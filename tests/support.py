@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import json
 import re
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from loadtest.process import ServerProcess
+from serving import Inbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < give_up, "it never came to that"
         time.sleep(0.005)
+
+
+def fill(inbox: Inbox) -> int:
+    """Use up the room of a turn of the event loop; returns for how many pieces there was some."""
+    return next(taken for taken in itertools.count() if not inbox.admit())
 
 
 def in_the_batcher(server: ServerProcess) -> tuple[int, int]:

@@ -19,14 +19,15 @@ ALLOWED = {
     "preprocessing": set[str](),
     "forest": set[str](),
     "dataset": {"preprocessing.schema"},
-    "registry": {"forest", "preprocessing.schema", "settings"},
-    "training": {"dataset", "preprocessing", "forest", "registry.store", "settings"},
+    "registry": {"forest", "preprocessing.schema", "settings", "threads"},
+    "training": {"dataset", "preprocessing", "forest", "registry.store", "registry.version", "settings"},
     "loadtest": {"dataset", "preprocessing.schema"},
     "serving": {"batcher", "preprocessing", "forest"},
     "workers": set[str](),
     "settings": set[str](),
+    "threads": set[str](),
     "source": {"registry", "settings", "workers"},
-    "worker": {"batcher", "preprocessing", "serving", "registry", "settings", "source", "workers"},
+    "worker": {"batcher", "preprocessing", "serving", "registry", "settings", "source", "threads", "workers"},
     "server": {"registry", "settings", "source", "worker", "workers"},
 }
 """What each room may import of the others; a room stands for all that is in it."""
@@ -102,7 +103,7 @@ def test_no_room_shadows_another_module() -> None:
 def test_every_room_is_packaged_and_drawn() -> None:
     """The list of packages, the rules above and the folders agree."""
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
-    assert folders | {"settings", "server", "source", "worker"} == set(ROOMS) == set(ALLOWED)
+    assert folders | {"settings", "server", "source", "threads", "worker"} == set(ROOMS) == set(ALLOWED)
 
 
 def test_every_compiled_module_is_built_typed_and_optional() -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -251,37 +251,48 @@ def test_when_ready_it_prints_a_curl_that_works() -> None:
         assert process.wait(timeout=10) == 0
 
 
-@pytest.fixture
-def silent() -> Iterator[socket.socket]:
-    """A store that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(60)
-        yield listener
-
-
-@pytest.mark.parametrize(
-    ("send", "number", "asked"),
+SIGNALS = pytest.mark.parametrize(
+    ("send", "number"),
     [
-        pytest.param(os.kill, signal.SIGTERM, True, id="the-server"),
+        pytest.param(os.kill, signal.SIGTERM, id="the-server"),
         # systemd signals all processes of a service.
-        pytest.param(os.killpg, signal.SIGTERM, True, id="all-processes"),
-        # So does a terminal; while the child still imports, it ends sooner than the server.
-        pytest.param(os.killpg, signal.SIGINT, False, id="ctrl-c"),
+        pytest.param(os.killpg, signal.SIGTERM, id="all-processes"),
+        # So does a terminal.
+        pytest.param(os.killpg, signal.SIGINT, id="ctrl-c"),
     ],
 )
-def test_a_signal_while_the_model_is_prepared_ends_both_processes(
-    silent: socket.socket, send: Callable[[int, int], None], number: signal.Signals, asked: bool
+
+
+@SIGNALS
+def test_a_signal_while_the_store_is_silent_ends_the_server(
+    send: Callable[[int, int], None], number: signal.Signals
 ) -> None:
-    """Stopped while its child waits for the store, or still imports, the server exits with 0 at once and quietly."""
-    store = f"http://127.0.0.1:{silent.getsockname()[1]}"
-    command = [sys.executable, str(ROOT / "server.py"), "--port", "0", "--tracking-uri", store]
-    with ExitStack() as stack:
-        process = stack.enter_context(started(command))
+    """Stopped while it waits to be told which version to serve, it exits with 0 at once and quietly."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
+        store = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with started([sys.executable, str(ROOT / "server.py"), "--port", "0", "--tracking-uri", store]) as process:
+            with silent.accept()[0]:
+                before = time.monotonic()
+                send(process.pid, number)
+                assert process.wait(timeout=20) == 0
+                assert time.monotonic() - before < 5
+            assert process.stderr is not None
+            log = process.stderr.read()
+    assert "ERROR" not in log
+    assert "Traceback" not in log
+
+
+@SIGNALS
+def test_a_signal_while_the_model_is_prepared_ends_both_processes(
+    store: Store, tmp_path: Path, send: Callable[[int, int], None], number: signal.Signals
+) -> None:
+    """Stopped while its child is at work, the server exits with 0 at once and quietly."""
+    command = [sys.executable, str(ROOT / "server.py"), "--port", "0", "--tracking-uri", store.tracking_uri]
+    command += ["--cache", str(tmp_path / "cache")]
+    with started(command) as process:
         child = only_child(process)
-        if asked:
-            stack.enter_context(silent.accept()[0])
-        else:
-            until(lambda: "/numpy/" in Path(f"/proc/{child}/maps").read_text())
+        until(lambda: "/msgspec/" in Path(f"/proc/{child}/maps").read_text())
         before = time.monotonic()
         send(process.pid, number)
         assert process.wait(timeout=20) == 0

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import logging
 import warnings
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import mlflow
+import msgspec
 import numpy as np
 import sklearn
 import skops
@@ -16,15 +18,25 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from mlflow.models.model import MLMODEL_FILE_NAME
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
 
 from dataset import load_sample
+from forest import Origin, UnsupportedModel, build
+from preprocessing import schema
+from registry.version import FORMAT, TAG, Logged
 from training.data import TrainingData, matrix
 from training.forest import Recipe, Trained, frame
+
+logger = logging.getLogger("canopy.training")
 
 STAGE = "Production"
 ALIAS = "production"
 FINGERPRINT = "canopy.fingerprint"
 """Tag of a model version: digest of all that decides the forest."""
+
+_COMPILED = "canopy"
+"""Folder of a logged model's artifacts for the compiled forest."""
 
 EXPECTED = "expected/sample_labels.json"
 """Artifact of the run: scikit-learn's own labels for the bundled sample."""
@@ -90,12 +102,13 @@ class Publisher:
                 skops_trusted_types=["sklearn.tree._tree.Tree"],
                 pip_requirements=[f"scikit-learn=={sklearn.__version__}", f"skops=={skops.__version__}"],
             )
+            compiled = self._log_compiled(trained.forest, features, logged.model_id)
         self._ensure_name()
         version = self._client.create_model_version(
             self._name,
             source=logged.model_uri,
             run_id=run.info.run_id,
-            tags={FINGERPRINT: fingerprint(data, recipe), "canopy.expected": EXPECTED},
+            tags={FINGERPRINT: fingerprint(data, recipe), "canopy.expected": EXPECTED, **compiled},
             model_id=logged.model_id,
         )
         return str(version.version)
@@ -144,6 +157,33 @@ class Publisher:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+    def _log_compiled(self, forest: RandomForestClassifier, rows: NDArray[np.float32], model: str) -> dict[str, str]:
+        """Compile a forest and log that beside its model, so that no server has to.
+
+        Args:
+            forest: fitted on the schema's columns in their order.
+            rows: (n, 54) rows to compare it on.
+            model: the logged model.
+
+        Returns:
+            The tag that tells servers of it; none if the forest was not compiled, for the reason that is logged.
+        """
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "forest.canopy"
+            try:
+                parity = build(forest, file, Origin(self._name), columns=schema.COLUMNS, examples=rows)
+            except (UnsupportedModel, ImportError) as error:
+                logger.warning("no compiled forest is logged: %s", error)
+                return {}
+            if not parity.passed:
+                logger.warning(
+                    "no compiled forest is logged: of %d rows %d differ", parity.rows, parity.different
+                )
+                return {}
+            self._client.log_model_artifact(model, str(file), _COMPILED)
+            digest, size = hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size
+            return {TAG: msgspec.json.encode(Logged(f"{_COMPILED}/{file.name}", FORMAT, digest, size)).decode()}
 
     def _log_expected(self, labels: np.ndarray, digest: str) -> None:
         """Log the labels that this forest gives the bundled sample, row for row, and which sample that was."""

@@ -4,11 +4,12 @@ It knows nothing of what the workers do, and imports little, so that the process
 """
 
 from workers.channel import Channel
+from workers.limits import cgroup_memory_left, usable_cpus
 from workers.listening import listen
-from workers.quota import usable_cpus
+from workers.proposal import Refused
 from workers.seat import Seat, share_memory
 from workers.superior import Superior
-from workers.supervisor import Refused, Supervisor
+from workers.supervisor import Supervisor
 
 __all__ = [
     "Channel",
@@ -16,6 +17,7 @@ __all__ = [
     "Seat",
     "Superior",
     "Supervisor",
+    "cgroup_memory_left",
     "listen",
     "share_memory",
     "usable_cpus",

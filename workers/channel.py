@@ -10,11 +10,35 @@ import msgspec
 _LONGEST: Final = 1 << 16
 
 
-class Serve(msgspec.Struct, frozen=True, tag="serve"):
-    """To the worker: serve this, whatever it means to the program. ``number`` counts up."""
+class Offer(msgspec.Struct, frozen=True, tag="offer"):
+    """To the worker: get ready to serve this, whatever it means to the program. ``number`` counts up."""
 
     number: int
     task: msgspec.Raw
+
+
+class Commit(msgspec.Struct, frozen=True, tag="commit"):
+    """To the worker: all are ready, serve it from now on."""
+
+    number: int
+
+
+class Withdraw(msgspec.Struct, frozen=True, tag="withdraw"):
+    """To the worker: not all can, go on with what you have."""
+
+    number: int
+
+
+class News(msgspec.Struct, frozen=True, tag="news"):
+    """To the worker: something to know, whatever it means to the program."""
+
+    content: msgspec.Raw
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """From the worker: it could serve it at once."""
+
+    number: int
 
 
 class Serving(msgspec.Struct, frozen=True, tag="serving"):
@@ -31,11 +55,15 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     reason: str
 
 
+class Look(msgspec.Struct, frozen=True, tag="look"):
+    """From the worker: somebody wants it to be seen whether there is something new to serve."""
+
+
 class Alive(msgspec.Struct, frozen=True, tag="alive"):
     """From the worker, once a second."""
 
 
-Message = Serve | Serving | Failed | Alive
+Message = Offer | Commit | Withdraw | News | Ready | Serving | Failed | Look | Alive
 
 _DECODER: Final = msgspec.json.Decoder(Message)
 
@@ -73,10 +101,14 @@ class Channel:
         with suppress(ConnectionError):
             await asyncio.get_running_loop().sock_sendall(self._socket, msgspec.json.encode(message))
 
-    def offer(self, message: Message) -> None:
-        """Send a message unless the other end is behind with reading."""
-        with suppress(ConnectionError, BlockingIOError):
-            self._socket.send(msgspec.json.encode(message))
+    def push(self, message: Message) -> bool:
+        """Send a message at once, if there is room for it; returns whether there was. See ``send``."""
+        with suppress(ConnectionError):
+            try:
+                self._socket.send(msgspec.json.encode(message))
+            except BlockingIOError:
+                return False
+        return True
 
     def finish(self) -> None:
         """Say no more; messages are still received."""

@@ -93,6 +93,16 @@ class WorkerProcess:
         self.channel.close()
         return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
+    @property
+    def begun(self) -> bool:
+        """Whether it has been heard of."""
+        return self._heard
+
+    def tell(self, *messages: Message) -> None:
+        """Send it messages, in order and at once. One that is so far behind with reading is lost: it is killed."""
+        if not all(self.channel.push(message) for message in messages):
+            self.send(signal.SIGKILL)
+
     def dismiss(self) -> None:
         """Have it finish what it has accepted and end.
 

@@ -2,8 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
-from workers.channel import Alive, Channel, Failed, Serve, Serving
+from workers.channel import Alive, Channel, Commit, Failed, Look, News, Offer, Ready, Serving, Withdraw
+
+_LONGEST_REASON: Final = 8192
+"""Characters; it has to go through the channel in one piece."""
 
 
 class Superior:
@@ -11,25 +15,44 @@ class Superior:
 
     Args:
         channel: to it.
+
+    Attributes:
+        news: what it has let all workers know last: JSON.
     """
 
     def __init__(self, channel: Channel) -> None:
+        self.news = b"null"
         self._channel = channel
-        self._orders: asyncio.Queue[Serve] = asyncio.Queue()
+        self._offers: asyncio.Queue[Offer] = asyncio.Queue()
+        self._decisions: asyncio.Queue[Commit | Withdraw] = asyncio.Queue()
         self._number = 0
 
-    async def attend(self, dismissed: Callable[[], None]) -> None:
-        """Listen to the supervisor until it says no more or is gone; then call ``dismissed``, once."""
+    async def attend(self, dismissed: Callable[[None], None]) -> None:
+        """Listen to the supervisor until it says no more or is gone; then call ``dismissed``, once, with None."""
         while (message := await self._channel.receive()) is not None:
-            if isinstance(message, Serve):
-                self._orders.put_nowait(message)
-        dismissed()
+            match message:
+                case Offer():
+                    self._offers.put_nowait(message)
+                case Commit() | Withdraw():
+                    self._decisions.put_nowait(message)
+                case News(content):
+                    self.news = bytes(content)
+                case _:
+                    pass
+        dismissed(None)
 
     async def task(self) -> bytes:
-        """Await what to serve next: JSON."""
-        order = await self._orders.get()
-        self._number = order.number
-        return bytes(order.task)
+        """Await what to get ready for next: JSON."""
+        offer = await self._offers.get()
+        self._number = offer.number
+        return bytes(offer.task)
+
+    async def agree(self) -> bool:
+        """Report to be ready, and await whether all are: then the task is to be served, else to be dropped."""
+        await self._channel.send(Ready(self._number))
+        while (decision := await self._decisions.get()).number != self._number:
+            pass  # it is of a task at which this worker was not ready any more
+        return isinstance(decision, Commit)
 
     async def serving(self, description: str) -> None:
         """Report that the last task is served."""
@@ -37,8 +60,12 @@ class Superior:
 
     async def failed(self, reason: str) -> None:
         """Report that it cannot be."""
-        await self._channel.send(Failed(self._number, reason))
+        await self._channel.send(Failed(self._number, reason[:_LONGEST_REASON]))
+
+    def look(self) -> None:
+        """Ask it to see whether there is something new to serve."""
+        self._channel.push(Look())
 
     def beat(self) -> None:
         """Show that the worker is well."""
-        self._channel.offer(Alive())
+        self._channel.push(Alive())

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
@@ -12,8 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from workers.backoff import Backoff
-from workers.channel import Failed, Message, Serve, Serving
+from workers.channel import Commit, Failed, Look, Message, News, Offer, Ready, Serving, Withdraw
 from workers.process import Silent, WorkerProcess
+from workers.proposal import Proposal
 from workers.seat import Seat
 
 logger = logging.getLogger("canopy.workers")
@@ -22,10 +23,6 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _ENOUGH: Final = 3
 """The Ctrl-C that ends workers which do not heed the ones before."""
-
-
-class Refused(Exception):
-    """A worker cannot do its task; the message says why."""
 
 
 class Supervisor:
@@ -43,6 +40,9 @@ class Supervisor:
         seats: one a worker; their listening sockets belong to the supervisor, which closes them when it stops.
         hang_timeout: seconds after which a worker that says nothing is replaced.
         stop_timeout: seconds that a worker may take to finish.
+
+    Attributes:
+        on_look: called when a worker says that somebody wants it to be seen whether there is something new.
     """
 
     def __init__(
@@ -62,7 +62,11 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._interrupts = 0
         self._workers: dict[int, WorkerProcess] = {}
-        self._order: Serve | None = None
+        self.on_look: Callable[[], object] = lambda: None
+        self._number = 0
+        self._proposal: Proposal | None = None
+        self._order: Offer | None = None
+        self._news: News | None = None
         self._serving: set[int] = set()
         self._served: asyncio.Future[str] = asyncio.Future()
         self._all_serve = False
@@ -118,7 +122,9 @@ class Supervisor:
                 task.result()
 
     async def serve(self, task: bytes) -> str:
-        """Have every worker serve something, each replacement too.
+        """Have every worker serve something, each replacement too; one call at a time.
+
+        First all get ready for it, beside what they serve; if one cannot, all go on with that.
 
         Args:
             task: JSON that tells what.
@@ -129,12 +135,35 @@ class Supervisor:
         Raises:
             Refused: a worker cannot.
         """
-        self._order = Serve(0 if self._order is None else self._order.number + 1, msgspec.Raw(task))
+        self._number += 1
+        offer = Offer(self._number, msgspec.Raw(task))
+        proposal = self._proposal = Proposal(offer, len(self._seats))
+        self._tell(offer)
+        try:
+            await proposal.agreed
+        except BaseException:
+            self._tell(Withdraw(offer.number))
+            raise
+        finally:
+            self._proposal = None
+        self._order = offer
         self._serving.clear()
         self._served = asyncio.get_running_loop().create_future()
-        for worker in list(self._workers.values()):
-            await worker.channel.send(self._order)
+        self._tell(Commit(offer.number))
         return await self._served
+
+    def inform(self, content: bytes) -> None:
+        """Let every worker know something, each replacement too.
+
+        Args:
+            content: JSON.
+        """
+        self._news = News(msgspec.Raw(content))
+        self._tell(self._news)
+
+    def _tell(self, message: Message) -> None:
+        for worker in self._workers.values():
+            worker.tell(message)
 
     async def _keep(self, seat: Seat) -> None:
         """Keep a worker in a seat."""
@@ -160,22 +189,37 @@ class Supervisor:
         self._workers[seat.index] = worker
         if self.stopping:
             worker.dismiss()
-        elif self._order is not None:
-            await worker.channel.send(self._order)
+        else:
+            worker.tell(*self._story())
         try:
             async for message in worker.messages(self._hang_timeout):
                 if not self.stopping:
-                    self._heard(seat, message)
+                    self._heard(seat, worker, message)
         except Silent as silence:
             logger.error("worker %d hangs: %s", seat.index, silence)  # noqa: TRY400 - its traceback tells nothing
             await worker.end()
         end = await worker.ended()
         del self._workers[seat.index]
         self._serving.discard(seat.index)
+        if self._proposal is not None and worker.begun:
+            self._proposal.mourn(seat.index, end)
         return end
 
-    def _heard(self, seat: Seat, message: Message) -> None:
+    def _story(self) -> Iterator[Message]:
+        """What a new worker has to know."""
+        if self._news is not None:
+            yield self._news
+        if self._order is not None:
+            yield self._order
+            yield Commit(self._order.number)
+        if self._proposal is not None:
+            yield self._proposal.offer
+
+    def _heard(self, seat: Seat, worker: WorkerProcess, message: Message) -> None:
+        proposal = self._proposal
         match message:
+            case Ready(number) if proposal is not None and number == proposal.offer.number:
+                proposal.accept(seat.index)
             case Serving(number, description) if self._order is not None and number == self._order.number:
                 self._serving.add(seat.index)
                 if self._served.done():
@@ -183,11 +227,14 @@ class Supervisor:
                 elif len(self._serving) == len(self._seats):
                     self._all_serve = True
                     self._served.set_result(description)
-            case Failed(_, reason):
-                if self._served.done():
+            case Failed(number, reason):
+                if proposal is not None and number == proposal.offer.number:
+                    proposal.refuse(reason)
+                elif self._order is not None and number == self._order.number:
                     logger.error("worker %d: %s", seat.index, reason)
-                else:
-                    self._served.set_exception(Refused(reason))
+                    worker.dismiss()  # it has nothing to serve, and its replacement may fare better
+            case Look():
+                self.on_look()
             case _:
                 pass
 

@@ -1,5 +1,6 @@
 """Limits that the kernel holds to."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ WHY_NOT = _why_not()
 needs_groups = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
 SPIN = "while True: pass"
-TWO_SPIN = f"import os\nos.fork()\n{SPIN}"
+FOUR_SPIN = f"import os\nos.fork()\nos.fork()\n{SPIN}"
 SHRINK = """
 import sys
 held = bytearray(300 << 20)
@@ -73,13 +74,16 @@ def test_limits_are_in_force() -> None:
 
 @needs_groups
 def test_all_processes_together_get_no_more_than_the_cpu_limit() -> None:
-    """Two that spin share a fifth of a core, and it is told how often they had to wait."""
-    with budget(0.2, 256) as limit, running(TWO_SPIN, limit):
+    """Four that spin share a tenth of a core, and it is told how often they had to wait.
+
+    They are so many, and their part so small, that they get to use it up on a machine that has much else to do.
+    """
+    with budget(0.1, 256) as limit, running(FOUR_SPIN, limit):
         limit.enforce()
-        until(lambda: limit.usage().periods >= 10)
+        until(lambda: limit.usage().periods >= 20)
         usage = limit.usage()
-    assert 0.5 * 0.2 * usage.seconds < usage.cpu_seconds < 1.5 * 0.2 * usage.seconds
-    assert usage.throttled_share > 0.3
+    assert 0.5 * 0.1 * usage.seconds < usage.cpu_seconds < 1.5 * 0.1 * usage.seconds
+    assert usage.throttled_share > 0.8
     assert usage.throttled_seconds > usage.cpu_seconds
     assert usage.oom_kills == 0
 
@@ -127,13 +131,15 @@ def test_a_process_that_holds_more_already_does_not_fit() -> None:
 def test_nothing_is_left_behind() -> None:
     """The group goes, and with it a child that its parent has left behind."""
     code = "import subprocess; print(subprocess.Popen(['sleep', '1000'], stdout=-3).pid, flush=True); input()"
+    ours = f"**/canopy-{os.getpid()}-*"  # other tests, in processes of their own, may have groups at this moment
     with budget(1, 64) as limit:
         with running(code, limit) as process:
             assert process.stdout is not None
             orphan = int(process.stdout.readline())
         assert lives(orphan)
+        assert list(MOUNT.glob(ours))
     until(lambda: not lives(orphan))
-    assert not list(MOUNT.glob("**/canopy-*"))
+    assert not list(MOUNT.glob(ours))
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

@@ -1,44 +1,36 @@
 """Two places that hold the same models: an SQLite store in a file, and a real MLflow server on the loopback."""
 
-import http.client
-import os
+import hashlib
 import shutil
-import signal
 import socket
-import subprocess
-import sys
-import time
+import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from dataset import Covertype
+from registry.version import FORMAT, TAG, Logged
 from tests.conftest import Store
 from tests.isolation import isolated_mlflow
+from tests.object_store import object_store
 from tests.registry.specimens import Specimen, specimens
+from tests.registry.support import Place, prepared_in
+from tests.tracking_server import TrackingServer, tracking_server
 from training.__main__ import main as train
 
 NAME = "BestModelRF"
 """Of its ten versions, the first is in production, the ninth in Staging and called candidate, the others nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A store with BestModelRF and all specimens in it.
-
-    Attributes:
-        tracking_uri: its address.
-        files: where it keeps the specimens' files.
-    """
-
-    tracking_uri: str
-    files: Path
+READY = "Ready"
+"""Permuted again, but with its compiled forest logged beside it."""
 
 
 @pytest.fixture(autouse=True)
@@ -71,69 +63,16 @@ def zoo(
         return specimens(matrix[:3000], sample.labels[:3000])
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A tracking server that may still be starting.
-
-    Attributes:
-        port: where it will listen.
-        folder: where it keeps everything; its log is ``server.log``.
-    """
-
-    port: int
-    folder: Path
-    process: subprocess.Popen[bytes]
-
-    def wait(self) -> None:
-        """Wait until the server answers."""
-        deadline = time.monotonic() + 60
-        while not self._healthy():
-            assert self.process.poll() is None, self._log()
-            assert time.monotonic() < deadline, self._log()
-            time.sleep(0.1)
-
-    def _healthy(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
-            connection.request("GET", "/health")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
-    def _log(self) -> str:
-        return (self.folder / "server.log").read_text()
-
-
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A tracking server that hands out artifacts itself, in processes of its own."""
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
-    command += ["--artifacts-destination", str(folder / "files")]
-    # The job runner's eight processes do nothing for a registry.
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        yield Server(port, folder, process)
-    finally:
-        # The server has a child process; both are in a group of their own.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
+    """A tracking server that hands out artifacts itself."""
+    with tracking_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def sqlite_place(
-    server: Server,  # noqa: ARG001 - it may start meanwhile
+    server: TrackingServer,  # noqa: ARG001 - it may start meanwhile
     store: Store,
     zoo: dict[str, Specimen],
     tmp_path_factory: pytest.TempPathFactory,
@@ -148,10 +87,10 @@ def sqlite_place(
 
 
 @pytest.fixture(scope="session")
-def server_place(server: Server, zoo: dict[str, Specimen]) -> Place:
+def server_place(server: TrackingServer, zoo: dict[str, Specimen]) -> Place:
     """The tracking server, trained into by the training's own command, with the specimens."""
     server.wait()
-    place = Place(f"http://127.0.0.1:{server.port}", server.folder / "files")
+    place = Place(server.uri, server.folder / "files")
     with isolated_mlflow(server.folder):
         assert train(["--tracking-uri", place.tracking_uri, "--trees", "2", "--depth", "8"]) == 0
         _settle(place, zoo, None)
@@ -190,6 +129,36 @@ def _settle(place: Place, zoo: dict[str, Specimen], location: str | None) -> Non
                 specimen.register(name)
     (folder,) = place.files.rglob(_logged(client.get_model_version("Gone", "1").source))
     shutil.rmtree(folder)
+    _log_compiled(place, client)
+
+
+def _log_compiled(place: Place, client: Any) -> None:  # noqa: ANN401 - mlflow is untyped
+    """Register READY: Permuted's model with its compiled forest beside it, as training logs it."""
+    source = client.get_model_version("Permuted", "1").source
+    with tempfile.TemporaryDirectory() as folder:
+        artifact = prepared_in(Path(folder), "models:/Permuted/1", place.tracking_uri).artifact
+        content = artifact.read_bytes()
+        client.log_model_artifact(_logged(source), str(artifact), "canopy")
+    logged = Logged("canopy/forest.canopy", FORMAT, hashlib.sha256(content).hexdigest(), len(content))
+    client.create_registered_model(READY)
+    tags = {TAG: msgspec.json.encode(logged).decode()}
+    client.create_model_version(READY, source, model_id=_logged(source), tags=tags)
+    client.set_registered_model_alias(READY, "production", "1")
+
+
+@pytest.fixture(scope="session")
+def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An S3 store for all tests."""
+    with object_store(tmp_path_factory.mktemp("s3")) as environment:
+        yield environment
+
+
+@pytest.fixture
+def s3(_store: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A bucket; the variables that lead there, which are also in this process's environment."""
+    for name, value in _store.items():
+        monkeypatch.setenv(name, value)
+    return _store
 
 
 def _logged(source: str) -> str:

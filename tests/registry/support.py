@@ -3,15 +3,30 @@
 import shutil
 import tempfile
 import weakref
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from forest import Engine
-from registry import EngineChoice, ModelURI, ModelVersion
+from registry import Access, EngineChoice, ModelURI, ModelVersion, Prepared
+from registry.cache import Cache
 from registry.engines import open_engine
 from registry.prepare import prepare
-from tests.registry.conftest import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A store with BestModelRF and all specimens in it.
+
+    Attributes:
+        tracking_uri: its address.
+        files: where it keeps the specimens' files.
+    """
+
+    tracking_uri: str
+    files: Path
+
 
 FORESTS = [
     pytest.param("Permuted", id="permuted-columns-skops"),
@@ -27,14 +42,24 @@ FORESTS = [
 def loaded(place: Place, name: str, choice: EngineChoice = "auto") -> Engine:
     """The engine for the first version of a model."""
     version, engine = load(f"models:/{name}/1", place.tracking_uri, choice)
-    assert version == ModelVersion(name, "1")
+    assert str(version) == f"{name}/1"
     return engine
 
 
 def load(uri: str, tracking_uri: str, choice: EngineChoice = "auto") -> tuple[ModelVersion, Engine]:
     """The version that a URI means, and its engine. The files go with the engine."""
     folder = Path(tempfile.mkdtemp(prefix="canopy-model-"))
-    prepared = prepare(ModelURI.parse(uri), tracking_uri, choice, folder)
+    prepared = prepared_in(folder, uri, tracking_uri, choice)
     engine = open_engine(prepared)
     weakref.finalize(engine, shutil.rmtree, folder, ignore_errors=True)
     return prepared.version, engine
+
+
+def prepared_in(folder: Path, uri: str, tracking_uri: str, choice: EngineChoice = "auto") -> Prepared:
+    """What a URI means, prepared in a cache in a folder."""
+    return prepare(ModelURI.parse(uri), way(tracking_uri), choice, Cache(folder))
+
+
+def way(tracking_uri: str, **environment: str) -> Access:
+    """The way to a registry, from some variables and none of this process's own."""
+    return Access.read(tracking_uri, environment)

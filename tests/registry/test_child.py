@@ -9,30 +9,33 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import get_args, get_type_hints
+from typing import NoReturn, get_type_hints
 
 import pytest
 
 from registry import (
+    BadAccess,
     BadModelURI,
+    CacheUnusable,
     EngineChoice,
     ModelNotFound,
     ModelURI,
-    ModelVersion,
-    Prepared,
     RegistryError,
     SchemaMismatch,
     StoreUnavailable,
+    TooLarge,
+    UntrustedFormat,
     UnusableModel,
-    prepare_in_child,
 )
 from registry import __main__ as module
-from registry.prepare import prepare
+from registry.child import prepare_in_child
 from settings import Settings
 from tests.isolation import MLFLOW_WARNS
-from tests.registry.conftest import NAME, Place
+from tests.registry.conftest import NAME
+from tests.registry.support import Place, prepared_in, way
 from tests.support import lives, modules_after, shell_script
 
 pytestmark = MLFLOW_WARNS
@@ -54,11 +57,11 @@ def files(tmp_path: Path) -> Path:
 async def test_a_child_prepares_what_this_process_would(sqlite_place: Place, tmp_path: Path, files: Path) -> None:
     """What the child has prepared is the same version for the same engine, and its compiled forest byte for byte."""
     uri = ModelURI.parse("models:/Permuted/1")
-    made = await prepare_in_child(uri, sqlite_place.tracking_uri, "auto", files)
-    here = tmp_path / "here"
-    here.mkdir()
-    assert made == Prepared(ModelVersion("Permuted", "1"), "compiled", files)
-    assert made.artifact.read_bytes() == prepare(uri, sqlite_place.tracking_uri, "auto", here).artifact.read_bytes()
+    made = await prepare_in_child(uri, way(sqlite_place.tracking_uri), "auto", files)
+    ours = prepared_in(tmp_path / "here", str(uri), sqlite_place.tracking_uri)
+    assert made.folder.is_relative_to(files)
+    assert made == replace(ours, folder=made.folder)
+    assert made.artifact.read_bytes() == ours.artifact.read_bytes()
 
 
 async def test_what_a_child_raises_this_process_raises(
@@ -68,12 +71,13 @@ async def test_what_a_child_raises_this_process_raises(
     unknown = (ModelURI.parse(f"models:/{NAME}/99"), sqlite_place.tracking_uri)
     unreachable = (URI, f"http://127.0.0.1:{closed_port}")
     theirs = await asyncio.gather(
-        *(prepare_in_child(*place, "auto", files) for place in (unknown, unreachable)), return_exceptions=True
+        *(prepare_in_child(uri, way(store), "auto", files) for uri, store in (unknown, unreachable)),
+        return_exceptions=True,
     )
     assert [type(error) for error in theirs] == [ModelNotFound, StoreUnavailable]
-    for place, error in zip((unknown, unreachable), theirs, strict=True):
+    for (uri, store), error in zip((unknown, unreachable), theirs, strict=True):
         with pytest.raises(RegistryError) as raised:
-            prepare(*place, "auto", tmp_path / "here")
+            prepared_in(tmp_path / "here", str(uri), store)
         assert str(error) == str(raised.value)
 
 
@@ -82,7 +86,7 @@ async def test_the_child_imports_nothing_from_the_working_folder(tmp_path: Path,
     for name in ("settings", "registry", "forest"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('this is of another project')\n")
     with pytest.raises(ModelNotFound, match="make train"):
-        await prepare_in_child(URI, f"sqlite:///{tmp_path / 'absent.db'}", "auto", files)
+        await prepare_in_child(URI, way(f"sqlite:///{tmp_path / 'absent.db'}"), "auto", files)
 
 
 # Children that end in other ways.
@@ -106,15 +110,16 @@ async def test_the_child_is_told_what_to_prepare(
     monkeypatch: pytest.MonkeyPatch,
     engine: EngineChoice,
 ) -> None:
-    """In the same working folder, the child is given what means the model, store, engine and folder wanted."""
+    """In the same working folder, the child is given what means the model, store, engine, folder and limits wanted."""
     child("printf '%s\\n' \"$@\" >arguments; printf '%s' \"$MLFLOW_TRACKING_URI\" >variable")
     with pytest.raises(UnusableModel):
-        await prepare_in_child(URI, "sqlite:///x.db", engine, files)
+        await prepare_in_child(URI, way("sqlite:///x.db"), engine, files, memory=10**9, trusted_formats="skops")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "variable").read_text())
     arguments = (tmp_path / "arguments").read_text().splitlines()
     given = module._parser().parse_args(arguments[arguments.index("prepare") :])
     assert (given.uri, given.tracking_uri) == (str(URI), "sqlite:///x.db")
-    assert (given.engine, given.folder) == (engine, files)
+    assert (given.engine, given.cache) == (engine, files)
+    assert (given.memory, given.trusted_formats, given.parent) == (10**9, "skops", os.getpid())
 
 
 async def test_the_stores_password_is_not_on_the_childs_command_line(
@@ -123,7 +128,7 @@ async def test_the_stores_password_is_not_on_the_childs_command_line(
     """Every user of a machine sees the command lines of its processes, so the password goes another way."""
     child("printf '%s\\n' \"$@\" >arguments")
     with pytest.raises(UnusableModel):
-        await prepare_in_child(URI, "http://warden:sesame@127.0.0.1:1", "auto", files)
+        await prepare_in_child(URI, way("http://warden:sesame@127.0.0.1:1"), "auto", files)
     arguments = (tmp_path / "arguments").read_text()
     assert str(URI) in arguments
     assert "sesame" not in arguments
@@ -136,6 +141,10 @@ async def test_the_stores_password_is_not_on_the_childs_command_line(
         pytest.param(ModelNotFound, id="not-found"),
         pytest.param(SchemaMismatch, id="schema"),
         pytest.param(StoreUnavailable, id="store"),
+        pytest.param(BadAccess, id="access"),
+        pytest.param(CacheUnusable, id="cache"),
+        pytest.param(TooLarge, id="too-large"),
+        pytest.param(UntrustedFormat, id="untrusted"),
         pytest.param(UnusableModel, id="unusable"),
     ],
 )
@@ -146,7 +155,7 @@ async def test_each_error_keeps_its_type_and_words(
     line = json.dumps({"type": "failed", "error": error.__name__, "message": "it's no good: “é”"})
     child(f"cat <<'END'\n{line}\nEND\nexit 1")
     with pytest.raises(error) as raised:
-        await prepare_in_child(URI, "sqlite:///x.db", "auto", files)
+        await prepare_in_child(URI, way("sqlite:///x.db"), "auto", files)
     assert type(raised.value) is error
     assert str(raised.value) == "it's no good: “é”"
 
@@ -154,7 +163,6 @@ async def test_each_error_keeps_its_type_and_words(
 @pytest.mark.parametrize(
     ("script", "ending"),
     [
-        pytest.param("kill -KILL $$", "ended with -9 (is there too little memory?)", id="killed"),
         pytest.param("kill -SEGV $$", "ended with -11", id="crashed"),
         pytest.param("exit 3", "ended with 3", id="silent"),
         pytest.param("echo Traceback; exit 1", "ended with 1", id="no-json"),
@@ -168,14 +176,24 @@ async def test_a_child_without_an_outcome_makes_the_model_unusable(
     """A child that is killed, or says what it should not, raises UnusableModel: one line with the way it ended."""
     child(f"ulimit -c 0\n{script}")
     with pytest.raises(UnusableModel) as raised:
-        await prepare_in_child(URI, "sqlite:///x.db", "auto", files)
+        await prepare_in_child(URI, way("sqlite:///x.db"), "auto", files)
     assert str(raised.value) == f"models:/Forest/Production: the process that prepares it {ending}"
+
+
+@pytest.mark.parametrize("signal_", [pytest.param("KILL", id="killed"), pytest.param("ABRT", id="aborted")])
+async def test_a_child_that_gets_no_memory_makes_the_model_too_large(
+    child: Callable[[str], None], files: Path, signal_: str
+) -> None:
+    """A child that is killed, as the kernel does when memory runs out, raises TooLarge, which names the way out."""
+    child(f"ulimit -c 0\nkill -{signal_} $$")
+    with pytest.raises(TooLarge, match=r"the 200 MB that are left.*python -m registry prepare .* --cache"):
+        await prepare_in_child(URI, way("sqlite:///x.db"), "auto", files, memory=200 << 20)
 
 
 async def test_cancelling_ends_the_child(child: Callable[[str], None], files: Path, tmp_path: Path) -> None:
     """A child whose outcome nobody waits for any more is killed, even one that does not heed a polite signal."""
     child("trap '' TERM INT\necho $$ >started && mv started pid\nwhile :; do sleep 0.1; done")
-    waiting = asyncio.create_task(prepare_in_child(URI, "sqlite:///x.db", "auto", files))
+    waiting = asyncio.create_task(prepare_in_child(URI, way("sqlite:///x.db"), "auto", files))
     give_up = time.monotonic() + 10
     while not (tmp_path / "pid").exists():
         assert time.monotonic() < give_up, "the child does not start"
@@ -210,14 +228,16 @@ def test_the_command_prints_what_it_has_prepared(
 ) -> None:
     """The command makes the folder, exits with 0 and prints the version and the engine in one line of JSON."""
     folder = tmp_path / "new" / "files"
-    uri = "models:/Permuted/1"
-    status = command.main(
-        ["prepare", uri, str(folder), "--tracking-uri", sqlite_place.tracking_uri, "--engine", "sklearn"]
-    )
+    uri, store = "models:/Permuted/1", sqlite_place.tracking_uri
+    status = command.main(["prepare", uri, "--cache", str(folder), "--tracking-uri", store, "--engine", "sklearn"])
     assert status == 0
     (line,) = capfd.readouterr().out.splitlines()
-    assert json.loads(line) == {"type": "prepared", "name": "Permuted", "version": "1", "engine": "sklearn"}
-    assert (folder / "model" / "MLmodel").is_file()
+    outcome = json.loads(line)
+    assert outcome["type"] == "prepared"
+    assert (outcome["model"]["version"]["name"], outcome["model"]["engine"]) == ("Permuted", "sklearn")
+    made = Path(outcome["model"]["folder"])
+    assert made.is_relative_to(folder)
+    assert (made / "model" / "MLmodel").is_file()
 
 
 @pytest.mark.parametrize(
@@ -238,12 +258,12 @@ def test_the_command_prints_why_it_has_not(
 ) -> None:
     """The command exits with 1 and prints the error's type and words in one line of JSON, even if MLflow says more."""
     store = store or f"sqlite:///{tmp_path / 'absent.db'}"
-    assert command.main(["prepare", uri, str(tmp_path / "files"), "--tracking-uri", store]) == 1
+    assert command.main(["prepare", uri, "--cache", str(tmp_path / "files"), "--tracking-uri", store]) == 1
     (line,) = capfd.readouterr().out.splitlines()
     outcome = json.loads(line)
     assert (outcome["type"], outcome["error"]) == ("failed", error)
     with pytest.raises(RegistryError) as raised:
-        prepare(ModelURI.parse(uri), store, "auto", tmp_path / "here")
+        prepared_in(tmp_path / "here", uri, store)
     assert outcome["message"] == str(raised.value)
 
 
@@ -264,18 +284,18 @@ import atexit, ctypes, subprocess, sys
 from registry import ModelVersion, Prepared
 from registry import __main__ as command
 
-def noisy(uri, tracking_uri, choice, folder):
+def noisy(uri, access, choice, cache, **how):
     {noise}
-    return Prepared(ModelVersion(uri.name, "3"), "sklearn", folder)
+    return Prepared(ModelVersion(uri.name, "3"), "sklearn", cache.folder)
 
 command.prepare = noisy
-sys.exit(command.main(["prepare", "models:/Forest/3", sys.argv[1]]))
+sys.exit(command.main(["prepare", "models:/Forest/3", "--cache", sys.argv[1]]))
 """
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "files")], capture_output=True, text=True, timeout=60, check=True
     )
     (line,) = done.stdout.splitlines()
-    assert json.loads(line) == {"type": "prepared", "name": "Forest", "version": "3", "engine": "sklearn"}
+    assert json.loads(line)["model"]["version"]["number"] == "3"
     assert done.stderr == "noise\n"
 
 
@@ -284,12 +304,12 @@ def test_an_interrupted_command_prints_no_outcome(
 ) -> None:
     """Ctrl-C ends the command with the status that shells give it, and without a word."""
 
-    def interrupted(*_arguments: object) -> Prepared:
+    def interrupted(*_arguments: object, **_how: object) -> NoReturn:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "prepare", interrupted)
     try:
-        status = command.main(["prepare", str(URI), str(tmp_path / "files")])
+        status = command.main(["prepare", str(URI), "--cache", str(tmp_path / "files")])
     except KeyboardInterrupt:  # which would end the tests
         pytest.fail("the command does not catch it")
     assert status == 128 + signal.SIGINT
@@ -311,4 +331,4 @@ with contextlib.suppress(SystemExit):
 
 def test_the_command_has_the_servers_choice_of_engines() -> None:
     """Whatever engine the server's setting may name, its child takes."""
-    assert set(module._choices()) == set(get_args(get_type_hints(Settings)["engine"]))
+    assert set(module._words(EngineChoice)) == set(module._words(get_type_hints(Settings)["engine"]))

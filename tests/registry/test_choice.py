@@ -12,18 +12,17 @@ from numpy.typing import NDArray
 
 import forest
 from forest import Origin, Parity, read_artifact
-from registry import EngineChoice, ModelURI, ModelVersion, Prepared, UnusableModel
+from registry import EngineChoice, Prepared, UnusableModel
 from registry.engines import open_engine
-from registry.prepare import prepare
 from tests.isolation import MLFLOW_WARNS
-from tests.registry.conftest import NAME, Place
+from tests.registry.conftest import NAME
 from tests.registry.specimens import EXAMPLES, OWN, Specimen
-from tests.registry.support import FORESTS, loaded
+from tests.registry.support import FORESTS, Place, loaded, prepared_in
 
 pytestmark = MLFLOW_WARNS
 
 # The package has a function of the module's name.
-MODULE = importlib.import_module("registry.prepare")
+MODULE = importlib.import_module("forest.build")
 
 DRAWN = 30
 """Rows to draw for a comparison: what it finds is not tested here, and drawing thousands takes its time."""
@@ -60,8 +59,7 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.float32]]:
 
 def prepare_first(place: Place, name: str, choice: EngineChoice, folder: Path) -> Prepared:
     """The first version of a model, prepared in a folder of the test's own."""
-    folder.mkdir()
-    return prepare(ModelURI.parse(f"models:/{name}/1"), place.tracking_uri, choice, folder)
+    return prepared_in(folder, f"models:/{name}/1", place.tracking_uri, choice)
 
 
 @pytest.mark.parametrize("choice", [pytest.param("auto", id="auto"), pytest.param("compiled", id="compiled")])
@@ -71,8 +69,9 @@ def test_a_forest_is_compiled_and_its_download_removed(
 ) -> None:
     """Of a forest, only the compiled one is left: for the schema's columns, found equal, with its origin in it."""
     made = prepare_first(sqlite_place, name, choice, tmp_path / "files")
-    assert made == Prepared(ModelVersion(name, "1"), "compiled", tmp_path / "files")
-    assert list((tmp_path / "files").iterdir()) == [made.artifact]
+    assert (str(made.version), made.engine, made.warning) == (f"{name}/1", "compiled", "")
+    assert made.folder.parent == tmp_path / "files" / name
+    assert sorted(made.folder.iterdir()) == [made.artifact, made.folder / "prepared.json"]
     artifact = read_artifact(made.artifact)
     assert artifact.header.origin == Origin(name, "1")
     assert artifact.header.parity.passed
@@ -188,16 +187,23 @@ def test_scikit_learn_asked_for_needs_no_compiled_forest(
 # The input example.
 
 
-@pytest.mark.parametrize("name", [pytest.param(NAME, id="trained"), pytest.param("Permuted", id="permuted-columns")])
+@pytest.mark.parametrize(
+    "version",
+    [
+        # Beside which no compiled forest is known.
+        pytest.param(f"{NAME}/2", id="trained"),
+        pytest.param("Permuted/1", id="permuted-columns"),
+    ],
+)
 def test_the_models_input_example_is_among_the_rows_compared(
     sqlite_place: Place,
     matrix: NDArray[np.float32],
     tmp_path: Path,
     compared: list[NDArray[np.float32]],
-    name: str,
+    version: str,
 ) -> None:
     """The example that was logged with a model comes first among the rows compared, with the schema's columns."""
-    made = prepare_first(sqlite_place, name, "compiled", tmp_path / "files")
+    made = prepared_in(tmp_path / "files", f"models:/{version}", sqlite_place.tracking_uri, "compiled")
     (rows,) = compared
     np.testing.assert_array_equal(rows[:EXAMPLES], matrix[:EXAMPLES])
     assert len(rows) == EXAMPLES + DRAWN

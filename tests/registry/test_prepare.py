@@ -9,18 +9,15 @@ from numpy.typing import NDArray
 from registry import (
     EngineChoice,
     ModelNotFound,
-    ModelURI,
-    ModelVersion,
     SchemaMismatch,
     StoreUnavailable,
     UnusableModel,
 )
 from registry.engines import open_engine
-from registry.prepare import prepare
 from tests.isolation import MLFLOW_WARNS
-from tests.registry.conftest import NAME, Place
+from tests.registry.conftest import NAME
 from tests.registry.specimens import Specimen
-from tests.registry.support import FORESTS, load, loaded
+from tests.registry.support import FORESTS, Place, load, loaded, prepared_in
 
 pytestmark = [
     *MLFLOW_WARNS,
@@ -77,7 +74,7 @@ def test_the_trained_forest_loads_by_every_form(
 ) -> None:
     """What ``python -m training`` registered loads by stage, alias and latest, and serves all seven classes."""
     version, engine = load(uri, place.tracking_uri)
-    assert version == ModelVersion(NAME, number)
+    assert str(version) == f"{NAME}/{number}"
     assert engine.name == "compiled"
     assert engine.classes is not None
     assert engine.classes.tolist() == [1, 2, 3, 4, 5, 6, 7]
@@ -211,7 +208,7 @@ def test_what_is_prepared_once_can_be_opened_many_times(
     sqlite_place: Place, rows: NDArray[np.float32], tmp_path: Path, name: str, choice: EngineChoice
 ) -> None:
     """Opening leaves the files as they are, for the other processes that serve the model."""
-    made = prepare(ModelURI.parse(f"models:/{name}/1"), sqlite_place.tracking_uri, choice, tmp_path)
+    made = prepared_in(tmp_path, f"models:/{name}/1", sqlite_place.tracking_uri, choice)
     before = sorted(tmp_path.rglob("*"))
     first, second = open_engine(made), open_engine(made)
     assert sorted(tmp_path.rglob("*")) == before

@@ -1,15 +1,14 @@
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from registry import ModelNotFound, ModelURI, ModelVersion, StoreUnavailable, resolve
+from registry import ModelNotFound, ModelURI, StoreUnavailable
+from registry.resolve import resolve
 from tests.isolation import MLFLOW_WARNS
-from tests.registry.conftest import NAME, Place
+from tests.registry.conftest import NAME
+from tests.registry.stub import answering
+from tests.registry.support import Place, way
 
 pytestmark = MLFLOW_WARNS
 
@@ -36,38 +35,47 @@ KINDS = [
 )
 def test_each_form_finds_its_version(place: Place, uri: str, number: str) -> None:
     """A stage, an alias, a version number and latest each find the version that the registry has for it."""
-    assert resolve(ModelURI.parse(uri), place.tracking_uri) == ModelVersion(NAME, number)
+    assert str(resolve(ModelURI.parse(uri), way(place.tracking_uri))) == f"{NAME}/{number}"
 
 
 def test_a_versions_own_uri_finds_it_again(place: Place) -> None:
     """The URI that a version gives of itself is a model URI and means that version."""
-    version = resolve(ModelURI.parse(f"models:/{NAME}@candidate"), place.tracking_uri)
+    version = resolve(ModelURI.parse(f"models:/{NAME}@candidate"), way(place.tracking_uri))
     assert version.uri == f"models:/{NAME}/9"
-    assert resolve(ModelURI.parse(version.uri), place.tracking_uri) == version
+    assert resolve(ModelURI.parse(version.uri), way(place.tracking_uri)) == version
 
 
 @pytest.mark.parametrize(
     ("uri", "named"),
     [
-        pytest.param("models:/Elsewhere/Production", ["Elsewhere", "stage Production"], id="model-by-stage"),
-        pytest.param("models:/Elsewhere@production", ["Elsewhere", "alias production"], id="model-by-alias"),
-        pytest.param("models:/Elsewhere/1", ["Elsewhere", "version 1"], id="model-by-version"),
-        pytest.param("models:/Elsewhere/latest", ["Elsewhere", "latest"], id="model-by-latest"),
-        pytest.param("models:/Empty/Production", ["Empty", "Production", "has none"], id="stage-of-no-versions"),
-        pytest.param("models:/Empty/latest", ["Empty", "latest", "has none"], id="latest-of-no-versions"),
+        pytest.param(
+            "models:/Elsewhere/Production", ["Elsewhere", "stage Production", "BestModelRF"], id="model-by-stage"
+        ),
+        pytest.param(
+            "models:/Elsewhere@production", ["Elsewhere", "alias production", "BestModelRF"], id="model-by-alias"
+        ),
+        pytest.param("models:/Elsewhere/1", ["Elsewhere", "version 1", "BestModelRF"], id="model-by-version"),
+        pytest.param("models:/Elsewhere/latest", ["Elsewhere", "latest", "BestModelRF"], id="model-by-latest"),
+        pytest.param("models:/Empty/Production", ["Empty", "Production", "versions: none"], id="stage-of-no-versions"),
+        pytest.param("models:/Empty/latest", ["Empty", "latest", "versions: none"], id="latest-of-no-versions"),
         pytest.param(
             "models:/BestModelRF/Archived",
-            ["BestModelRF", "Archived", "1 in Production, 2 in None,", "9 in Staging, 10 in None"],
+            [
+                "BestModelRF",
+                "Archived",
+                "1 in Production as production, 2 in None,",
+                "9 in Staging as candidate, 10 in None",
+            ],
             id="stage",
         ),
-        pytest.param("models:/BestModelRF@nobody", ["BestModelRF", "alias nobody"], id="alias"),
-        pytest.param("models:/BestModelRF/11", ["BestModelRF", "version 11"], id="version"),
+        pytest.param("models:/BestModelRF@nobody", [NAME, "alias nobody", "9 in Staging as candidate"], id="alias"),
+        pytest.param("models:/BestModelRF/11", ["BestModelRF", "version 11", "10 in None"], id="version"),
     ],
 )
 def test_what_the_registry_lacks_is_not_found(place: Place, uri: str, named: list[str]) -> None:
     """A missing model, stage, alias or version raises ModelNotFound, in one line that names it and the remedy."""
     with pytest.raises(ModelNotFound) as raised:
-        resolve(ModelURI.parse(uri), place.tracking_uri)
+        resolve(ModelURI.parse(uri), way(place.tracking_uri))
     message = str(raised.value)
     assert "\n" not in message
     assert "`make train`" in message
@@ -77,7 +85,7 @@ def test_what_the_registry_lacks_is_not_found(place: Place, uri: str, named: lis
 def test_an_unknown_stage_is_not_found_and_the_known_ones_are_named(place: Place) -> None:
     """A stage that MLflow does not know raises ModelNotFound, in one line that names it and those that there are."""
     with pytest.raises(ModelNotFound, match=r"^.*\bLive\b.*Staging, Production, Archived.*$"):
-        resolve(ModelURI.parse("models:/BestModelRF/Live"), place.tracking_uri)
+        resolve(ModelURI.parse("models:/BestModelRF/Live"), way(place.tracking_uri))
 
 
 @pytest.mark.parametrize("uri", KINDS)
@@ -85,7 +93,7 @@ def test_a_missing_sqlite_file_is_not_found_and_not_made(tmp_path: Path, uri: st
     """Without the store's file, ModelNotFound names the file and the remedy, and no empty store appears."""
     file = tmp_path / "absent" / "mlflow.db"
     with pytest.raises(ModelNotFound) as raised:
-        resolve(ModelURI.parse(uri), f"sqlite:///{file}")
+        resolve(ModelURI.parse(uri), way(f"sqlite:///{file}"))
     message = str(raised.value)
     assert "\n" not in message
     assert "`make train`" in message
@@ -97,7 +105,7 @@ def test_a_missing_sqlite_file_is_not_found_and_not_made(tmp_path: Path, uri: st
 def test_an_unreachable_server_is_unavailable(closed_port: int, uri: str) -> None:
     """A server that cannot be reached raises StoreUnavailable, in one line that names its address."""
     with pytest.raises(StoreUnavailable) as raised:
-        resolve(ModelURI.parse(uri), f"http://127.0.0.1:{closed_port}")
+        resolve(ModelURI.parse(uri), way(f"http://127.0.0.1:{closed_port}"))
     message = str(raised.value)
     assert "\n" not in message
     assert f"http://127.0.0.1:{closed_port}" in message
@@ -107,36 +115,11 @@ def test_an_unreachable_server_is_unavailable(closed_port: int, uri: str) -> Non
 def test_an_unreachable_servers_password_stays_secret(closed_port: int, uri: str) -> None:
     """What is said of a server that cannot be reached names its address but neither its user nor its password."""
     with pytest.raises(StoreUnavailable) as raised:
-        resolve(ModelURI.parse(uri), f"http://warden:sesame@127.0.0.1:{closed_port}")
+        resolve(ModelURI.parse(uri), way(f"http://warden:sesame@127.0.0.1:{closed_port}"))
     message = str(raised.value)
     assert f"http://127.0.0.1:{closed_port}" in message
     assert "warden" not in message
     assert "sesame" not in message
-
-
-@contextmanager
-def answering(status: int) -> Iterator[int]:
-    """A server that answers everything with the same page; yields its port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            page = b"<html>Who are you?</html>"
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(page)))
-            self.end_headers()
-            self.wfile.write(page)
-
-        def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.mark.parametrize(
@@ -146,11 +129,11 @@ def answering(status: int) -> Iterator[int]:
 @pytest.mark.parametrize("uri", KINDS)
 def test_a_server_that_gives_no_answer_is_unavailable(status: int, uri: str) -> None:
     """A server that refuses, fails or is no MLflow raises StoreUnavailable, in one line without the password."""
-    with answering(status) as port, pytest.raises(StoreUnavailable) as raised:
-        resolve(ModelURI.parse(uri), f"http://warden:sesame@127.0.0.1:{port}")
+    with answering(status) as stub, pytest.raises(StoreUnavailable) as raised:
+        resolve(ModelURI.parse(uri), way(f"http://warden:sesame@127.0.0.1:{stub.port}"))
     message = str(raised.value)
     assert "\n" not in message
-    assert f"http://127.0.0.1:{port}" in message
+    assert f"http://127.0.0.1:{stub.port}" in message
     assert "sesame" not in message
 
 
@@ -160,12 +143,12 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path, uri: str) -> 
     file = tmp_path / "mlflow.db"
     file.write_text("This is a letter, not a database.\n" * 10)
     with pytest.raises(StoreUnavailable, match=rf"^.*{re.escape(str(file))}.*$") as raised:
-        resolve(ModelURI.parse(uri), f"sqlite:///{file}")
+        resolve(ModelURI.parse(uri), way(f"sqlite:///{file}"))
     assert "\n" not in str(raised.value)
 
 
 def test_a_kind_of_store_that_mlflow_lacks_is_unavailable() -> None:
     """An address of an unknown kind raises StoreUnavailable, which names it without its password."""
     with pytest.raises(StoreUnavailable, match="carrier-pigeon://loft") as raised:
-        resolve(ModelURI.parse("models:/Forest/1"), "carrier-pigeon://warden:sesame@loft")
+        resolve(ModelURI.parse("models:/Forest/1"), way("carrier-pigeon://warden:sesame@loft"))
     assert "sesame" not in str(raised.value)

@@ -248,7 +248,7 @@ def test_a_call_that_is_sure_to_be_short_runs_on_the_event_loop(
     calls = tmp_path / "threads"
     with start(bounded=bounded, fixed=seconds, threads=str(calls)) as server:
         warm_up = calls.read_text().splitlines()
-        assert set(warm_up) == {"inference_0"}
+        assert set(warm_up) == {"canopy-daemon"}
         client = Client(server)
         # So often that a hiccup of the machine, which makes a call look long, is forgotten.
         for number in range(30):

@@ -8,9 +8,9 @@ import pytest
 import uvicorn
 
 from serving import CONTENT, Board, Common, Connection, ConnectionLimits, Inbox
+from serving.common import ServerState
 from serving.metrics import Metrics
-from serving.protocol import ServerState
-from tests.support import chunked, request
+from tests.support import chunked, fill, request
 
 GOOD = request(b"{}")
 LIMITS = ConnectionLimits(head_timeout=5, body_timeout=20, write_timeout=30, keep_alive=75)
@@ -204,14 +204,15 @@ async def test_what_a_turn_has_no_room_for_is_answered_in_the_next() -> None:
     """In order, however it was cut up, and beside what comes later."""
     client = Client()
     client.let.set()
-    client.inbox.room = 1
+    for _ in range(1023):
+        assert client.inbox.admit()
     client.send(GOOD + GOOD[:10])
     for start in range(10, len(GOOD), 7):
         client.send(GOOD[start : start + 7])
     assert client.transport.statuses() == []
     await client.settle()
     assert client.transport.statuses() == [200, 200]
-    assert client.inbox.room > 1
+    assert client.inbox.admit()
     await client.at(1, GOOD)
     assert client.transport.statuses() == [200, 200, 200]
 
@@ -227,7 +228,7 @@ async def test_who_sends_much_is_not_read_until_it_is_taken_up(pieces: list[byte
     """So that what is kept for a connection stays small."""
     client = Client()
     client.let.set()
-    client.inbox.room = 0
+    fill(client.inbox)
     for piece in pieces:
         assert not client.transport.paused
         client.send(piece)
@@ -241,7 +242,7 @@ async def test_what_was_kept_for_a_client_that_has_gone_is_dropped() -> None:
     """There is nobody left to answer to."""
     client = Client()
     client.let.set()
-    client.inbox.room = 0
+    fill(client.inbox)
     client.send(GOOD)
     client.hang_up()
     await client.settle()
@@ -253,7 +254,7 @@ async def test_the_time_that_a_request_is_kept_is_not_the_clients() -> None:
     client = Client()
     client.let.set()
     await client.at(0, GOOD[:30])
-    client.inbox.room = 0
+    fill(client.inbox)
     client.send(GOOD[30:])
     client.look(60)
     await client.at(61)
@@ -264,7 +265,7 @@ async def test_a_drain_answers_what_was_read_and_only_kept() -> None:
     """It counts as accepted; what was not read whole does not."""
     client = Client()
     client.let.set()
-    client.inbox.room = 0
+    fill(client.inbox)
     client.send(GOOD + GOOD)
     client.send(GOOD[:30])
     client.drain()
@@ -273,7 +274,7 @@ async def test_a_drain_answers_what_was_read_and_only_kept() -> None:
     assert client.transport.statuses() == [200, 200]
     assert client.transport.closing
     half = Client()
-    half.inbox.room = 0
+    fill(half.inbox)
     half.send(GOOD[:30])
     half.drain()
     await half.settle()

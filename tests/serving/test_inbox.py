@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from loadtest.process import ServerProcess
-from serving.inbox import Inbox
-from tests.support import Wire, label, request, rows
+from serving import Inbox
+from tests.support import Wire, fill, label, request, rows
 
 
 class Crowd:
@@ -37,28 +37,28 @@ class Crowd:
 async def test_a_turn_takes_up_a_bounded_number_first_come_first_served() -> None:
     """The rest waits for the next turns, and what comes meanwhile waits behind it."""
     crowd = Crowd()
-    crowd.inbox.room = 0
+    fill(crowd.inbox)
     for number in range(3000):
         crowd.inbox.keep(crowd, b"%d" % number)
     await crowd.turns(1)
     assert len(crowd.taken) == 1024
-    assert crowd.inbox.room == 0
+    assert fill(crowd.inbox) == 0
     crowd.inbox.keep(crowd, b"late")
     await crowd.turns(2)
     assert [piece for _, piece in crowd.taken] == [*(b"%d" % number for number in range(3000)), b"late"]
     assert [turn for turn, _ in crowd.taken] == [1] * 1024 + [2] * 1024 + [3] * 953
-    assert crowd.inbox.room == 1024
+    assert fill(crowd.inbox) == 1024
 
 
 async def test_one_that_fails_takes_nothing_from_the_others(caplog: pytest.LogCaptureFixture) -> None:
     """What it raises is logged, and those behind it are served."""
     crowd = Crowd()
-    crowd.inbox.room = 0
+    fill(crowd.inbox)
     for piece in (b"a", b"poison", b"b", b"c"):
         crowd.inbox.keep(crowd, piece)
     await crowd.turns(3)
     assert [piece for _, piece in crowd.taken] == [b"a", b"b", b"c"]
-    assert crowd.inbox.room == 1024
+    assert fill(crowd.inbox) == 1024
     assert "ArithmeticError" in caplog.text
 
 

@@ -1,5 +1,6 @@
 """The model in service."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,9 +19,10 @@ from serving import Model, ModelHandle
 )
 def test_any_name_fits_a_header(name: str, header: str) -> None:
     """Names are sent as they are where a header may carry them, and percent-encoded where not."""
-    engine: Any = None
-    assert Model(name, "3", engine).header == header
-    assert Model(name, "3", engine).header.isascii()
+    engine: Any = SimpleNamespace(name="compiled")
+    headers = Model(name, "3", engine).headers
+    assert headers == {"canopy-model": header, "canopy-engine": "compiled"}
+    assert header.isascii()
 
 
 def test_the_handle_tells_what_it_holds() -> None:

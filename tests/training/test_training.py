@@ -1,3 +1,4 @@
+import hashlib
 import json
 import pickle
 import shutil
@@ -9,12 +10,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from dataset import Covertype
+from forest import CompiledEngine, Origin, Parity, read_artifact
 from preprocessing import schema
+from registry.version import FORMAT, TAG, Logged
 from settings import EMBEDDED_STORE
 from tests.conftest import Store
 from tests.isolation import MLFLOW_WARNS
@@ -115,11 +119,12 @@ def test_the_run_tells_what_was_trained_and_how_well(workplace: Store, sample: C
 
 
 def test_the_version_is_tagged_with_its_fingerprint(workplace: Store, sample: Covertype) -> None:
-    """The version's tags are the fingerprint of its data and recipe and the place of the expected labels."""
+    """The version's tags are that, the place of the expected labels and what is known of the compiled forest."""
     from training.publish import fingerprint
 
     tags = client(workplace).get_model_version(NAME, "1").tags
-    assert tags == {
+    assert set(tags) == {"canopy.fingerprint", "canopy.expected", "canopy.compiled"}
+    assert tags == tags | {
         "canopy.fingerprint": fingerprint(TrainingData("sample", sample), Recipe(trees=10)),
         "canopy.expected": "expected/sample_labels.json",
     }
@@ -178,6 +183,42 @@ def test_the_expected_labels_are_those_of_the_loaded_model(
     labels = forest.predict(pd.DataFrame(matrix, columns=list(schema.COLUMNS)))
     assert expected["labels"] == labels.tolist()
     assert len(set(expected["labels"])) == 7
+
+
+def test_the_compiled_forest_is_logged_beside_the_model(
+    workplace: Store, matrix: NDArray[np.float32], tmp_path: Path
+) -> None:
+    """The version's tag tells its path, format, digest and size; its predictions are the model's to the last bit."""
+    import mlflow
+    import pandas as pd
+
+    tags = client(workplace).get_model_version(NAME, "1").tags
+    logged = msgspec.json.decode(tags[TAG], type=Logged)
+    assert (logged.path, logged.format) == ("canopy/forest.canopy", FORMAT)
+    uri = f"models:/{NAME}/1/{logged.path}"
+    file = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(tmp_path / "compiled")))
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == logged.sha256
+    assert file.stat().st_size == logged.size
+    artifact = read_artifact(file)
+    assert artifact.header.origin == Origin(NAME)
+    assert artifact.header.parity == Parity(rows=23_000, different=0)
+    forest = mlflow.sklearn.load_model(f"models:/{NAME}/1")
+    expected = forest.predict_proba(pd.DataFrame(matrix, columns=list(schema.COLUMNS)))
+    np.testing.assert_array_equal(CompiledEngine(artifact.arrays).predict(matrix).probabilities, expected)
+
+
+def test_a_forest_that_is_not_compiled_is_registered_all_the_same(
+    train_here: Callable[..., int], workplace: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says why, and there is no tag: who serves it compiles it, if that is possible there."""
+
+    def refuse(*_: object, **__: object) -> Parity:
+        raise ImportError("the kernel was not built")
+
+    monkeypatch.setattr("training.publish.build", refuse)
+    assert train_here() == 0
+    assert TAG not in client(workplace).get_model_version("Small", "1").tags
+    assert "no compiled forest is logged: the kernel was not built" in caplog.text
 
 
 # Running it again.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from workers.channel import Alive, Channel, Failed, Message, Serve, Serving
+from workers.channel import Alive, Channel, Failed, Message, Offer, Serving
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def ends() -> Iterator[tuple[Channel, Channel]]:
 async def test_messages_arrive_as_they_were_sent(ends: tuple[Channel, Channel]) -> None:
     """Each by itself and in order, however fast they come."""
     messages: list[Message] = [
-        Serve(1, msgspec.Raw(b'{"folder":"/x"}')),
+        Offer(1, msgspec.Raw(b'{"folder":"/x"}')),
         Serving(1, "a forest"),
         Alive(),
         Failed(2, "it's spoilt: “é”" * 1000),
@@ -44,7 +44,7 @@ async def test_the_end_of_the_other_is_heard(ends: tuple[Channel, Channel]) -> N
     await asyncio.sleep(0)
     ends[1].close()
     assert await waiting is None
-    ends[0].offer(Alive())
+    ends[0].push(Alive())
     await ends[0].send(Alive())
     ends[0].finish()
     assert await ends[0].receive() is None
@@ -53,4 +53,4 @@ async def test_the_end_of_the_other_is_heard(ends: tuple[Channel, Channel]) -> N
 def test_an_offer_never_waits(ends: tuple[Channel, Channel]) -> None:
     """Where nobody reads, it is dropped, again and again."""
     for _ in range(10_000):
-        ends[0].offer(Alive())
+        ends[0].push(Alive())

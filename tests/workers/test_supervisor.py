@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -27,30 +29,50 @@ async def main():
     dismissed = asyncio.Event()
     attending = asyncio.create_task(superior.attend(dismissed.set))
     superior.beat()
-    told = json.loads(await superior.task())
-    memory[8 * seat.index : 8 * seat.index + 8] = os.getpid().to_bytes(8, "little")
-    if "refuse" in told:
-        await superior.failed(told["refuse"])
-    else:
-        await superior.serving(f"{{told['name']}} by {{seat.count}}")
-    if told.get("deaf") == seat.index:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        time.sleep(60)
+    serving = asyncio.create_task(serve())
     while not dismissed.is_set():
         await asyncio.sleep(0.05)
         superior.beat()
 
+async def serve():
+    while True:
+        told = json.loads(await superior.task())
+        memory[16 * seat.index : 16 * seat.index + 8] = os.getpid().to_bytes(8, "little")
+        if "gate" in told and seat.index == 1:
+            print("at the gate", file=open(told["gate"], "a"), flush=True)
+            await asyncio.sleep(0.05)
+            while not os.path.exists(told["gate"] + ".open"):
+                await asyncio.sleep(0.01)
+        if told.get("die") == seat.index:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if told.get("refuse") == seat.index:
+            await superior.failed("it is spoilt")
+            continue
+        if not await superior.agree():
+            continue
+        memory[16 * seat.index + 8 : 16 * seat.index + 16] = told["version"].to_bytes(8, "little")
+        await superior.serving(f"version {{told['version']}} by {{seat.count}}")
+        if told.get("deaf") == seat.index:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(60)
+        if told.get("look") == seat.index:
+            superior.look()
+        if told.get("tell"):
+            while superior.news == b"null":
+                await asyncio.sleep(0.01)
+            open(told["tell"] + str(seat.index), "wb").write(superior.news)
+
 asyncio.run(main())
 """
-"""A worker that writes its process number into the shared memory."""
+"""A worker that writes its process number and the version that it serves into the shared memory."""
 
 Made = Callable[..., Supervisor]
 
 
 @pytest.fixture
 def memory() -> Iterator[int]:
-    """Descriptor of memory for two process numbers."""
-    descriptor = share_memory(16)
+    """Descriptor of memory for two process numbers and two versions."""
+    descriptor = share_memory(32)
     yield descriptor
     os.close(descriptor)
 
@@ -78,7 +100,18 @@ def make(memory: int) -> Iterator[Made]:
 @pytest.fixture
 def pids(memory: int) -> Callable[[], list[int]]:
     """Read what the workers wrote."""
-    return lambda: [int.from_bytes(os.pread(memory, 8, at), "little") for at in (0, 8)]
+    return lambda: [int.from_bytes(os.pread(memory, 8, at), "little") for at in (0, 16)]
+
+
+@pytest.fixture
+def versions(memory: int) -> Callable[[], list[int]]:
+    """Read which versions the workers serve."""
+    return lambda: [int.from_bytes(os.pread(memory, 8, at), "little") for at in (8, 24)]
+
+
+def encoded(**task: object) -> bytes:
+    """A task, as workers are sent it."""
+    return json.dumps(task).encode()
 
 
 @asynccontextmanager
@@ -91,7 +124,7 @@ async def running(supervisor: Supervisor, **task: object) -> AsyncIterator[str]:
     served = asyncio.get_running_loop().create_future()
 
     async def direct() -> None:
-        served.set_result(await supervisor.serve(json.dumps(task).encode()))
+        served.set_result(await supervisor.serve(encoded(**task)))
         await asyncio.Event().wait()
 
     run = asyncio.create_task(supervisor.run(direct))
@@ -114,8 +147,8 @@ async def came_true(condition: Callable[[], bool], seconds: float = 30) -> None:
 
 async def test_workers_serve_a_task_and_end_together(make: Made, pids: Callable[[], list[int]]) -> None:
     """Each has its seat and the memory that all share; when they are dismissed, none is left."""
-    async with running(make(), name="a forest") as description:
-        assert description == "a forest by 2"
+    async with running(make(), version=1) as description:
+        assert description == "version 1 by 2"
         one, other = pids()
         assert one != other
         assert lives(one)
@@ -128,7 +161,7 @@ async def test_a_worker_that_is_killed_is_replaced(
     make: Made, pids: Callable[[], list[int]], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Its replacement gets the same seat and the same task; the log names the signal, and the other goes on."""
-    async with running(make(), name="a forest"):
+    async with running(make(), version=1):
         one, other = pids()
         os.kill(one, signal.SIGKILL)
         await came_true(lambda: pids()[0] != one)
@@ -142,7 +175,7 @@ async def test_a_silent_worker_is_replaced(
 ) -> None:
     """One that hangs, and does not heed SIGTERM, is killed; the log says why."""
     supervisor = make(hang_timeout=1)
-    async with running(supervisor, name="a forest", deaf=1):
+    async with running(supervisor, version=1, deaf=1):
         one, other = pids()
         await came_true(lambda: pids()[1] != other)
         assert pids()[0] == one
@@ -156,7 +189,7 @@ async def test_a_worker_that_does_not_end_is_killed(
     make: Made, pids: Callable[[], list[int]], caplog: pytest.LogCaptureFixture
 ) -> None:
     """After the time to stop nothing is waited for."""
-    async with running(make(stop_timeout=0.5), name="a forest", deaf=0):
+    async with running(make(stop_timeout=0.5), version=1, deaf=0):
         one, other = pids()
     assert not lives(one)
     assert not lives(other)
@@ -167,9 +200,77 @@ async def test_a_worker_that_does_not_end_is_killed(
 async def test_what_a_worker_cannot_do_ends_them_all(make: Made, pids: Callable[[], list[int]]) -> None:
     """The reason is the worker's own."""
     with pytest.raises(Refused, match="it is spoilt"):
-        async with running(make(), name="a forest", refuse="it is spoilt"):
+        async with running(make(), version=1, refuse=1):
             pass
     assert not any(map(lives, filter(None, pids())))
+
+
+async def test_a_new_task_is_served_by_all_at_once(
+    make: Made, versions: Callable[[], list[int]], tmp_path: Path
+) -> None:
+    """Whoever is ready goes on with the old one until the last is ready as well."""
+    supervisor, gate, opened = make(), tmp_path / "gate", tmp_path / "gate.open"
+    async with running(supervisor, version=1):
+        serving = asyncio.create_task(supervisor.serve(encoded(version=2, gate=str(gate))))
+        await came_true(gate.exists)
+        assert versions() == [1, 1]
+        opened.touch()
+        assert await serving == "version 2 by 2"
+        assert versions() == [2, 2]
+
+
+async def test_what_one_cannot_do_none_does(make: Made, versions: Callable[[], list[int]]) -> None:
+    """All go on with what they have, and so do replacements; the next task is tried afresh."""
+    supervisor = make()
+    async with running(supervisor, version=1):
+        with pytest.raises(Refused, match="it is spoilt"):
+            await supervisor.serve(encoded(version=2, refuse=1))
+        assert versions() == [1, 1]
+        assert await supervisor.serve(encoded(version=3)) == "version 3 by 2"
+        assert versions() == [3, 3]
+
+
+async def test_one_that_is_killed_while_all_get_ready_is_replaced_and_joins_them(
+    make: Made, pids: Callable[[], list[int]], versions: Callable[[], list[int]], tmp_path: Path
+) -> None:
+    """Its replacement first serves what the others serve, and then gets ready with them."""
+    supervisor, gate, opened = make(), tmp_path / "gate", tmp_path / "gate.open"
+    async with running(supervisor, version=1):
+        serving = asyncio.create_task(supervisor.serve(encoded(version=2, gate=str(gate))))
+        await came_true(gate.exists)
+        killed = pids()[1]
+        os.kill(killed, signal.SIGKILL)
+        await came_true(lambda: gate.read_text().count("\n") == 2)
+        assert pids()[1] != killed
+        assert versions() == [1, 1]
+        opened.touch()
+        assert await serving == "version 2 by 2"
+        assert versions() == [2, 2]
+
+
+async def test_a_task_that_kills_its_workers_is_refused(
+    make: Made, versions: Callable[[], list[int]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """After three deaths; the replacement serves what it was before."""
+    caplog.set_level(logging.INFO)
+    supervisor = make()
+    async with running(supervisor, version=1):
+        with pytest.raises(Refused, match="3 workers ended while they got ready for it, the last one was ended by SIG"):
+            await supervisor.serve(encoded(version=2, die=0))
+        await came_true(lambda: caplog.text.count("worker 0 serves again") == 3)
+        assert versions() == [1, 1]
+
+
+async def test_news_reach_every_worker_and_a_look_reaches_the_supervisor(make: Made, tmp_path: Path) -> None:
+    """Each worker knows what was said last, and may say that somebody wants a look to be taken."""
+    supervisor, looks = make(), []
+    supervisor.on_look = lambda: looks.append(1)
+    async with running(supervisor, version=1, look=1, tell=str(tmp_path / "news")):
+        supervisor.inform(b'{"trouble":"none"}')
+        files = [tmp_path / f"news{index}" for index in (0, 1)]
+        await came_true(lambda: all(file.exists() and file.read_bytes() for file in files))
+        assert [file.read_bytes() for file in files] == [b'{"trouble":"none"}'] * 2
+        await came_true(lambda: looks == [1])
 
 
 @pytest.mark.parametrize(

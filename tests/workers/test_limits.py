@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from workers.quota import cgroup_quota
+from workers.limits import cgroup_memory_left, cgroup_quota
 
 MOUNTS = {
     "v2": "30 23 0:26 / {} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate",
     "v1": "32 31 0:29 / {} rw,relatime shared:9 master:1 - cgroup cgroup rw,cpu,cpuacct",
+    "v1 memory": "34 31 0:31 / {} rw,relatime - cgroup cgroup rw,memory",
     "other": "33 31 0:30 / {} rw,relatime - cgroup cgroup rw,cpuset",
 }
 
@@ -93,12 +94,43 @@ def test_in_a_container_the_mounted_cgroup_is_its_own(process: Path, hierarchy: 
 def test_without_a_quota_there_is_no_limit(process: Path, hierarchy: Path, kind: str, membership: str) -> None:
     """The root of a hierarchy has no file, and controllers that are not there limit nothing."""
     mounted(process, hierarchy, kind, membership)
-    assert cgroup_quota(process) == math.inf
+    assert cgroup_quota(process) == cgroup_memory_left(process) == math.inf
 
 
 def test_without_proc_there_is_no_limit(tmp_path: Path) -> None:
     """Nothing is known then."""
     assert cgroup_quota(tmp_path / "none") == math.inf
+
+
+def filled(hierarchy: Path, group: str, limit: str, used: int, droppable: int, *, version: int = 2) -> None:
+    """Write a cgroup's memory limit, what it uses, and what of that are pages of files that are not in use."""
+    folder = hierarchy / group
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    for name, text in zip(names, (limit, used), strict=True):
+        (folder / name).write_text(f"{text}\n")
+    prefix = "total_" if version == 1 else ""
+    (folder / "memory.stat").write_text(f"cache 1\n{prefix}inactive_file {droppable}\n{prefix}active_file 5\n")
+
+
+def test_the_least_memory_that_a_cgroup_leaves_counts(process: Path, hierarchy: Path) -> None:
+    """Of the process's own cgroup and all above; pages of files that are not in use can be had."""
+    mounted(process, hierarchy, "v2", "0::/kubepods/pod/box")
+    filled(hierarchy, "kubepods", "1000", 980, 15)
+    filled(hierarchy, "kubepods/pod", "300", 200, 0)
+    filled(hierarchy, "kubepods/pod/box", "max", 200, 0)
+    assert cgroup_memory_left(process) == 35
+
+
+def test_memory_limits_of_version_1_count(process: Path, hierarchy: Path) -> None:
+    """A limit as large as can be is none; nothing is left where more is used than allowed."""
+    mounted(process, hierarchy, "v1 memory", "4:memory:/docker/box")
+    filled(hierarchy, "docker", "9223372036854771712", 700, 0, version=1)
+    assert cgroup_memory_left(process) == math.inf
+    filled(hierarchy, "docker/box", "500", 400, 100, version=1)
+    assert cgroup_memory_left(process) == 200
+    filled(hierarchy, "docker/box", "500", 700, 100, version=1)
+    assert cgroup_memory_left(process) == 0
 
 
 REAL = Path("/sys/fs/cgroup/cpu")
@@ -126,7 +158,7 @@ def test_a_real_quota_is_found_by_the_process_in_it(group: Path) -> None:
     script = f"""
 import os, pathlib, sys
 sys.path.insert(0, {str(ROOT)!r})
-from workers.quota import cgroup_quota, usable_cpus
+from workers.limits import cgroup_memory_left, cgroup_quota, usable_cpus
 pathlib.Path({str(group / "cgroup.procs")!r}).write_text(str(os.getpid()))
 print(cgroup_quota(), usable_cpus())
 """

@@ -1,13 +1,15 @@
-"""How many CPUs this process may use."""
+"""How many CPUs and how much memory this process may use."""
 
 import math
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, Literal
 
 _SELF: Final = Path("/proc/self")
+_NO_LIMIT: Final = 1 << 60
+"""Bytes; version 1 of cgroups says that there is no limit by one that is as large as its counters allow."""
 
 
 def usable_cpus() -> int:
@@ -24,22 +26,36 @@ def cgroup_quota(process: Path = _SELF) -> float:
     Args:
         process: its folder in /proc.
     """
+    return min([math.inf, *(_QUOTA[version](folder) for version, folder in _groups(process, "cpu"))])
+
+
+def cgroup_memory_left(process: Path = _SELF) -> float:
+    """Bytes of memory that the cgroups of a process leave it beside what they use; infinite without a limit.
+
+    Pages of files that have not been used lately are not counted as used: the kernel drops them when it has to.
+
+    Args:
+        process: its folder in /proc.
+    """
+    return min([math.inf, *(_MEMORY_LEFT[version](folder) for version, folder in _groups(process, "memory"))])
+
+
+def _groups(process: Path, controller: str) -> Iterator[tuple[Literal[1, 2], Path]]:
+    """The cgroups of a process that a controller may limit, by the version of their hierarchy."""
     try:
         mounts = (process / "mountinfo").read_text()
         groups = (process / "cgroup").read_text()
     except OSError:
-        return math.inf
-    paths = {controller: path for controller, path in _memberships(groups) if controller in ("", "cpu")}
-    quotas = [math.inf]
+        return
+    paths = {name: path for name, path in _memberships(groups) if name in ("", controller)}
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         root, mount = (_unescape(field) for field in before.split()[3:5])
         kind, _, options = after.split()[:3]
         if kind == "cgroup2" and "" in paths:
-            quotas += map(_version_2, _upwards(mount, root, paths[""]))
-        elif kind == "cgroup" and "cpu" in options.split(",") and "cpu" in paths:
-            quotas += map(_version_1, _upwards(mount, root, paths["cpu"]))
-    return min(quotas)
+            yield from ((2, folder) for folder in _upwards(mount, root, paths[""]))
+        elif kind == "cgroup" and controller in options.split(",") and controller in paths:
+            yield from ((1, folder) for folder in _upwards(mount, root, paths[controller]))
 
 
 def _memberships(groups: str) -> Iterator[tuple[str, str]]:
@@ -66,13 +82,34 @@ def _upwards(mount: str, root: str, path: str) -> Iterator[Path]:
             yield folder
 
 
-def _version_2(folder: Path) -> float:
+def _quota_2(folder: Path) -> float:
     quota, _, period = _read(folder / "cpu.max").partition(" ")
     return _ratio(quota, period)
 
 
-def _version_1(folder: Path) -> float:
+def _quota_1(folder: Path) -> float:
     return _ratio(_read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us"))
+
+
+def _memory_left_2(folder: Path) -> float:
+    return _left(_read(folder / "memory.max"), _read(folder / "memory.current"), folder, "inactive_file")
+
+
+def _memory_left_1(folder: Path) -> float:
+    limit, used = _read(folder / "memory.limit_in_bytes"), _read(folder / "memory.usage_in_bytes")
+    return _left(limit, used, folder, "total_inactive_file")
+
+
+def _left(limit: str, used: str, folder: Path, droppable: str) -> float:
+    """Bytes from what is used, but for what the kernel can drop, to a limit; a limit that is no number is none."""
+    if not (limit.isdecimal() and used.isdecimal()) or int(limit) >= _NO_LIMIT:
+        return math.inf
+    statistics = dict(line.split() for line in _read(folder / "memory.stat").splitlines())
+    return max(0, int(limit) - int(used) + int(statistics.get(droppable, 0)))
+
+
+_QUOTA: Final = {1: _quota_1, 2: _quota_2}
+_MEMORY_LEFT: Final = {1: _memory_left_1, 2: _memory_left_2}
 
 
 def _ratio(quota: str, period: str) -> float:
@@ -81,7 +118,7 @@ def _ratio(quota: str, period: str) -> float:
 
 
 def _read(path: Path) -> str:
-    """A file of one line; empty where there is none, as at the root of a hierarchy."""
+    """A file's text; empty where there is none, as at the root of a hierarchy."""
     try:
         return path.read_text().strip()
     except OSError:

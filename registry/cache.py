@@ -1,0 +1,129 @@
+"""The folder of prepared models, which any number of processes and machines may share.
+
+========================== =========================================================================================
+NAME/NUMBER-DIGEST/        an entry: one version, prepared in one way; it appears complete, by being renamed
+  prepared.json            what it is, and the sizes of its other files
+  forest.canopy or model/  the files
+NAME/.NUMBER-DIGEST.lock   is locked by the process that makes the entry
+NAME/.NUMBER-DIGEST.*/     an entry in the making, or one that is on its way out
+.resolved/DIGEST.json      what a model URI meant when the registry was last asked
+.served/DIGEST.json        what was served for a model URI last
+========================== =========================================================================================
+
+Whatever moment a process is killed at, an entry is there or it is not. The next to hold its lock clears up.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from registry import kernel
+from registry.access import Access
+from registry.draft import RECORD, Draft, Entry, sizes
+from registry.errors import CacheUnusable
+from registry.lock import locked
+from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.version import FORMAT, ModelVersion
+
+_KEPT: Final = 30 * 86_400
+"""Seconds that an entry is kept after it was last asked for."""
+
+_LONGEST_NAME: Final = 100
+
+
+class Cache:
+    """The entries in a folder, which is made when the first is.
+
+    Args:
+        folder: where they are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+
+    def find(self, key: str) -> Prepared | None:
+        """An entry, whose files are all there in full; None if there is none such. Finding it keeps it from going."""
+        folder = self.folder / key
+        try:
+            entry = msgspec.json.decode((folder / RECORD).read_bytes(), type=Entry)
+            if not entry.files.items() <= sizes(folder).items():  # loading a model may add byte code
+                return None
+        except (OSError, msgspec.DecodeError):
+            return None
+        with suppress(OSError):  # the folder may be one that we may only read
+            os.utime(folder)
+        return Prepared(entry.version, entry.engine, folder, entry.formats, entry.warning)
+
+    @contextmanager
+    def hold(self, key: str) -> Iterator[Draft]:
+        """Keep all others from making an entry, and make it; yields what to make it in.
+
+        Raises:
+            CacheUnusable: there is no space, or no permission to write. That is also raised in place of an OSError
+                that says so in the body.
+        """
+        place = self.folder / key
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with locked(place.parent / f".{place.name}.lock", place) as alone:
+                if alone:
+                    for left in place.parent.glob(f".{place.name}.*/"):
+                        shutil.rmtree(left, ignore_errors=True)
+                folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+                try:
+                    yield Draft(folder, place)
+                finally:
+                    shutil.rmtree(folder, ignore_errors=True)
+        except OSError as error:
+            raise self.unusable(error) from error
+
+    def discard(self, prepared: Prepared) -> None:
+        """Remove an entry that has turned out to be unusable.
+
+        Raises:
+            CacheUnusable: it cannot be removed.
+        """
+        aside = prepared.folder.with_name(f".{prepared.folder.name}.{os.getpid()}")
+        try:
+            prepared.folder.rename(aside)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self.unusable(error) from error
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def prune(self) -> None:
+        """Remove what nobody has asked for in thirty days."""
+        oldest = time.time() - _KEPT
+        for path in self.folder.glob("*/*"):
+            with suppress(OSError):
+                if path.stat().st_mtime < oldest:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def unusable(self, error: OSError) -> CacheUnusable:
+        """The error that says why the folder cannot be used."""
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        remedy = "free space there, or" if full else "allow this user to write there, or"
+        return CacheUnusable(
+            f"the folder of prepared models {self.folder} cannot be used: {error.strerror or error}; {remedy} name "
+            "another with --cache (CANOPY_CACHE)"
+        )
+
+
+def key(version: ModelVersion, access: Access, choice: EngineChoice, formats: TrustedFormats) -> str:
+    """The name of the entry for a version that is prepared in one way, relative to the cache's folder."""
+    facts = (access.address, version.name, version.number, version.source, version.created)
+    ways = (choice, formats, FORMAT, kernel.built())
+    digest = hashlib.sha256(msgspec.json.encode((*facts, *ways))).hexdigest()[:16]
+    name = quote(version.name, safe=" ")[:_LONGEST_NAME]
+    return f"{'%2E' + name[1:] if name.startswith('.') else name}/{version.number}-{digest}"

@@ -1,0 +1,140 @@
+"""A model downloaded, loaded and made ready for an engine: what takes MLflow, scikit-learn and their memory."""
+
+import errno
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from botocore.exceptions import BotoCoreError
+from requests.exceptions import ConnectionError as NoConnection
+from requests.exceptions import Timeout
+
+from forest import Origin, UnsupportedModel, build
+from preprocessing import schema
+from registry.access import Access
+from registry.download import Download, download
+from registry.errors import RegistryError, StoreUnavailable, UnusableModel
+from registry.loading import untrusted
+from registry.prepared import EngineChoice, Prepared, PreparedEngine, TrustedFormats
+from registry.version import ModelVersion
+
+logger = logging.getLogger("canopy.registry")
+
+_CANDIDATES: Final[dict[EngineChoice, tuple[PreparedEngine, ...]]] = {
+    "auto": ("compiled", "sklearn", "pyfunc"),
+    "compiled": ("compiled",),
+    "sklearn": ("sklearn",),
+    "pyfunc": ("pyfunc",),
+}
+"""The engines to try, in turn."""
+
+_PENALTY: Final[dict[PreparedEngine, str]] = {
+    "sklearn": "scikit-learn, many times slower than compiled",
+    "pyfunc": "pyfunc, which takes milliseconds a call",
+}
+
+
+def compile_model(
+    version: ModelVersion, access: Access, choice: EngineChoice, folder: Path, formats: TrustedFormats
+) -> Prepared:
+    """Download a version and make it ready for an engine.
+
+    Args:
+        version: the version.
+        access: the way to the registry.
+        choice: the engine wanted.
+        folder: where to put the files, empty.
+        formats: the files that may be loaded.
+
+    Raises:
+        StoreUnavailable: the store of the artifacts cannot be used.
+        UnusableModel: the version cannot be loaded or served.
+        MemoryError: there is too little memory for it.
+        OSError: there is too little space for it.
+    """
+    wanted = Prepared(version, "pyfunc", folder, formats)
+    try:
+        logger.info("downloading %s", version)
+        start = time.monotonic()
+        download(version.uri, access, wanted.model)
+        model = Download(wanted.model, formats)
+        logger.info("downloaded in %.1f s", time.monotonic() - start)
+        return _prepare(model, version, _CANDIDATES[choice], folder)
+    except RegistryError:
+        raise
+    except Exception as error:
+        for cause in _chain(error):
+            if isinstance(cause, MemoryError) or "Cannot allocate memory" in str(cause):
+                raise MemoryError from error
+            if isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise cause from None
+            if "No space left on device" in str(cause):
+                raise OSError(errno.ENOSPC, "No space left on device") from error
+        reason = f"{type(error).__name__}: {error}"
+        if any(isinstance(cause, NoConnection | Timeout | BotoCoreError) for cause in _chain(error)):
+            raise StoreUnavailable(f"the artifacts of {version} cannot be downloaded: {reason}") from error
+        raise UnusableModel(f"{version} cannot be loaded: {reason}") from error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception and those that led to it; MLflow and the loaders of models wrap them."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _prepare(
+    model: Download,
+    version: ModelVersion,
+    candidates: Sequence[PreparedEngine],
+    folder: Path,
+    reason: str = "",
+) -> Prepared:
+    """Make a download ready for the first of the candidates that can serve it.
+
+    Raises:
+        UnsupportedModel: none of them can.
+        ImportError: this installation lacks what the last of them needs.
+    """
+    engine, *slower = candidates
+    warning = f"serving {version} by {_PENALTY[engine]}: {reason}" if reason else ""
+    prepared = Prepared(version, engine, folder, model.formats, warning)
+    try:
+        _PREPARE[engine](model, prepared)
+    except (UnsupportedModel, ImportError) as error:
+        if not slower or isinstance(error.__cause__, MemoryError):
+            raise
+        return _prepare(model, version, slower, folder, str(error))
+    return prepared
+
+
+def _compile(model: Download, prepared: Prepared) -> None:
+    """Compile the forest, hold it against scikit-learn and write it with the outcome."""
+    origin = Origin(prepared.version.name, prepared.version.number)
+    forest, order = model.forest, model.order
+    parity = build(forest, prepared.artifact, origin, order=order, columns=schema.COLUMNS, examples=model.example())
+    if not parity.passed:
+        prepared.artifact.unlink()
+        raise UnsupportedModel(f"compiled, it differs from scikit-learn on {parity.different} of {parity.rows} rows")
+    shutil.rmtree(model.path)
+
+
+def _keep_forest(model: Download, _prepared: Prepared) -> None:
+    """Make sure that scikit-learn's engine can take the download."""
+    _ = model.order
+
+
+def _keep(model: Download, prepared: Prepared) -> None:
+    """Anything will do for pyfunc, which runs code to load it."""
+    if model.formats == "skops":
+        raise untrusted(f"{prepared.version} can only be served by pyfunc, which may run code")
+
+
+_PREPARE: Final[dict[PreparedEngine, Callable[[Download, Prepared], None]]] = {
+    "compiled": _compile,
+    "sklearn": _keep_forest,
+    "pyfunc": _keep,
+}

@@ -1,0 +1,87 @@
+"""An entry of the cache in the making."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from registry.prepared import Prepared, PreparedEngine, TrustedFormats
+from registry.version import ModelVersion
+
+RECORD: Final = "prepared.json"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What the record of an entry says: all of a ``Prepared`` but its folder, and the files' sizes by their paths."""
+
+    version: ModelVersion
+    engine: PreparedEngine
+    formats: TrustedFormats
+    warning: str
+    files: dict[str, int]
+
+
+class Draft:
+    """An entry in the making.
+
+    Args:
+        folder: where it is made, empty; on the same file system as ``place``.
+        place: where it shall be.
+    """
+
+    def __init__(self, folder: Path, place: Path) -> None:
+        self.folder = folder
+        self._place = place
+
+    def publish(self, prepared: Prepared) -> Prepared:
+        """Put the folder, complete and on disk, in its place.
+
+        Args:
+            prepared: what was made of it.
+
+        Returns:
+            The same, in its place.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        files = sizes(self.folder)
+        entry = Entry(prepared.version, prepared.engine, prepared.formats, prepared.warning, files)
+        (self.folder / RECORD).write_bytes(msgspec.json.encode(entry))
+        for path in (*map(self.folder.joinpath, files), self.folder / RECORD, self.folder):
+            _sync(path)
+        self.folder.chmod(0o755)  # mkdtemp makes it for its owner only; other users' servers may read it
+        self._clear()
+        self.folder.rename(self._place)
+        _sync(self._place.parent)
+        return replace(prepared, folder=self._place)
+
+    def _clear(self) -> None:
+        """Take away what is in the place: an entry that was found to be no good, or one made by a process unlocked."""
+        if self._place.exists():
+            aside = self.folder.with_name(f"{self.folder.name}.old")
+            self._place.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """The files of an entry by their paths in it, but for its record."""
+    found: dict[str, int] = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            path = Path(parent, name)
+            found[str(path.relative_to(folder))] = path.stat().st_size
+    found.pop(RECORD, None)
+    return found
+
+
+def _sync(path: Path) -> None:
+    """See to it that a file, or the list of a folder's files, survives a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,102 @@
+"""Finding versions for a server: in the cache, or else by a child process that puts them there."""
+
+import logging
+import math
+from collections.abc import Callable
+from functools import partial
+
+from registry.access import Access
+from registry.cache import Cache, key
+from registry.child import prepare_in_child
+from registry.errors import CacheUnusable
+from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.recall import last_served, recall_unchanged, remember, remember_served
+from registry.resolve import resolve
+from registry.uri import ModelURI
+from registry.version import ModelVersion
+from threads import in_daemon_thread
+
+logger = logging.getLogger("canopy.registry")
+
+
+class CachedFinder:
+    """Implements ``registry.watch.Finder`` for one model URI; cheap enough for the process that serves.
+
+    What is in the cache is found without MLflow, and without a child. Whatever may block does so in a thread.
+
+    Args:
+        uri: the model.
+        access: the way to the registry.
+        choice: the engine wanted.
+        cache: where prepared models are.
+        memory_left: tells the bytes of memory that a child may take; infinite for no limit.
+        trusted_formats: the files that may be loaded.
+        log_level: what a child logs.
+    """
+
+    def __init__(
+        self,
+        uri: ModelURI,
+        access: Access,
+        choice: EngineChoice,
+        cache: Cache,
+        *,
+        memory_left: Callable[[], float],
+        trusted_formats: TrustedFormats,
+        log_level: str,
+    ) -> None:
+        self._uri = uri
+        self._access = access
+        self._choice = choice
+        self._cache = cache
+        self._memory_left = memory_left
+        self._formats = trusted_formats
+        self._log_level = log_level
+
+    async def resolve(self) -> ModelVersion | None:
+        """See ``Finder``; only MLflow can tell what is in a store that is no tracking server and has changed."""
+        return await in_daemon_thread(self._resolve)
+
+    async def prepare(self, version: ModelVersion | None) -> Prepared:
+        """See ``Finder``."""
+        found = None if version is None else await in_daemon_thread(partial(self._find, version))
+        if found is not None:
+            if found.warning:
+                logger.warning(found.warning)
+            return found
+        memory = self._memory_left()
+        return await prepare_in_child(
+            self._uri,
+            self._access,
+            self._choice,
+            self._cache.folder,
+            memory=None if memory == math.inf else int(memory),
+            trusted_formats=self._formats,
+            log_level=self._log_level,
+        )
+
+    def keep(self, prepared: Prepared) -> None:
+        """See ``Finder``."""
+        remember_served(self._uri, self._access, self._cache, prepared.version)
+
+    async def last_known(self) -> Prepared | None:
+        """See ``Finder``."""
+        version = last_served(self._uri, self._access, self._cache)
+        return self._find(version) if version else None
+
+    def discard(self, prepared: Prepared) -> None:
+        """See ``Finder``."""
+        try:
+            self._cache.discard(prepared)
+        except CacheUnusable as error:
+            logger.warning(str(error))
+
+    def _resolve(self) -> ModelVersion | None:
+        if not self._access.light:
+            return recall_unchanged(self._uri, self._access, self._cache)
+        version = resolve(self._uri, self._access)
+        remember(self._uri, self._access, self._cache, version)
+        return version
+
+    def _find(self, version: ModelVersion) -> Prepared | None:
+        return self._cache.find(key(version, self._access, self._choice, self._formats))

@@ -1,0 +1,71 @@
+"""One version of a registered model, and what training says of the compiled artifact that it has logged beside it."""
+
+import logging
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+logger = logging.getLogger("canopy.registry")
+
+TAG: Final = "canopy.compiled"
+"""The tag of a model version that holds a ``Logged`` as JSON."""
+
+FORMAT: Final = 1
+"""``forest.artifact.FORMAT``, written down once more, for importing it costs numpy's memory. A test compares them."""
+
+
+class Logged(msgspec.Struct, frozen=True):
+    """A compiled forest that was logged beside the model that it was compiled from.
+
+    Attributes:
+        path: the file, relative to the root of the model's artifacts.
+        format: of the file, see ``forest.artifact``.
+        sha256: of the whole file, in hexadecimal digits.
+        size: of the file, in bytes.
+    """
+
+    path: Annotated[str, Meta(pattern=r"^(?!/)(?!(.*/)?\.\.(/|$)).+$")]
+    format: int
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Meta(ge=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """One version of a registered model. Two are equal if they are the same files.
+
+    Attributes:
+        name: the registered model.
+        number: the version, as the registry writes it: "1", "2", ...
+        source: where the registry has it from. Numbers are given anew once the newest version is deleted; source and
+            creation tell such versions apart.
+        created: when it was registered, in ms since 1970.
+        compiled: the compiled artifact that was logged beside it, if there is one.
+    """
+
+    name: str
+    number: str
+    source: str = ""
+    created: int = 0
+    compiled: Logged | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.number}"
+
+    @property
+    def uri(self) -> str:
+        """The version's own model URI."""
+        return f"models:/{self}"
+
+
+@lru_cache(maxsize=16)  # so that a watcher warns once
+def read_tag(version: str, text: str) -> Logged | None:
+    """What the tag of a version says; None, with a warning, if that cannot be read."""
+    try:
+        return msgspec.json.decode(text, type=Logged)
+    except msgspec.DecodeError as error:
+        logger.warning("%s: its tag %s is ignored, for it cannot be read: %s", version, TAG, error)
+        return None

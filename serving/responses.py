@@ -1,0 +1,65 @@
+"""The bytes of responses that do not go through ASGI."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from serving.inference import Answer
+from serving.model import Model
+from serving.service import encode
+
+_KEPT: Final = 256
+"""Answers that are remembered: all classes of any forest, but not all numbers that a regression may give."""
+
+
+def raw(response: Response, defaults: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The bytes of any response.
+
+    Args:
+        response: the response.
+        defaults: headers that it has besides its own.
+    """
+    lines = [STATUS_LINE[response.status_code]]
+    for name, value in (*defaults, *response.raw_headers):
+        lines += [name, b": ", value, b"\r\n"]
+    return b"".join([*lines, b"\r\n", bytes(response.body)])
+
+
+class Responses:
+    """The bytes of answers, for all connections. What is the same for many is made once."""
+
+    def __init__(self) -> None:
+        self._defaults: list[tuple[bytes, bytes]] | None = None
+        self._head = b""
+        self._model: Model | None = None
+        self._made: dict[Any, bytes] = {}
+
+    def of(self, answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
+        """The response to an answer, but for ``connection: close``.
+
+        Args:
+            answer: the answer.
+            defaults: the headers that every response has, the date among them; another list each time they change.
+        """
+        if defaults is not self._defaults or answer.model is not self._model:
+            self._defaults, self._model = defaults, answer.model
+            lines = (name + b": " + value + b"\r\n" for name, value in defaults)
+            self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(lines)
+            self._made = {}
+        labels = answer.labels
+        if len(labels) > 1:
+            return self._head + self._tail(answer)
+        response = self._made.get(labels[0])
+        if response is None:
+            response = self._head + self._tail(answer)
+            if len(self._made) < _KEPT:
+                self._made[labels[0]] = response
+        return response
+
+    def _tail(self, answer: Answer) -> bytes:
+        body = encode(answer, probabilities=False)
+        headers = answer.model.headers | {"content-length": str(len(body)), "content-type": "application/json"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return head.encode() + b"\r\n" + body

@@ -1,0 +1,231 @@
+"""Following a model URI, in virtual time."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+import pytest
+
+from batcher.testing import run_virtually
+from registry import ModelNotFound, ModelVersion, Prepared, RegistryError, StoreUnavailable, UnusableModel
+from registry.watch import Watcher
+
+
+def version(number: int) -> ModelVersion:
+    """A version."""
+    return ModelVersion("Forest", str(number))
+
+
+class World:
+    """A store, a cache and a server that do as they are told, and the watcher between them.
+
+    Attributes:
+        now: what the URI means: a version's number, or the error of asking.
+        unusable: versions that cannot be prepared.
+        refused: versions that cannot be served.
+        resolves: whether the version is known before it is prepared.
+        known: what was served last.
+        log: what happened, with its second.
+    """
+
+    def __init__(self, *, poll: float = 30.0, patience: float = 0.0) -> None:
+        self.now: int | RegistryError = 1
+        self.unusable: set[int] = set()
+        self.refused: set[int] = set()
+        self.resolves = True
+        self.known: Prepared | None = None
+        self.log: list[tuple[float, str]] = []
+        self.watcher = Watcher(
+            self, self._deliver, self._tell, poll=poll, patience=patience, spread=lambda seconds: seconds
+        )
+
+    def note(self, what: str) -> None:
+        """Write down what happens now."""
+        self.log.append((asyncio.get_running_loop().time(), what))
+
+    async def resolve(self) -> ModelVersion | None:
+        """See ``Finder``."""
+        if isinstance(self.now, RegistryError):
+            raise self.now
+        return version(self.now) if self.resolves else None
+
+    async def prepare(self, wanted: ModelVersion | None) -> Prepared:
+        """See ``Finder``."""
+        assert isinstance(self.now, int)
+        wanted = wanted or version(self.now)
+        self.note(f"prepare {wanted.number}")
+        if int(wanted.number) in self.unusable:
+            raise UnusableModel(f"version {wanted.number} is broken")
+        return Prepared(wanted, "compiled", Path(wanted.number))
+
+    def keep(self, prepared: Prepared) -> None:
+        """See ``Finder``."""
+        self.known = prepared
+
+    async def last_known(self) -> Prepared | None:
+        """See ``Finder``."""
+        return self.known
+
+    def discard(self, prepared: Prepared) -> None:
+        """See ``Finder``."""
+        self.note(f"discard {prepared.version.number}")
+
+    async def _deliver(self, prepared: Prepared) -> None:
+        if int(prepared.version.number) in self.refused:
+            raise UnusableModel(f"version {prepared.version.number} crashes")
+        self.note(f"serve {prepared.version.number}")
+
+    def _tell(self, trouble: str | None) -> None:
+        self.note(f"tell {trouble}")
+
+
+def live(world: World, story: Callable[[], Coroutine[None, None, None]]) -> list[tuple[float, str]]:
+    """Run a watcher in virtual time until a story about it has been told; returns what happened."""
+
+    async def main() -> None:
+        running = asyncio.create_task(world.watcher.run())
+        telling = asyncio.create_task(story())
+        await asyncio.wait([running, telling], return_when=asyncio.FIRST_COMPLETED)
+        running.cancel()
+        telling.cancel()
+        if not running.cancelled() and running.done():
+            running.result()
+
+    run_virtually(main())
+    return world.log
+
+
+def in_turn(world: World, *steps: tuple[float, object]) -> Callable[[], Coroutine[None, None, None]]:
+    """A story: at each of these seconds the URI comes to mean something else, or something is done."""
+
+    async def story() -> None:
+        for seconds, step in steps:
+            await asyncio.sleep(seconds - asyncio.get_running_loop().time())
+            if callable(step):
+                step()
+            else:
+                world.now = step  # type: ignore[assignment]
+
+    return story
+
+
+def test_each_new_version_is_served_at_the_next_poll_a_former_one_too() -> None:
+    """What has not changed costs a look; a rollback in the registry rolls back."""
+    world = World()
+    log = live(world, in_turn(world, (45, 2), (100, 1), (200, 1)))
+    assert log == [
+        (second, f"{what} {number}") for second, number in ((0, 1), (60, 2), (120, 1)) for what in ("prepare", "serve")
+    ]
+
+
+def test_without_polling_only_a_request_makes_it_look() -> None:
+    """It looks at once."""
+    world = World(poll=0)
+    log = live(world, in_turn(world, (10, 2), (500, lambda: world.watcher.look()), (501, 2)))
+    assert log[2:] == [(500, "prepare 2"), (500, "serve 2")]
+
+
+@pytest.mark.parametrize("resolves", [pytest.param(True, id="resolved"), pytest.param(False, id="found-by-preparing")])
+def test_a_broken_version_is_tried_ever_more_rarely_and_told_once(
+    resolves: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The one before stays; when the broken one is mended it is served, and that is told."""
+    world = World(poll=1000)
+    world.resolves = resolves
+    world.unusable.add(2)
+    steps = (10, 2), (20, lambda: world.watcher.look()), (60, lambda: world.unusable.clear()), (400, 2)
+    log = live(world, in_turn(world, *steps))
+    tried = [second for second, what in log if what == "prepare 2"]
+    assert tried == [20, 21, 23, 27, 35, 51, 83]
+    assert [(at, what) for at, what in log if not what.startswith("prepare")] == [
+        (0, "serve 1"),
+        (20, "tell version 2 is broken"),
+        (83, "serve 2"),
+        (83, "tell None"),
+    ]
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert errors == ["Forest/1 is still served: version 2 is broken"]
+
+
+def test_whoever_replaces_a_broken_version_need_not_wait_for_its_next_attempt() -> None:
+    """The next poll is soon enough."""
+    world = World(poll=30)
+    world.unusable.add(2)
+    log = live(world, in_turn(world, (10, 2), (1000, 3), (1100, 3)))
+    (served,) = [second for second, what in log if what == "serve 3"]
+    assert 1000 < served <= 1030
+    tried = [second for second, what in log if what == "prepare 2"]
+    assert len(tried) < 12
+    assert [what for _, what in log][-1] == "tell None"
+
+
+def test_a_version_that_crashes_is_taken_out_of_the_cache() -> None:
+    """It may be the cache that is spoilt: the next attempt fetches it anew."""
+    world = World()
+    world.refused.add(2)
+    log = live(world, in_turn(world, (10, 2), (30.5, 2)))
+    assert log[2:] == [(30, "prepare 2"), (30, "discard 2"), (30, "tell version 2 crashes")]
+    assert world.known == Prepared(version(1), "compiled", Path("1"))
+
+
+def test_a_store_that_is_down_later_changes_nothing_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """When it is back, that is told as well."""
+    world = World(poll=30)
+    log = live(world, in_turn(world, (10, StoreUnavailable("the store is down")), (1000, 1), (1100, 1)))
+    assert log[2:] == [(30, "tell the store is down"), (1021, "tell None")]
+    assert caplog.text.count("the store is down") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(StoreUnavailable("the store is down"), id="store-down"),
+        pytest.param(ModelNotFound("there is no such alias"), id="alias-gone"),
+    ],
+)
+def test_at_start_the_last_known_version_is_served_with_a_warning(
+    error: RegistryError, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Until the URI can be resolved again."""
+    world = World()
+    world.now = error
+    world.known = Prepared(version(7), "compiled", Path("7"))
+    log = live(world, in_turn(world, (70, 8), (100, 8)))
+    assert log[:2] == [(0, f"tell {error}"), (0, "serve 7")]
+    assert log[2:] == [(91, "prepare 8"), (91, "serve 8"), (91, "tell None")]
+    assert f"serving Forest/7, as it was last known, for {error}" in caplog.text
+
+
+def test_at_start_a_store_that_is_down_is_waited_for() -> None:
+    """With ever longer pauses."""
+    world = World(patience=60)
+    world.now = StoreUnavailable("the store is down")
+    assert live(world, in_turn(world, (20, 1), (40, 1))) == [(31, "prepare 1"), (31, "serve 1")]
+
+
+def test_at_start_a_store_is_not_waited_for_for_ever() -> None:
+    """After the time that was set its error is raised, and one that is no outage at once."""
+    world = World(patience=60)
+    world.now = StoreUnavailable("the store is down")
+
+    async def wait() -> float:
+        with pytest.raises(StoreUnavailable, match="the store is down"):
+            await world.watcher.run()
+        return asyncio.get_running_loop().time()
+
+    assert run_virtually(wait()) == 60
+    world = World(patience=60)
+    world.unusable.add(1)
+    with pytest.raises(UnusableModel, match="version 1 is broken"):
+        live(world, in_turn(world, (40, 1)))
+    assert world.log == [(0, "prepare 1")]
+
+
+def test_at_start_what_is_spoilt_in_the_cache_is_fetched_anew() -> None:
+    """Once; if it cannot be served then either, that is the end."""
+    world = World()
+    world.refused.add(1)
+    with pytest.raises(UnusableModel, match="version 1 crashes"):
+        live(world, in_turn(world, (40, 1)))
+    assert [what for _, what in world.log] == ["prepare 1", "discard 1", "prepare 1"]

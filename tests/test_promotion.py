@@ -1,0 +1,173 @@
+"""A model's life in real parts: an MLflow server, an S3 store, training's own command, a crowd and the server."""
+
+import json
+import os
+import signal
+import subprocess
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dataset import Covertype
+from loadtest.process import ServerProcess, serving
+from tests.crowd import crowd, in_order
+from tests.isolation import MLFLOW_WARNS, isolated_mlflow
+from tests.object_store import BUCKET, object_store
+from tests.support import Client, children, until
+from tests.tracking_server import tracking_server
+
+pytestmark = MLFLOW_WARNS
+
+NAME = "BestModelRF"
+ASKED = 1000
+"""Rows of the sample that clients ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A tracking server with three versions of a model: two that differ, and one without a model in it.
+
+    Attributes:
+        uri: of the tracking server.
+        environment: variables that lead to the artifacts.
+        client: MLflow's own.
+        rows: (1000, 12) what to ask for.
+        labels: by version, scikit-learn's own labels for them.
+    """
+
+    uri: str
+    environment: dict[str, str]
+    client: Any
+    rows: np.ndarray[Any, Any]
+    labels: dict[int, list[int]]
+
+    def promote(self, version: int) -> None:
+        """Give a version the stage and the alias, as training does."""
+        self.client.set_registered_model_alias(NAME, "production", str(version))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # stages are deprecated
+            self.client.transition_model_version_stage(NAME, str(version), "Production", archive_existing_versions=True)
+
+    def check(self, client: Client, number: int) -> int:
+        """Ask for a row; the answer must be that of the version that it names, which is returned."""
+        row = number % ASKED
+        reply = client.ask("POST", "/predict", json.dumps({"features": self.rows[row].tolist()}).encode())
+        assert reply.status == 200
+        assert reply.headers["canopy-engine"] == "compiled"
+        name, _, version = reply.headers["canopy-model"].partition("/")
+        assert name == NAME
+        assert reply.document == {"prediction": [self.labels[int(version)][row]]}
+        return int(version)
+
+    @contextmanager
+    def served(self, tmp_path: Path, *options: str, selector: str = "@production") -> Iterator[ServerProcess]:
+        """A server that looks twice a second what is promoted."""
+        common = ("--tracking-uri", self.uri, "--cache", str(tmp_path / "cache"), "--model-poll-seconds", "0.5")
+        uri = ("--model-uri", f"models:/{NAME}{selector}")
+        with serving([*common, *uri, *options], environment=self.environment) as server:
+            yield server
+
+
+WAYS = {
+    "proxied": ("--artifacts-destination", f"s3://{BUCKET}/proxied"),
+    "direct": ("--no-serve-artifacts", "--default-artifact-root", f"s3://{BUCKET}/direct"),
+}
+"""How artifacts come from the S3 store: by way of the tracking server, or from the store itself."""
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def registry(
+    request: pytest.FixtureRequest,
+    train: Callable[..., "subprocess.CompletedProcess[str]"],
+    tmp_path_factory: pytest.TempPathFactory,
+    sample: Covertype,
+) -> Iterator[Registry]:
+    """Train two versions by the command and register a third."""
+    folder = tmp_path_factory.mktemp("registry")
+    with object_store(folder) as s3, tracking_server(folder, *WAYS[request.param], environment=s3) as tracking:
+        tracking.wait()
+        environment = s3 if request.param == "direct" else {}
+        for trees in ("3", "5"):
+            done = train(["--tracking-uri", tracking.uri, "--trees", trees, "--depth", "8"], environment=environment)
+            assert done.returncode == 0, done.stderr
+        with isolated_mlflow(folder):
+            import mlflow
+
+            os.environ.update(s3)
+            client = mlflow.MlflowClient(tracking.uri, tracking.uri)
+            labels = {}
+            for version in (1, 2):
+                run = client.get_model_version(NAME, str(version)).run_id
+                file = client.download_artifacts(run, "expected/sample_labels.json", str(folder))
+                labels[version] = json.loads(Path(file).read_text())["labels"][:ASKED]
+            client.create_model_version(NAME, f"{client.get_run(run).info.artifact_uri}/expected", run)
+            assert sum(one != other for one, other in zip(labels[1], labels[2], strict=True)) > 20
+            yield Registry(tracking.uri, environment, client, sample.rows[:ASKED], labels)
+
+
+def versions(server: ServerProcess) -> list[int]:
+    """What the workers serve."""
+    return [worker["model_version"] for worker in server.get("/stats")["workers"]]
+
+
+def test_promotions_and_rollbacks_cost_no_request(registry: Registry, tmp_path: Path) -> None:
+    """Every answer is that of the version which it names, which is soon the promoted one; a broken one never serves."""
+    registry.promote(1)
+    with registry.served(tmp_path) as server, crowd(server, registry.check) as seen:
+        for wanted in (2, 1):
+            registry.promote(wanted)
+            until(lambda: versions(server) == [wanted])  # noqa: B023 - it is called here
+        registry.promote(3)
+        until(lambda: server.get("/health/ready")["update_failure"] is not None)
+        reason = server.get("/health/ready")["update_failure"]
+        assert reason.startswith(f"{NAME}/3 cannot be loaded: ")
+        assert versions(server) == [1]
+        registry.promote(2)
+        until(lambda: versions(server) == [2])
+        until(lambda: server.get("/health/ready")["update_failure"] is None)
+    for mine in seen:
+        assert in_order(mine) in ([1, 2, 1, 2], [1, 2, 1])
+
+
+def test_of_two_workers_one_may_be_killed_in_the_middle_of_a_swap(registry: Registry, tmp_path: Path) -> None:
+    """Both end up on the promoted version, and no answer is wrong; only the killed worker's connections break."""
+    registry.promote(1)
+    with registry.served(tmp_path, "--workers", "2", selector="/Production") as server:
+        until(lambda: versions(server) == [1, 1])
+        cache = tmp_path / "cache" / NAME
+        registry.promote(2)
+        until(lambda: any(cache.glob("2-*/prepared.json")))  # which is when both are told to get ready
+        victim = children(server.process.pid)[0]
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: versions(server) == [2, 2])
+        until(lambda: victim not in children(server.process.pid) and len(children(server.process.pid)) == 2)
+        with crowd(server, registry.check) as seen:
+            until(lambda: all(len(mine) > 20 for mine in seen))
+    assert {version for mine in seen for version in mine} == {2}
+
+
+def test_a_server_starts_from_its_cache_while_everything_else_is_down(registry: Registry, tmp_path: Path) -> None:
+    """It serves what was served last, says why that may not be the newest, and is ready without having waited."""
+    registry.promote(2)
+    with registry.served(tmp_path) as server:
+        assert versions(server) == [2]
+    away = (
+        "--tracking-uri",
+        registry.uri,
+        "--cache",
+        str(tmp_path / "cache"),
+        "--model-uri",
+        f"models:/{NAME}@production",
+    )
+    nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "NO_PROXY": "", "no_proxy": ""}
+    with serving([*away], environment=nowhere) as server:
+        state = server.get("/health/ready")
+        assert state["model"] == f"{NAME}/2"
+        until(lambda: "cannot be" in (server.get("/health/ready")["update_failure"] or ""))
+        assert registry.check(Client(server), 5) == 2
