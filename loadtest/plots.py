@@ -42,22 +42,24 @@ class Plot:
 
 def plots(results: Results) -> list[Plot]:
     """All that there is data for."""
-    most_cpu = max(each.cell.cpu for each in results.measured)
+    limits = {each.cell.cpu for each in results.measured}
+    most_cpu = max(limits)
     most_users = max(each.cell.users for each in results.measured)
     by_users = [each for each in results.measured if each.cell.cpu == most_cpu]
     by_cpu = [each for each in results.measured if each.cell.users == most_users]
     crowded = [each for each in by_users if each.cell.users == most_users]
-    lines = "Solid lines are batched, dashed ones unbatched; bars reach from the least round to the greatest."
+    lines = "Full dots are batched, hollow ones unbatched; bars reach from the least round to the greatest."
+    limit = f", {most_cpu:g} CPU" if len(limits) > 1 else ""
     made = [
-        _plot("Median latency by users", lines, _curves(by_users, _users, p50, "users", "ms")),
-        _plot("99th percentile of the latency by users", lines, _curves(by_users, _users, p99, "users", "ms")),
+        _plot(f"Median latency by users{limit}", lines, _curves(by_users, _users, p50, "users", "ms")),
+        _plot(f"99th percentile of the latency by users{limit}", lines, _curves(by_users, _users, p99, "users", "ms")),
         _plot(
-            "Throughput by users",
+            f"Throughput by users{limit}",
             f"{lines} The dotted line is what the load generator reaches against a server that answers a constant.",
             _curves(by_users, _users, rate, "users", "requests/s", results.ceiling),
         ),
     ]
-    if len({each.cell.cpu for each in results.measured}) > 1:
+    if len(limits) > 1:
         made.append(
             _plot(
                 f"Throughput by CPU limit, {most_users:,} users",
@@ -67,12 +69,12 @@ def plots(results: Results) -> list[Plot]:
         )
     made += [
         _plot(
-            f"Batch sizes, {most_users:,} users",
+            f"Batch sizes, {most_users:,} users{limit}",
             "Of all calls of the engine, the part with so many rows; each bucket ends at the number under it.",
             _batch_sizes([each for each in crowded if each.cell.mode.batching == "on"]),
         ),
         _plot(
-            f"CPU a request, {most_users:,} users",
+            f"CPU a request, {most_users:,} users{limit}",
             "Of the server, kernel included. Full dots are batched, hollow ones unbatched.",
             _costs(crowded),
         ),
@@ -115,12 +117,13 @@ def _curves(
                 color=_COLOURS[mode.way],
                 linestyle=_LINES[mode.batching],
                 marker="o",
+                markerfacecolor=_fill(mode),
                 markersize=4,
                 capsize=3,
             )
         if ceiling:
             limits = [statistics.median(turn.rate for turn in rounds) for rounds in ceiling.values()]
-            axes.plot(list(ceiling), limits, ":", color="grey", label="generator's limit")
+            axes.plot(list(ceiling), limits, "x:", color="grey", label="generator's limit")
         axes.set(xlabel=across, ylabel=up)
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
@@ -157,9 +160,8 @@ def _costs(measured: Sequence[Measured]) -> Callable[[Axes], None]:
         costs = {each.cell.mode: value for each in reversed(measured) if (value := each.figure(cpu_us))}
         for at, (mode, value) in enumerate(costs.items()):
             colour = _COLOURS[mode.way]
-            fill = colour if mode.batching == "on" else "white"
             ends = [[value.below], [value.above]]
-            axes.errorbar(value.median, at, xerr=ends, fmt="o", color=colour, markerfacecolor=fill, capsize=3)
+            axes.errorbar(value.median, at, xerr=ends, fmt="o", color=colour, markerfacecolor=_fill(mode), capsize=3)
             axes.annotate(f"{value.median:,.0f}", (value.median, at), (0, 7), textcoords="offset points", ha="center")
         axes.set_yticks(range(len(costs)), [str(mode) for mode in costs])
         axes.set_ylim(-0.6, len(costs) - 0.3)
@@ -169,6 +171,10 @@ def _costs(measured: Sequence[Measured]) -> Callable[[Axes], None]:
             _logarithmic(axes, "x")
 
     return draw
+
+
+def _fill(mode: Mode) -> str:
+    return _COLOURS[mode.way] if mode.batching == "on" else "white"
 
 
 def _modes(measured: Sequence[Measured]) -> Sequence[Mode]:

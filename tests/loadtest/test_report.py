@@ -136,7 +136,9 @@ def test_with_several_cpu_limits_throughput_is_drawn_by_them() -> None:
         ("compiled-hot-batched", 0.5, 8, [turn(5000, 30)]),
         ("compiled-hot-batched", 1, 8, [turn(9000, 30)]),
     )
-    assert "Throughput by CPU limit, 8 users" in Page(report.page(several)).words
+    words = Page(report.page(several)).words
+    assert "Throughput by CPU limit, 8 users" in words
+    assert "Throughput by users, 1 CPU" in words
 
 
 @pytest.mark.parametrize("value", [0.004, 0.5, 3.3, 1234.5])
