@@ -43,14 +43,12 @@ class Contender:
     """A running server.
 
     Attributes:
-        name: for people.
         server: the process.
         limit: kept by a control group; None without.
         rounds: users → where its rounds are kept.
         looks: whether it has /stats to look at.
     """
 
-    name: str
     server: ServerProcess
     limit: Budget | None
     rounds: Mapping[int, list[Round]]
@@ -103,7 +101,7 @@ class Comparison:
 
     def _generator_alone(self, stack: ExitStack) -> Contender:
         server = stack.enter_context(serving([], program=ceiling.PROGRAM))
-        return Contender("the generator alone", server, None, self.ceiling, looks=False)
+        return Contender(server, None, self.ceiling, looks=False)
 
     def _start(self, stack: ExitStack, mode: Mode, cpu: float) -> Contender:
         sys.stderr.write(f"starting {mode}, {cpu:g} CPU\n")
@@ -113,7 +111,7 @@ class Comparison:
         server = stack.enter_context(serving(options, ready_within=120, admit=admit))
         self.model = server.get("/")["model"]
         own = [each for each in self.measured if (each.cell.mode, each.cell.cpu) == (mode, cpu)]
-        return Contender(f"{mode}, {cpu:g} CPU", server, limit, {each.cell.users: each.rounds for each in own})
+        return Contender(server, limit, {each.cell.users: each.rounds for each in own})
 
     async def _round(self, contender: Contender, users: int) -> Round:
         server, limit = contender.server, contender.limit

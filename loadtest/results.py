@@ -130,7 +130,9 @@ class Results:
     @property
     def passed(self) -> bool:
         """Whether every cell had answers, and no failure."""
-        return all(not each.failures and all(turn.answered for turn in each.rounds) for each in self.measured)
+        return all(
+            each.rounds and not each.failures and all(turn.answered for turn in each.rounds) for each in self.measured
+        )
 
 
 def latency(seconds: Sequence[float]) -> Latency | None:

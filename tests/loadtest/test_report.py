@@ -167,6 +167,7 @@ def test_a_failure_is_no_success(spoil: Callable[[Round], Round]) -> None:
     assert not results.passed
     assert "Some requests failed." in Page(report.page(results)).words
     assert report.text(results)
+    assert not made(("sklearn-asgi-batched", 1, 8, [])).passed
     only = made(("sklearn-asgi-batched", 1, 8, [spoil(turn(10, 10))]))
     assert Page(report.page(only)).tags.count("svg") == 5
 
