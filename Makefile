@@ -14,7 +14,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve train test test-slow lint format loadtest loadtest-budget budget-search bench bench-forest \
-	bench-generator bench-http bench-metrics bench-overload churn lock clean
+	bench-generator bench-http bench-metrics bench-overload bench-start churn lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -96,6 +96,12 @@ bench-overload: setup ## offer twice what servers can answer, from an open-loop 
 TIME ?= 3m
 churn: setup ## let clients break off in every way, and see what the server keeps: TIME=10m
 	@exec $(PY) -m loadtest.churn --time $(TIME) $(ARGS)
+
+# The store in front of which `make bench-start` puts a tracking server; or a tracking server's address.
+STORE ?= $(or $(MLFLOW_TRACKING_URI),sqlite:///$(CURDIR)/.canopy/mlflow.db)
+bench-start: setup ## measure starts without and with prepared models, and looks for new versions, in 256 MB
+	$(MODEL)
+	@exec $(PY) -m loadtest.start --store "$(STORE)" $(ARGS)
 
 bench-metrics: setup ## measure what metrics cost a request
 	@exec $(PY) -m serving.metrics_cost

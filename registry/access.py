@@ -93,12 +93,15 @@ class Access:
 
 def _credentials(tracking_uri: str, environment: Mapping[str, str]) -> tuple[str, str]:
     """User name and password, from the address before the variables before the file that ``mlflow login`` writes."""
-    try:
-        parts = urlsplit(tracking_uri)
-    except ValueError as error:
-        raise BadAccess(f"MLFLOW_TRACKING_URI: {error}") from None
-    if parts.scheme in {"http", "https"} and parts.username:
-        return unquote(parts.username), unquote(parts.password or "")
+    if tracking_uri.startswith(("http://", "https://")):
+        try:
+            parts = urlsplit(tracking_uri)
+            if not parts.hostname or parts.port == 0:
+                raise ValueError("it names no server")  # noqa: TRY301 - told like urllib's own errors
+        except ValueError as error:
+            raise BadAccess(f"MLFLOW_TRACKING_URI: {tracking_uri!r} is no address: {error}") from None
+        if parts.username:
+            return unquote(parts.username), unquote(parts.password or "")
     names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
     filed: Mapping[str, str] = {}
     file = Path(environment.get("HOME", "/"), ".mlflow", "credentials")

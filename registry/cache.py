@@ -5,12 +5,13 @@ NAME/NUMBER-DIGEST/        an entry: one version, prepared in one way; it appear
   prepared.json            what it is, and the sizes of its other files
   forest.canopy or model/  the files
 NAME/.NUMBER-DIGEST.lock   is locked by the process that makes the entry
-NAME/.NUMBER-DIGEST.*/     an entry in the making, or one that is on its way out
+NAME/.NUMBER-DIGEST.*/     an entry in the making
 .resolved/DIGEST.json      what a model URI meant when the registry was last asked
 .served/DIGEST.json        what was served for a model URI last
 ========================== =========================================================================================
 
-Whatever moment a process is killed at, an entry is there or it is not. The next to hold its lock clears up.
+Whatever moment a process is killed at, an entry is there or it is not. What it leaves half-made goes when the next
+entry is made.
 """
 
 import errno
@@ -29,7 +30,7 @@ import msgspec
 
 from registry import kernel
 from registry.access import Access
-from registry.draft import RECORD, Draft, Entry, sizes
+from registry.draft import RECORD, Draft, Entry, remove, sizes
 from registry.errors import CacheUnusable
 from registry.lock import locked
 from registry.prepared import EngineChoice, Prepared, TrustedFormats
@@ -75,10 +76,11 @@ class Cache:
         place = self.folder / key
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            with locked(place.parent / f".{place.name}.lock", place) as alone:
+            lock = place.parent / f".{place.name}.lock"
+            with locked(lock, place) as alone:
+                os.utime(lock)  # so that nobody takes it for a left one
                 if alone:
-                    for left in place.parent.glob(f".{place.name}.*/"):
-                        shutil.rmtree(left, ignore_errors=True)
+                    _clear(place)
                 folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
                 try:
                     yield Draft(folder, place)
@@ -93,22 +95,23 @@ class Cache:
         Raises:
             CacheUnusable: it cannot be removed.
         """
-        aside = prepared.folder.with_name(f".{prepared.folder.name}.{os.getpid()}")
         try:
-            prepared.folder.rename(aside)
-        except FileNotFoundError:
-            return
+            remove(prepared.folder)
         except OSError as error:
             raise self.unusable(error) from error
-        shutil.rmtree(aside, ignore_errors=True)
 
     def prune(self) -> None:
-        """Remove what nobody has asked for in thirty days."""
+        """Remove what nobody has asked for in thirty days, and what killed processes have left half-made."""
+        for lock in self.folder.glob("*/.*.lock"):
+            place = lock.with_name(lock.name.removeprefix(".").removesuffix(".lock"))
+            with suppress(OSError), locked(lock) as alone:
+                if alone:
+                    _clear(place)
         oldest = time.time() - _KEPT
         for path in self.folder.glob("*/*"):
             with suppress(OSError):
                 if path.stat().st_mtime < oldest:
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    remove(path) if path.is_dir() else path.unlink()
 
     def unusable(self, error: OSError) -> CacheUnusable:
         """The error that says why the folder cannot be used."""
@@ -118,6 +121,12 @@ class Cache:
             f"the folder of prepared models {self.folder} cannot be used: {error.strerror or error}; {remedy} name "
             "another with --cache (CANOPY_CACHE)"
         )
+
+
+def _clear(place: Path) -> None:
+    """Remove what is left half-made of an entry; only for who has its lock."""
+    for left in place.parent.glob(f".{place.name}.*/"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def key(version: ModelVersion, access: Access, choice: EngineChoice, formats: TrustedFormats) -> str:

@@ -1,24 +1,21 @@
 """A model downloaded, loaded and made ready for an engine: what takes MLflow, scikit-learn and their memory."""
 
-import errno
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
-
-from botocore.exceptions import BotoCoreError
-from requests.exceptions import ConnectionError as NoConnection
-from requests.exceptions import Timeout
 
 from forest import Origin, UnsupportedModel, build
 from preprocessing import schema
 from registry.access import Access
+from registry.confinement import starved
 from registry.download import Download, download
-from registry.errors import RegistryError, StoreUnavailable, UnusableModel
+from registry.errors import RegistryError
 from registry.loading import untrusted
 from registry.prepared import EngineChoice, Prepared, PreparedEngine, TrustedFormats
+from registry.trouble import told
 from registry.version import ModelVersion
 
 logger = logging.getLogger("canopy.registry")
@@ -66,24 +63,7 @@ def compile_model(
     except RegistryError:
         raise
     except Exception as error:
-        for cause in _chain(error):
-            if isinstance(cause, MemoryError) or "Cannot allocate memory" in str(cause):
-                raise MemoryError from error
-            if isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise cause from None
-            if "No space left on device" in str(cause):
-                raise OSError(errno.ENOSPC, "No space left on device") from error
-        reason = f"{type(error).__name__}: {error}"
-        if any(isinstance(cause, NoConnection | Timeout | BotoCoreError) for cause in _chain(error)):
-            raise StoreUnavailable(f"the artifacts of {version} cannot be downloaded: {reason}") from error
-        raise UnusableModel(f"{version} cannot be loaded: {reason}") from error
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and those that led to it; MLflow and the loaders of models wrap them."""
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+        raise told(error, version) from error
 
 
 def _prepare(
@@ -105,7 +85,7 @@ def _prepare(
     try:
         _PREPARE[engine](model, prepared)
     except (UnsupportedModel, ImportError) as error:
-        if not slower or isinstance(error.__cause__, MemoryError):
+        if not slower or starved(error):  # with more memory the faster one may do
             raise
         return _prepare(model, version, slower, folder, str(error))
     return prepared

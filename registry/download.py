@@ -1,6 +1,7 @@
 """A model downloaded with MLflow's own client."""
 
 import hashlib
+import shutil
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from forest import UnsupportedModel, why_no_forest
 from preprocessing import schema
 from registry.access import Access
 from registry.columns import column_order
+from registry.confinement import expect
 from registry.fetch import Absent, check
 from registry.loading import load
 from registry.prepared import TrustedFormats
@@ -47,6 +49,8 @@ def download_file(access: Access, location: str, file: Logged, path: Path) -> No
         next(each for each in folder.rglob("*") if each.is_file()).replace(path)
     except Exception as error:
         raise Absent(f"{address} cannot be downloaded: {type(error).__name__}: {error}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     check(file, path.stat().st_size, digest, location)
@@ -77,10 +81,12 @@ class Download:
         Raises:
             UnsupportedModel: it is no forest.
             UntrustedFormat: it may not be loaded.
+            MemoryError: there is too little memory for it.
         """
         if "sklearn" not in self._model.flavors:
             flavors = ", ".join(sorted(self._model.flavors))
             raise UnsupportedModel(f"the model has no scikit-learn flavour, only {flavors}")
+        expect(sum(file.stat().st_size for file in self.path.rglob("*")))
         estimator = load(self.path, self.formats)
         if (reason := why_no_forest(estimator)) is not None:
             raise UnsupportedModel(reason)

@@ -54,17 +54,21 @@ class Draft:
         for path in (*map(self.folder.joinpath, files), self.folder / RECORD, self.folder):
             _sync(path)
         self.folder.chmod(0o755)  # mkdtemp makes it for its owner only; other users' servers may read it
-        self._clear()
+        remove(self._place)  # one that was found to be no good, or that was made by a process without a lock
         self.folder.rename(self._place)
         _sync(self._place.parent)
         return replace(prepared, folder=self._place)
 
-    def _clear(self) -> None:
-        """Take away what is in the place: an entry that was found to be no good, or one made by a process unlocked."""
-        if self._place.exists():
-            aside = self.folder.with_name(f"{self.folder.name}.old")
-            self._place.rename(aside)
-            shutil.rmtree(aside, ignore_errors=True)
+
+def remove(folder: Path) -> None:
+    """Remove an entry, if it is there. It is none from the first moment on, for its record goes first.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    if folder.exists():
+        (folder / RECORD).unlink(missing_ok=True)
+        shutil.rmtree(folder)
 
 
 def sizes(folder: Path) -> dict[str, int]:

@@ -15,15 +15,15 @@ _NO_LOCKS: Final = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 @contextmanager
-def locked(file: Path, what: object) -> Iterator[bool]:
-    """Wait for a lock, and have it.
+def locked(file: Path, what: object = None) -> Iterator[bool]:
+    """Take a lock.
 
     Args:
         file: is made if it is not there, and stays.
-        what: what it is for, to tell those who wonder what is waited for.
+        what: what to wait for it for, as those are told who wonder; None does not wait.
 
     Yields:
-        Whether it is had; False where the file system knows no locks.
+        Whether it is had; False where the file system knows no locks, or another has it and is not waited for.
 
     Raises:
         OSError: the file cannot be made.
@@ -40,6 +40,8 @@ def _lock(descriptor: int, what: object) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if what is None:
+                return False
             logger.info("waiting for another process that prepares %s", what)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from registry import kernel
 from registry.access import Access
 from registry.cache import Cache, key
-from registry.confinement import limit_memory
+from registry.confinement import expect, limit_memory, starved
 from registry.errors import ModelNotFound, TooLarge, UnusableModel
 from registry.fetch import Unsupported, fetch
 from registry.prepared import EngineChoice, Prepared, TrustedFormats
@@ -113,13 +113,12 @@ def _compiled(
     if memory is not None:
         limit_memory(memory)
     try:
+        expect()
         from registry.compiling import compile_model
 
         return compile_model(version, access, choice, folder, formats)
-    except MemoryError:
-        raise too_large(version.uri, memory) from None
-    except ImportError as error:
-        if "Cannot allocate memory" in str(error):
+    except (MemoryError, ImportError) as error:
+        if starved(error):
             raise too_large(version.uri, memory) from None
         raise
 

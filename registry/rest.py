@@ -136,7 +136,7 @@ def base(access: Access) -> str:
 def authorization(access: Access) -> dict[str, str]:
     """The headers that the tracking server knows us by."""
     headers = {"Accept-Encoding": "identity", "User-Agent": "canopy"}
-    if access.username:
+    if access.username and (access.password or not access.token):
         headers |= urllib3.util.make_headers(basic_auth=f"{access.username}:{access.password}")
     elif access.token:
         headers["Authorization"] = f"Bearer {access.token}"

@@ -16,16 +16,18 @@ from registry.errors import StoreUnavailable
 from registry.fetch import Absent
 from registry.web import Peer, Response, opened
 
-_KEYS: Final = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-_REMEDIES: Final = {
-    "AccessDenied": f"let the user of {_KEYS} read it (s3:GetObject), or set those of another",
-    "InvalidAccessKeyId": f"set {_KEYS} to those of a user of this store",
+KEYS: Final = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+REMEDIES: Final = {
+    "AccessDenied": f"let the user of {KEYS} read it (s3:GetObject), or set those of another",
+    "InvalidAccessKeyId": f"set {KEYS} to those of a user of this store",
     "SignatureDoesNotMatch": "correct AWS_SECRET_ACCESS_KEY",
-    "ExpiredToken": f"renew {_KEYS} and AWS_SESSION_TOKEN",
+    "ExpiredToken": f"renew {KEYS} and AWS_SESSION_TOKEN",
     "InvalidToken": "renew or unset AWS_SESSION_TOKEN",
     "RequestTimeTooSkewed": "set this machine's clock",
     "NoSuchBucket": "see whether MLFLOW_S3_ENDPOINT_URL leads to the store that the model was written to",
 }
+"""What to do about an error code of the store's."""
+
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9]+)</Code>")
 _DNS_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _LONGEST: Final = 1 << 16
@@ -62,10 +64,10 @@ def _session(address: str) -> tuple[Any, str]:
         session = botocore.session.Session()
         credentials = session.get_credentials()
         if credentials is None:
-            raise StoreUnavailable(f"there are no credentials to read {address} with; set {_KEYS}")
+            raise StoreUnavailable(f"there are no credentials to read {address} with; set {KEYS}")
         return credentials.get_frozen_credentials(), session.get_config_variable("region") or "us-east-1"
     except BotoCoreError as error:
-        raise StoreUnavailable(f"there are no credentials to read {address} with: {error}; set {_KEYS}") from None
+        raise StoreUnavailable(f"there are no credentials to read {address} with: {error}; set {KEYS}") from None
 
 
 def _url(access: Access, bucket: str, key: str, region: str) -> str:
@@ -96,7 +98,7 @@ def _refused(response: Response, access: Access, address: str, url: str) -> Stor
     code = found[1].decode() if found else ""
     if code == "NoSuchKey":
         return Absent(f"there is no {address}")
-    if remedy := _REMEDIES.get(code):
+    if remedy := REMEDIES.get(code):
         return _peer(access, url).unavailable(f"it answers {code} for {address}; {remedy}")
     return _peer(access, url).unavailable(
         f"it answers {response.status} {code} for {address}; see whether MLFLOW_S3_ENDPOINT_URL leads to an S3 store"

@@ -82,12 +82,9 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.
     """Run ``python -m training`` with some options, as a scheduler would, away from the project's own store."""
     folder = tmp_path_factory.mktemp("training")
 
-    def run(
-        options: Sequence[str], *, cwd: Path = folder, environment: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def run(options: Sequence[str], *, cwd: Path = folder) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "training", *options]
-        variables = {**os.environ, **(environment or {})}
-        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
     return run
 

@@ -3,9 +3,8 @@
 import json
 import os
 import signal
-import subprocess
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.isolation import MLFLOW_WARNS, isolated_mlflow
 from tests.object_store import BUCKET, object_store
 from tests.support import Client, children, until
 from tests.tracking_server import tracking_server
+from training.__main__ import main as train
 
 pytestmark = MLFLOW_WARNS
 
@@ -84,22 +84,20 @@ WAYS = {
 @pytest.fixture(scope="module", params=WAYS)
 def registry(
     request: pytest.FixtureRequest,
-    train: Callable[..., "subprocess.CompletedProcess[str]"],
     tmp_path_factory: pytest.TempPathFactory,
     sample: Covertype,
 ) -> Iterator[Registry]:
-    """Train two versions by the command and register a third."""
+    """Train two versions and register a third."""
     folder = tmp_path_factory.mktemp("registry")
     with object_store(folder) as s3, tracking_server(folder, *WAYS[request.param], environment=s3) as tracking:
         tracking.wait()
         environment = s3 if request.param == "direct" else {}
-        for trees in ("3", "5"):
-            done = train(["--tracking-uri", tracking.uri, "--trees", trees, "--depth", "8"], environment=environment)
-            assert done.returncode == 0, done.stderr
         with isolated_mlflow(folder):
             import mlflow
 
             os.environ.update(s3)
+            for trees in ("3", "5"):
+                assert train(["--tracking-uri", tracking.uri, "--trees", trees, "--depth", "8"]) == 0
             client = mlflow.MlflowClient(tracking.uri, tracking.uri)
             labels = {}
             for version in (1, 2):

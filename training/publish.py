@@ -177,9 +177,7 @@ class Publisher:
                 logger.warning("no compiled forest is logged: %s", error)
                 return {}
             if not parity.passed:
-                logger.warning(
-                    "no compiled forest is logged: of %d rows %d differ", parity.rows, parity.different
-                )
+                logger.warning("no compiled forest is logged: of %d rows %d differ", parity.rows, parity.different)
                 return {}
             self._client.log_model_artifact(model, str(file), _COMPILED)
             digest, size = hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from registry import ModelNotFound, ModelURI, StoreUnavailable
-from registry.resolve import resolve
+from registry.resolve import locate, resolve
+from registry.version import FORMAT, TAG, read_tag
 from tests.isolation import MLFLOW_WARNS
-from tests.registry.conftest import NAME
+from tests.registry.conftest import NAME, READY
 from tests.registry.stub import answering
 from tests.registry.support import Place, way
 
@@ -152,3 +153,28 @@ def test_a_kind_of_store_that_mlflow_lacks_is_unavailable() -> None:
     with pytest.raises(StoreUnavailable, match="carrier-pigeon://loft") as raised:
         resolve(ModelURI.parse("models:/Forest/1"), way("carrier-pigeon://warden:sesame@loft"))
     assert "sesame" not in str(raised.value)
+
+
+def test_a_version_tells_what_was_compiled_and_where_its_files_are(place: Place) -> None:
+    """Both ways give where a version comes from, when it was made, its compiled artifact, and the root of its files."""
+    access = way(place.tracking_uri)
+    version = resolve(ModelURI.parse(f"models:/{READY}@production"), access)
+    assert version.source.startswith("models:/m-")
+    assert version.created > 1_600_000_000_000
+    assert version.compiled is not None
+    assert (version.compiled.path, version.compiled.format) == ("canopy/forest.canopy", FORMAT)
+    assert locate(version, access).endswith(f"{version.source.removeprefix('models:/')}/artifacts")
+
+
+def test_a_tag_that_cannot_be_read_is_ignored_and_told_once(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """Nonsense in the tag counts as no tag, and the log says so once, not at each poll."""
+    from mlflow import MlflowClient
+
+    read_tag.cache_clear()
+    MlflowClient(place.tracking_uri, place.tracking_uri).set_model_version_tag(
+        NAME, "5", TAG, '{"path": "/etc/passwd"}'
+    )
+    uri = ModelURI.parse(f"models:/{NAME}/5")
+    assert [resolve(uri, way(place.tracking_uri)).compiled for _ in range(2)] == [None, None]
+    (record,) = [record for record in caplog.records if record.name == "canopy.registry"]
+    assert f"{NAME}/5: its tag {TAG} is ignored" in record.getMessage()

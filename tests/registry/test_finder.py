@@ -1,0 +1,164 @@
+"""Finding versions for a server."""
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry import EngineChoice, ModelNotFound, ModelURI, Prepared, StoreUnavailable, TooLarge, TrustedFormats
+from registry.cache import Cache
+from registry.finder import CachedFinder
+from registry.recall import last_served, recall_unchanged
+from tests.isolation import MLFLOW_WARNS
+from tests.registry.conftest import READY
+from tests.registry.support import Place, prepared_in, way
+from tests.support import modules_after
+
+pytestmark = MLFLOW_WARNS
+
+URI = ModelURI.parse(f"models:/{READY}@production")
+
+
+def finder(
+    tracking_uri: str,
+    folder: Path,
+    *,
+    uri: ModelURI = URI,
+    choice: EngineChoice = "auto",
+    formats: TrustedFormats = "any",
+    memory_left: float = math.inf,
+) -> CachedFinder:
+    """A finder that logs nothing."""
+    return CachedFinder(
+        uri,
+        way(tracking_uri),
+        choice,
+        Cache(folder),
+        memory_left=lambda: memory_left,
+        trusted_formats=formats,
+        log_level="error",
+    )
+
+
+@pytest.fixture
+def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing start a child."""
+
+    async def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a child was started")
+
+    monkeypatch.setattr("registry.finder.prepare_in_child", fail)
+
+
+async def at_hand(found: CachedFinder) -> Prepared | None:
+    """What a finder has without a child; None if it would start one."""
+    version = await found.resolve()
+    if version is None:
+        return None
+    try:
+        return await found.prepare(version)
+    except AssertionError:
+        return None
+
+
+@pytest.mark.usefixtures("no_child")
+async def test_what_is_prepared_is_found_without_a_child(place: Place, tmp_path: Path) -> None:
+    """For the same engine and trust only."""
+    assert await at_hand(finder(place.tracking_uri, tmp_path)) is None
+    made = prepared_in(tmp_path, str(URI), place.tracking_uri)
+    assert await at_hand(finder(place.tracking_uri, tmp_path)) == made
+    assert await at_hand(finder(place.tracking_uri, tmp_path, choice="sklearn")) is None
+    assert await at_hand(finder(place.tracking_uri, tmp_path, formats="skops")) is None
+
+
+async def test_what_is_not_prepared_a_child_prepares(place: Place, tmp_path: Path) -> None:
+    """Once: then it is found."""
+    found = finder(place.tracking_uri, tmp_path)
+    made = await found.prepare(await found.resolve())
+    assert (str(made.version), made.engine) == (f"{READY}/1", "compiled")
+    assert await found.prepare(await found.resolve()) == made
+    found.discard(made)
+    assert not made.folder.exists()
+    assert await found.prepare(await found.resolve()) == made
+
+
+async def test_a_child_has_no_more_memory_than_is_left(sqlite_place: Place, tmp_path: Path) -> None:
+    """A model that must be compiled is too large then; it is not even begun."""
+    found = finder(sqlite_place.tracking_uri, tmp_path, uri=ModelURI.parse("models:/Permuted/1"), memory_left=200 << 20)
+    with pytest.raises(TooLarge, match="the 200 MB that are left"):
+        await found.prepare(await found.resolve())
+
+
+@pytest.mark.usefixtures("no_child")
+async def test_an_sqlite_store_is_asked_again_only_after_it_was_written_to(sqlite_place: Place, tmp_path: Path) -> None:
+    """While the database is the same, its last answer stands; anything written to it asks for a child."""
+    from mlflow import MlflowClient
+
+    shutil.copy(sqlite_place.tracking_uri.removeprefix("sqlite:///"), tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    made = prepared_in(tmp_path / "cache", str(URI), uri)
+    found = finder(uri, tmp_path / "cache")
+    assert await at_hand(found) == made
+    MlflowClient(uri, uri).set_registered_model_alias(READY, "rival", "1")
+    assert await found.resolve() is None
+
+
+async def test_what_was_served_last_is_known_though_the_registry_is_down(
+    server_place: Place, closed_port: int, tmp_path: Path
+) -> None:
+    """For its own registry and URI only, and as long as it is in the cache."""
+    made = prepared_in(tmp_path, str(URI), server_place.tracking_uri)
+    found = finder(server_place.tracking_uri, tmp_path)
+    assert await found.last_known() is None
+    found.keep(made)
+    assert await finder(server_place.tracking_uri, tmp_path).last_known() == made
+    assert await finder(server_place.tracking_uri, tmp_path, uri=ModelURI.parse(made.version.uri)).last_known() is None
+    down = finder(f"http://127.0.0.1:{closed_port}", tmp_path)
+    assert await down.last_known() is None
+    with pytest.raises(StoreUnavailable):
+        await down.resolve()
+    with pytest.raises(ModelNotFound, match="alias nobody"):
+        await finder(server_place.tracking_uri, tmp_path, uri=ModelURI.parse(f"models:/{READY}@nobody")).resolve()
+    found.discard(made)
+    assert await found.last_known() is None
+
+
+async def test_a_note_that_cannot_be_read_or_written_is_none(sqlite_place: Place, tmp_path: Path) -> None:
+    """A half-written note counts as none, and a folder that takes none does not keep a model from being served."""
+    access, cache = way(sqlite_place.tracking_uri), Cache(tmp_path)
+    made = prepared_in(tmp_path, str(URI), sqlite_place.tracking_uri)
+    found = finder(sqlite_place.tracking_uri, tmp_path)
+    found.keep(made)
+    known: dict[str, Any] = {".resolved": recall_unchanged, ".served": last_served}
+    for kind, read in known.items():
+        assert read(URI, access, cache) == made.version
+        (note,) = (tmp_path / kind).iterdir()
+        note.write_bytes(note.read_bytes()[:-9])
+        assert read(URI, access, cache) is None
+        shutil.rmtree(tmp_path / kind)
+        (tmp_path / kind).touch()
+    assert prepared_in(tmp_path, str(URI), sqlite_place.tracking_uri) == made
+    found.keep(made)
+    assert await found.last_known() is None
+
+
+def test_looking_imports_nothing_heavy(server_place: Place, tmp_path: Path) -> None:
+    """The process that serves asks the tracking server with neither MLflow nor boto3 nor requests."""
+    script = f"""
+import asyncio
+from pathlib import Path
+from registry import Access, ModelURI
+from registry.cache import Cache
+from registry.finder import CachedFinder
+access = Access.read({server_place.tracking_uri!r}, {{}})
+found = CachedFinder(
+    ModelURI.parse({str(URI)!r}), access, "auto", Cache(Path({str(tmp_path)!r})),
+    memory_left=lambda: 0, trusted_formats="any", log_level="info",
+)
+assert asyncio.run(found.resolve()).number == "1"
+"""
+    found = modules_after(script)
+    assert "urllib3" in found
+    assert found.isdisjoint({"mlflow", "numpy", "forest", "sklearn", "requests", "boto3", "botocore"})
