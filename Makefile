@@ -13,8 +13,8 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-slow lint format loadtest loadtest-budget bench bench-forest bench-http \
-	bench-metrics bench-overload bench-start churn lock clean
+.PHONY: help setup serve train test test-slow lint format loadtest loadtest-budget budget-search bench bench-forest \
+	bench-generator bench-http bench-metrics bench-overload bench-start churn lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -68,8 +68,16 @@ loadtest-budget: $(VENV)/.loadtest ## ask a server in limits: CPU=0.25 MEMORY=25
 	$(MODEL)
 	@exec $(PY) -m loadtest.crowd $(CROWD) $(call option,CPU,cpu) $(call option,MEMORY,memory) $(ARGS)
 
-bench: $(VENV)/.train ## compare batched with unbatched serving under a closed-loop crowd
-	@exec $(PY) -m loadtest.compare $(ARGS)
+bench: $(VENV)/.loadtest ## compare batched with unbatched serving, both engines, both ways of HTTP: QUICK=1
+	$(MODEL)
+	@exec $(PY) -m loadtest.compare $(if $(QUICK),--quick) $(ARGS)
+
+budget-search: $(VENV)/.loadtest ## find the least CPU and memory for a crowd: USERS=10000 RATE=400 TIME=90s P95=2500
+	$(MODEL)
+	@exec $(PY) -m loadtest.search $(CROWD) $(call option,P95,p95) $(ARGS)
+
+bench-generator: $(VENV)/.loadtest ## measure the load generators against a server that answers a constant
+	@exec $(PY) -m loadtest.ceiling $(call option,USERS,users) $(call option,RATE,rate) $(call option,TIME,time) $(ARGS)
 
 # The forest and its held-out rows are written here.
 FOREST := .canopy/bench-forest

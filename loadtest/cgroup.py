@@ -101,11 +101,12 @@ class _V1:
         return int((self._memory / "memory.max_usage_in_bytes").read_text())
 
     def members(self) -> list[int]:
-        return _members(self._cpu)
+        return sorted({pid for folder in (self._cpu, self._account, self._memory) for pid in _members(folder)})
 
     def remove(self) -> None:
         for folder in {self._cpu, self._account, self._memory}:
-            folder.rmdir()
+            with suppress(FileNotFoundError):  # an earlier try came so far, and found the next one busy
+                folder.rmdir()
 
 
 class _V2:
@@ -223,4 +224,8 @@ def _table(path: Path) -> dict[str, int]:
 
 
 def _members(folder: Path) -> list[int]:
-    return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
+    """The processes in a group; none if it is gone already."""
+    try:
+        return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
+    except FileNotFoundError:
+        return []

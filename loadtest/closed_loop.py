@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,7 +115,15 @@ class _User(asyncio.Protocol):
 
 
 async def run_crowd(
-    host: str, port: int, requests: Sequence[bytes], *, users: int, seconds: float, warm_up: float, patience: float = 60
+    host: str,
+    port: int,
+    requests: Sequence[bytes],
+    *,
+    users: int,
+    seconds: float,
+    warm_up: float,
+    patience: float = 60,
+    look: Callable[[], Awaitable[None]] | None = None,
 ) -> Tally:
     """Let a crowd ask for a while.
 
@@ -127,6 +135,7 @@ async def run_crowd(
         seconds: how long to count.
         warm_up: seconds before counting starts.
         patience: seconds that a user waits for the last answer; then the lack of it is a failure.
+        look: awaited before counting starts and when it ends, while the crowd goes on.
 
     Raises:
         OSError: a user cannot connect.
@@ -138,8 +147,12 @@ async def run_crowd(
         _, user = await loop.create_connection(lambda: _User(crowd), host, port)
         everyone.append(user)
     await asyncio.sleep(warm_up)
+    if look is not None:
+        await look()
     crowd.counted_from = time.perf_counter()
     await asyncio.sleep(seconds)
+    if look is not None:
+        await look()
     crowd.counted_until = time.perf_counter()
     crowd.tally.seconds = crowd.counted_until - crowd.counted_from
     _, waiting = await asyncio.wait([user.gone for user in everyone], timeout=patience)

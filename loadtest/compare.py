@@ -1,111 +1,215 @@
-"""Compare batched with unbatched serving: two servers that differ in nothing else, one closed-loop crowd, in turns."""
+"""Compare ways to serve, within the same limits: batched and unbatched, both engines, both ways of HTTP.
+
+All servers run from the beginning, on a core of their own, and a closed-loop crowd on another asks one at a time, in
+turns, so that a moment in which the machine is slow falls on all of them.
+"""
 
 import argparse
-import statistics
+import math
+import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import orjson
 import uvloop
 
 from dataset import load_sample
-from loadtest.closed_loop import encode_request, run_crowd
+from loadtest import activity, ceiling, report
+from loadtest.budget import Budget, DoesNotFit, budget
+from loadtest.cgroup import NoControlGroups
+from loadtest.closed_loop import Tally, encode_request, run_crowd
+from loadtest.grid import MODES, SENSIBLE, Cell, Mode, rotated
+from loadtest.line import Line
+from loadtest.machine import allow_connections, apart, describe, pinned
 from loadtest.process import ServerProcess, serving
+from loadtest.results import Measured, Results, Round, sum_up
 
-MODES: Final = ("on", "off")
+OUT: Final = Path(".canopy/bench")
 
+_QUICK: Final[dict[str, Any]] = {"users": [32, 256], "rounds": 2, "seconds": 1.5, "warm_up": 0.7}
+"""Ends within three minutes on two cores."""
 
-@dataclass(slots=True)
-class Measured:
-    """Each round's figures of one mode, times in seconds."""
-
-    rates: list[float] = field(default_factory=list)
-    cpu_per_request: list[float] = field(default_factory=list)
-    rows_per_batch: list[float] = field(default_factory=list)
-    latencies: list[float] = field(default_factory=list)
-    failures: Counter[str] = field(default_factory=Counter)
-    peak_memory_mb: float = 0.0
-
-    def summary(self) -> dict[str, Any]:
-        """What a person wants to know; times in milliseconds, CPU in microseconds."""
-        times = np.array(self.latencies or [np.nan]) * 1000
-        return {
-            "requests_per_second": statistics.median(self.rates),
-            "mean_ms": float(times.mean()),
-            **{f"p{q}_ms": float(np.percentile(times, q)) for q in (50, 95, 99)},
-            "max_ms": float(times.max()),
-            "failures": self.failures.total(),
-            "cpu_us_per_request": statistics.median(self.cpu_per_request) * 1e6,
-            "rows_per_batch": statistics.median(self.rows_per_batch),
-            "peak_memory_mb": self.peak_memory_mb,
-        }
+_STATS: Final = b"GET /stats HTTP/1.1\r\nHost: canopy\r\n\r\n"
 
 
-def measure(server: ServerProcess, requests: Sequence[bytes], args: argparse.Namespace, into: Measured) -> None:
-    """Run one round against one server."""
-    before, cpu = server.get("/stats")["batcher"], server.cpu_seconds()
-    tally = uvloop.run(
-        run_crowd(server.host, server.port, requests, users=args.users, seconds=args.seconds, warm_up=args.warm_up)
-    )
-    after, cpu = server.get("/stats")["batcher"], server.cpu_seconds() - cpu
-    into.rates.append(tally.answered / tally.seconds)
-    into.latencies += tally.latencies
-    into.failures += tally.failures
-    into.cpu_per_request.append(cpu / max(1, after["answered"] - before["answered"]))
-    batches = max(1, after["batches"] - before["batches"])
-    into.rows_per_batch.append((after["batched_rows"] - before["batched_rows"]) / batches)
-    into.peak_memory_mb = server.peak_memory_mb()
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A running server.
+
+    Attributes:
+        server: the process.
+        limit: kept by a control group; None without.
+        rounds: users → where its rounds are kept.
+        looks: whether it has /stats to look at.
+    """
+
+    server: ServerProcess
+    limit: Budget | None
+    rounds: Mapping[int, list[Round]]
+    looks: bool = True
+
+
+class Comparison:
+    """Measures, and keeps what was measured.
+
+    Args:
+        args: of the command line.
+        limited: whether there are control groups.
+    """
+
+    def __init__(self, args: argparse.Namespace, *, limited: bool) -> None:
+        rows = load_sample().rows.tolist()
+        self.rows = len(rows)
+        self.model = ""
+        self.ceiling: dict[int, list[Round]] = {users: [] for users in args.users}
+        self.measured = [
+            Measured(Cell(MODES[name], cpu, users), [])
+            for users in args.users
+            for cpu in args.cpu
+            for name in args.modes
+        ]
+        self._args = args
+        self._limited = limited
+        self._requests = [encode_request("canopy", row) for row in rows]
+
+    def run(self) -> None:
+        """Measure all cells.
+
+        Raises:
+            DoesNotFit: the memory limit is too low for a server at rest.
+            RuntimeError: a server did not start.
+        """
+        of_server, of_crowd = apart(server=math.ceil(max(self._args.cpu)), load=1)
+        with ExitStack() as stack:
+            with pinned(of_server):
+                contenders = [self._generator_alone(stack)]
+                for cpu in self._args.cpu:
+                    contenders += [self._start(stack, MODES[name], cpu) for name in self._args.modes]
+            stack.enter_context(pinned(of_crowd))
+            for turn in range(self._args.rounds):
+                sys.stderr.write(f"round {turn + 1} of {self._args.rounds}\n")
+                for users in self._args.users:
+                    for contender in rotated(contenders, turn):
+                        if contender.server.process.poll() is None:
+                            contender.rounds[users].append(uvloop.run(self._round(contender, users)))
+
+    def _generator_alone(self, stack: ExitStack) -> Contender:
+        server = stack.enter_context(serving([], program=ceiling.PROGRAM))
+        return Contender(server, None, self.ceiling, looks=False)
+
+    def _start(self, stack: ExitStack, mode: Mode, cpu: float) -> Contender:
+        sys.stderr.write(f"starting {mode}, {cpu:g} CPU\n")
+        limit = stack.enter_context(budget(cpu, self._args.memory)) if self._limited else None
+        options = [*mode.options(), *self._args.server_options]
+        admit = None if limit is None else limit.admit
+        server = stack.enter_context(serving(options, ready_within=120, admit=admit))
+        self.model = server.get("/")["model"]
+        own = [each for each in self.measured if (each.cell.mode, each.cell.cpu) == (mode, cpu)]
+        return Contender(server, limit, {each.cell.users: each.rounds for each in own})
+
+    async def _round(self, contender: Contender, users: int) -> Round:
+        server, limit = contender.server, contender.limit
+        seen: list[activity.Look] = []
+
+        async def look() -> None:
+            with suppress(OSError):  # it has died, and the crowd tells of that
+                async with Line(server.host, server.port) as line:
+                    answer = await line.ask(_STATS)
+                seen.append(activity.read(orjson.loads(answer.body)))
+
+        if limit is not None:
+            limit.enforce()  # and count anew
+        server.forget_peak_memory()
+        try:
+            tally = await run_crowd(
+                server.host,
+                server.port,
+                self._requests,
+                users=users,
+                seconds=self._args.seconds,
+                warm_up=self._args.warm_up,
+                look=look if contender.looks else None,
+            )
+        except OSError as error:
+            tally = Tally(failures=Counter([f"no connection: {error}"]))
+        did = activity.between(*seen) if len(seen) == 2 else None
+        memory = server.peak_memory_mb() if server.process.poll() is None else None
+        return sum_up(tally, did, memory, None if limit is None else limit.usage())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 1 if any request failed, or none was answered."""
+    """Run the command line; the exit status is 1 if a request failed or a cell had no answer, 2 if there was no run."""
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if args.quick:
+        parser.set_defaults(**_QUICK)
+        args = parser.parse_args(arguments)
+    args.users.sort()
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    limited, limits = _limits(args)
+    sys.stderr.write(f"{limits}\n")
+    try:
+        allow_connections(max(args.users))
+        comparison = Comparison(args, limited=limited)
+        comparison.run()
+    except (DoesNotFit, RuntimeError) as error:
+        sys.stderr.write(f"compare: {error}\n")
+        return 2
+    results = Results(
+        started=started,
+        command=shlex.join(["python", "-m", "loadtest.compare", *(sys.argv[1:] if arguments is None else arguments)]),
+        machine=describe(),
+        limits=limits,
+        memory_mib=args.memory,
+        model=comparison.model,
+        rows=comparison.rows,
+        seconds=args.seconds,
+        warm_up=args.warm_up,
+        ceiling=comparison.ceiling,
+        measured=comparison.measured,
+    )
+    sys.stdout.write(report.text(results))
+    report.write(results, json=args.json, html=args.html, markdown=args.markdown)
+    return int(not results.passed)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m loadtest.compare", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--users", type=int, default=1000, help="connections, each with one request under way")
-    parser.add_argument("--seconds", type=float, default=10, help="counted seconds of a round")
-    parser.add_argument("--warm-up", type=float, default=3, help="seconds before counting starts, in each round")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each mode, in turns")
-    parser.add_argument("--json", metavar="FILE", help="write every figure there")
-    parser.add_argument("server_options", nargs="*", help="options of server.py for both modes, behind --")
-    args = parser.parse_args(arguments)
-
-    rows = load_sample().rows
-    measured = {mode: Measured() for mode in MODES}
-    with ExitStack() as stack:
-        servers = {mode: stack.enter_context(serving(["--batching", mode, *args.server_options])) for mode in MODES}
-        requests = [encode_request(servers["on"].host, row) for row in rows.tolist()]
-        for turn in range(args.rounds):
-            for mode in MODES:
-                sys.stderr.write(f"round {turn + 1} of {args.rounds}, batching {mode}\n")
-                measure(servers[mode], requests, args, measured[mode])
-        state = servers["on"].get("/")
-    summaries = {mode: measured[mode].summary() for mode in MODES}
-    sys.stdout.write(_table(f"{args.users} users, {state['model']}, engine {state['engine']}", summaries))
-    for mode in MODES:
-        for reason, count in measured[mode].failures.items():
-            sys.stdout.write(f"batching {mode}: {count} x {reason}\n")
-    if args.json:
-        figures = {mode: {"summary": summaries[mode], "rates": measured[mode].rates} for mode in MODES}
-        document = {"arguments": vars(args), "modes": figures}
-        Path(args.json).write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
-    return int(any(summary["failures"] or not summary["requests_per_second"] for summary in summaries.values()))
+    parser.add_argument(
+        "--modes", nargs="+", choices=MODES, default=list(SENSIBLE), metavar="MODE", help=" ".join(MODES)
+    )
+    parser.add_argument("--users", type=int, nargs="+", default=[1, 10, 100, 1000], help="connections of the crowd")
+    parser.add_argument("--cpu", type=float, nargs="+", default=[1.0], help="CPU limits of the server, in cores")
+    parser.add_argument("--memory", type=float, default=1024, metavar="MIB", help="memory limit of the server")
+    parser.add_argument("--seconds", type=float, default=5, help="counted seconds of a round")
+    parser.add_argument("--warm-up", type=float, default=2, help="seconds before counting starts, in each round")
+    parser.add_argument("--rounds", type=int, default=3, help="of each mode, in turns")
+    parser.add_argument("--quick", action="store_true", help="less of everything: within three minutes")
+    parser.add_argument("--json", metavar="FILE", type=Path, default=OUT / "results.json", help="every figure")
+    parser.add_argument("--html", metavar="FILE", type=Path, default=OUT / "report.html", help="tables and plots")
+    parser.add_argument("--markdown", metavar="FILE", type=Path, help="the tables, to be pasted")
+    parser.add_argument("server_options", nargs="*", help="options of server.py for all modes, behind --")
+    return parser
 
 
-def _table(title: str, summaries: dict[str, dict[str, Any]]) -> str:
-    batched, unbatched = (summaries[mode] for mode in MODES)
-    lines = [title, f"{'':<22}{'batched':>12}{'unbatched':>12}{'ratio':>9}"]
-    for key, value in batched.items():
-        other = unbatched[key]
-        ratio = f"{value / other:9.2f}" if other else ""
-        lines.append(f"{key.replace('_', ' '):<22}{value:12.1f}{other:12.1f}{ratio}")
-    return "\n".join(lines) + "\n"
+def _limits(args: argparse.Namespace) -> tuple[bool, str]:
+    """Whether there can be control groups, and how the limits are kept, in words."""
+    most = math.ceil(max(args.cpu))
+    of_server, _ = apart(server=most, load=1)
+    cores = f"pinned to {most} of its cores" if of_server else "on the same cores as the crowd"
+    try:
+        with budget(args.cpu[0], args.memory):
+            return True, f"control group, {args.memory:g} MiB; server {cores}"
+    except NoControlGroups as error:
+        return False, f"no limit of CPU or memory; server {cores} ({error})"
 
 
 if __name__ == "__main__":

@@ -5,22 +5,21 @@ The crowd runs on the same machine: apart from the server where there are more t
 
 import argparse
 import math
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from loadtest.budget import Budget, DoesNotFit, Usage, budget
+from loadtest.budget import DoesNotFit, Usage, budget
 from loadtest.cgroup import NoControlGroups
 from loadtest.generator import PROFILES, Crowd, Figures, Measured, measure
-from loadtest.machine import allow_connections, pinned
+from loadtest.machine import allow_connections, apart, pinned
 from loadtest.netstat import AcceptQueue, accept_queue
-from loadtest.process import ServerProcess, serving
+from loadtest.process import serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +27,14 @@ class Outcome:
     """All that one run showed.
 
     Attributes:
+        model: name and version of the model in service.
         measured: what the crowd saw.
         usage: what the server used of its limits.
         refused: what all listening sockets of the machine lost meanwhile.
         status: the server's exit status, if it did not live to the end.
     """
 
+    model: str
     measured: Measured
     usage: Usage
     refused: AcceptQueue
@@ -46,40 +47,39 @@ class Outcome:
         return self.status is None and whole.requests > 0 and whole.failures == 0
 
 
-def run(crowd: Crowd, limit: Budget, server: ServerProcess, *options: str) -> Outcome:
-    """Put the limit into force, and let the crowd ask the server within.
+def visit(
+    crowd: Crowd,
+    cpu: float,
+    memory_mib: float,
+    *,
+    server_options: Sequence[str] = (),
+    locust_options: Sequence[str] = (),
+) -> Outcome:
+    """Start a server, put it within its limits as soon as it is ready, and let a crowd ask it.
 
-    Raises:
-        DoesNotFit: the server holds more memory at rest.
-        RuntimeError: Locust failed.
-    """
-    limit.enforce()
-    before = accept_queue()
-    measured = measure(crowd, *options)
-    return Outcome(measured, limit.usage(), accept_queue() - before, server.process.poll())
-
-
-@contextmanager
-def limited_server(cpu: float, memory_mib: float, options: Sequence[str]) -> Iterator[tuple[Budget, ServerProcess]]:
-    """Start a server in a group without limits yet, and wait until it is ready.
+    Args:
+        crowd: who asks; its host does not matter.
+        cpu: limit in cores, of the server and all its processes together.
+        memory_mib: likewise, in MiB.
+        server_options: of ``server.py``.
+        locust_options: of Locust and the locustfile.
 
     Raises:
         NoControlGroups: there can be no limits here.
-        RuntimeError: the server did not become ready.
+        DoesNotFit: the server holds more memory at rest.
+        RuntimeError: the server did not become ready, or Locust failed.
     """
-    with (
-        budget(cpu, memory_mib) as limit,
-        pinned(_cores_of_server(cpu)),
-        serving(options, ready_within=120, admit=limit.admit) as server,
-    ):
-        yield limit, server
-
-
-def _cores_of_server(cpu: float) -> set[int] | None:
-    """The first cores, as many as the limit can use, if two are left for the crowd."""
-    cores = sorted(os.sched_getaffinity(0))
-    wanted = max(1, math.ceil(cpu))
-    return set(cores[:wanted]) if len(cores) >= wanted + 2 else None
+    of_server, of_crowd = apart(server=math.ceil(cpu), load=crowd.processes)
+    with ExitStack() as stack:
+        limit = stack.enter_context(budget(cpu, memory_mib))
+        with pinned(of_server):
+            server = stack.enter_context(serving(server_options, ready_within=120, admit=limit.admit))
+        stack.enter_context(pinned(of_crowd))
+        model = server.get("/")["model"]
+        limit.enforce()
+        before = accept_queue()
+        measured = measure(replace(crowd, host=f"http://{server.host}:{server.port}"), *locust_options)
+        return Outcome(model, measured, limit.usage(), accept_queue() - before, server.process.poll())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,25 +101,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         allow_connections(args.users)
-        with limited_server(args.cpu, args.memory, args.server_options) as (limit, server):
-            host = f"http://{server.host}:{server.port}"
-            model = server.get("/")["model"]
-            crowd = Crowd(host, args.users, args.rate, args.time, args.profile, args.processes)
-            with pinned(_cores_of_crowd(args.cpu)):
-                outcome = run(crowd, limit, server, *(["--expected", args.expected] if args.expected else []))
+        crowd = Crowd("", args.users, args.rate, args.time, args.profile, args.processes)
+        expected = ["--expected", args.expected] if args.expected else []
+        outcome = visit(crowd, args.cpu, args.memory, server_options=args.server_options, locust_options=expected)
     except (NoControlGroups, DoesNotFit, RuntimeError) as error:
         sys.stderr.write(f"crowd: {error}\n")
         return 2
-    sys.stdout.write(f"{args.profile}, {model}, {args.time}\n{table(outcome, args.cpu, args.memory)}")
+    sys.stdout.write(f"{args.profile}, {outcome.model}, {args.time}\n{table(outcome, args.cpu, args.memory)}")
     if args.json:
-        document = {"arguments": vars(args) | {"json": str(args.json)}, "model": model, **asdict(outcome)}
+        document = {"arguments": vars(args) | {"json": str(args.json)}, **asdict(outcome)}
         args.json.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
     return int(not outcome.passed)
-
-
-def _cores_of_crowd(cpu: float) -> set[int] | None:
-    of_server = _cores_of_server(cpu)
-    return None if of_server is None else os.sched_getaffinity(0) - of_server
 
 
 def table(outcome: Outcome, cpu: float, memory_mib: float) -> str:

@@ -19,7 +19,7 @@ ROUTE: Final = "/predict"
 JOINING: Final = "/predict while users join"
 """Names in Locust's statistics. A request counts where the run stood when it was sent."""
 
-PROFILES: Final = ("ReferenceUser", "CoverUser")
+PROFILES: Final = ("ReferenceUser", "CoverUser", "HurriedUser")
 """Kinds of users in the locustfile."""
 
 _LOCUSTFILE: Final = str(Path(__file__).with_name("locustfile.py"))

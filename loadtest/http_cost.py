@@ -20,7 +20,7 @@ from typing import Any, Final
 import orjson
 
 from dataset import load_sample
-from loadtest.machine import allow_connections, pinned, two_cores
+from loadtest.machine import allow_connections, apart, pinned
 from loadtest.process import ServerProcess, serving
 
 WAYS: Final = ("hot", "asgi")
@@ -134,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RuntimeError as error:
         parser.error(str(error))
     costs = {(count, way): Cost() for count in args.connections for way in args.ways}
-    server_core, load_core = two_cores()
+    server_core, load_core = apart(server=1, load=1)
     with ExitStack() as stack:
         script = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "rows.lua"
         write_script(script, load_sample().rows.tolist())

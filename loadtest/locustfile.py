@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import orjson
-from locust import User, between, events, runners, task
+from locust import User, between, constant, events, runners, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
@@ -21,6 +21,7 @@ from loadtest.answers import Answers, read_expected
 from loadtest.closed_loop import encode_request
 from loadtest.connection import Connection
 from loadtest.generator import JOINING, ROUTE
+from loadtest.server_tab import add_tab
 from loadtest.shaped import Shaped
 from loadtest.shapes import SHAPES
 from preprocessing import schema
@@ -140,6 +141,12 @@ class ReferenceUser(Visitor):
         return [[*numbers, area, soil] for area, soil in codes]
 
 
+class HurriedUser(ReferenceUser):
+    """The same without a pause: a few of them show what Locust or a server can do."""
+
+    wait_time = constant(0)
+
+
 @events.init_command_line_parser.add_listener
 def add_options(parser: LocustArgumentParser) -> None:
     """Add Canopy's options to Locust's."""
@@ -167,12 +174,14 @@ def add_options(parser: LocustArgumentParser) -> None:
 
 @events.init.add_listener
 def set_up(environment: Environment, **_: object) -> None:
-    """Read what answers to expect, and take the shape that was asked for."""
+    """Read what answers to expect, take the shape that was asked for, and add to the web interface."""
     options = _options(environment)
     expected = dict(read_expected(argument, _sample()) for argument in options.expected)
     Visitor.answers = Answers(expected, options.checked_share)
     if options.shape:
         environment.shape_class = Shaped(environment, options)
+    if environment.web_ui is not None:
+        add_tab(environment, environment.web_ui)
 
 
 @events.test_start.add_listener

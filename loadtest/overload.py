@@ -24,7 +24,7 @@ from dataset import load_sample
 from loadtest.closed_loop import encode_request
 from loadtest.h2load import MISSING, Responses, available, closed_loop, open_loop
 from loadtest.line import Answer, Line
-from loadtest.machine import allow_connections, pinned, two_cores
+from loadtest.machine import allow_connections, apart, pinned
 from loadtest.process import ServerProcess, serving
 
 _ENGINE_BOUND: Final = ("--engine", "sklearn", "--max-batch-rows", "8", "--max-rows-per-request", "8")
@@ -161,7 +161,7 @@ async def ask_along(server: ServerProcess, answers: list[Answer]) -> None:
 @contextmanager
 def started(options: Sequence[str]) -> Iterator[ServerProcess]:
     """A server on a core of its own; what is started meanwhile runs on another."""
-    server_core, load_core = two_cores()
+    server_core, load_core = apart(server=1, load=1)
     with ExitStack() as stack:
         with pinned(server_core):
             server = stack.enter_context(serving(options))

@@ -50,8 +50,13 @@ class ServerProcess:
         return sum(map(_cpu_seconds, self.processes()))
 
     def peak_memory_mb(self) -> float:
-        """The largest resident set that it has had, in MB; of several processes, the sum of theirs."""
+        """The largest resident set that it has had since it was forgotten, in MB; of several processes, the sum."""
         return sum(memory_mb(pid, "VmHWM") for pid in self.processes())
+
+    def forget_peak_memory(self) -> None:
+        """Let the largest resident set start anew from the present one."""
+        for pid in self.processes():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def wait_until_listening(self, seconds: float) -> None:
         """Wait until it accepts connections.

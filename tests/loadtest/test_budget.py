@@ -174,3 +174,24 @@ def test_version_2_is_limited_and_counted_by_its_own_files(tmp_path: Path) -> No
     (folder / "memory.current").write_text(str(MIB))
     with pytest.raises(OSError, match="in use"):
         group.limit(0.25, 1000)
+
+
+def test_a_removal_that_found_a_group_busy_can_be_gone_on_with(tmp_path: Path) -> None:
+    """Version 1 has a group in each of three hierarchies: one that is busy for a moment leaves none of them behind."""
+    for controller in ("cpu", "cpuacct", "memory"):
+        (tmp_path / controller).mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").touch()
+    group = make_group(tmp_path)
+    folders = list(tmp_path.glob("*/canopy-*"))
+    assert len(folders) == 3
+    members = [folder / "cgroup.procs" for folder in folders]
+    for busy, pid in zip(members, (5, 6, 7), strict=True):
+        busy.write_text(f"{pid}\n")
+    assert group.members() == [5, 6, 7]
+    for busy in members:
+        with pytest.raises(OSError, match="not empty"):
+            group.remove()
+        busy.unlink()
+    group.remove()
+    assert not list(tmp_path.glob("*/canopy-*"))
+    assert group.members() == []

@@ -5,6 +5,7 @@ from collections import Counter
 
 from loadtest.closed_loop import encode_request, run_crowd
 from tests.conftest import Start
+from tests.support import counted
 
 ROW = [3000.0, *[1.0] * 9, 0.0, 0.0]
 
@@ -59,3 +60,18 @@ def test_slow_answers_are_waited_for_and_counted(start: Start) -> None:
 def test_whole_numbers_are_sent_as_integers() -> None:
     """The body looks as a person would write it."""
     assert encode_request("x", [1.0, 2.5]).endswith(b'\r\n\r\n{"features":[1,2.5]}')
+
+
+def test_what_is_counted_can_be_looked_at_when_it_begins_and_ends(start: Start) -> None:
+    """While the crowd goes on asking: the first look sees the warm-up, the second one what was counted, too."""
+    seen: list[int] = []
+
+    async def look() -> None:
+        seen.append(await asyncio.to_thread(counted, server, "answered"))
+
+    with start() as server:
+        request = [encode_request(server.host, ROW)]
+        tally = asyncio.run(run_crowd(server.host, server.port, request, users=5, seconds=0.3, warm_up=0.2, look=look))
+    warm, end = seen
+    assert warm > 0
+    assert 0.3 * tally.answered < end - warm < 3 * tally.answered

@@ -1,14 +1,19 @@
 """A crowd, a server within limits, and what comes out."""
 
 import json
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from loadtest import crowd
 from loadtest.budget import Usage
-from loadtest.generator import read
+from loadtest.generator import Crowd, Measured, read
 from loadtest.netstat import AcceptQueue
+from loadtest.process import ServerProcess
 from tests.conftest import Store, stub_serving
 from tests.loadtest.test_budget import needs_groups
 
@@ -52,6 +57,31 @@ def test_a_server_that_does_not_fit_is_no_run(
     assert "8 MiB are less than the server holds at rest" in capsys.readouterr().err
 
 
+@needs_groups
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="this needs two cores")
+def test_server_and_crowd_are_pinned_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are cores enough: all of the server's processes on its own, and Locust on the others."""
+    one, other = sorted(os.sched_getaffinity(0))[:2]
+    ran_on: dict[str, set[int]] = {}
+
+    def start(options: Sequence[str], **how: Any) -> AbstractContextManager[ServerProcess]:  # noqa: ANN401
+        ran_on["server"] = os.sched_getaffinity(0)
+        return stub_serving(options, **how)
+
+    def ask(_: Crowd) -> Measured:
+        ran_on["crowd"] = os.sched_getaffinity(0)
+        return read({"users": 0, "failures": {}, "stages": {}})
+
+    before = os.sched_getaffinity(0)
+    monkeypatch.setattr(crowd, "apart", lambda server, load: ({one}, {other}) if (server, load) == (1, 3) else None)
+    monkeypatch.setattr(crowd, "serving", start)
+    monkeypatch.setattr(crowd, "measure", ask)
+    outcome = crowd.visit(Crowd("", users=1, rate=1, processes=3), 0.5, 200)
+    assert ran_on == {"server": {one}, "crowd": {other}}
+    assert os.sched_getaffinity(0) == before
+    assert not outcome.passed
+
+
 @pytest.mark.parametrize(
     ("stages", "status", "passed"),
     [
@@ -72,7 +102,7 @@ def test_only_a_run_without_any_failure_passes(stages: dict[str, int], status: i
         "num_reqs_per_sec": {},
     }
     measured = read({"users": 1, "failures": {"broken": 1}, "stages": {"/predict": entry}})
-    outcome = crowd.Outcome(measured, Usage(1, 1, 10, 5, 0.5, None, 1), AcceptQueue(2, 3), status)
+    outcome = crowd.Outcome("BestModelRF/7", measured, Usage(1, 1, 10, 5, 0.5, None, 1), AcceptQueue(2, 3), status)
     assert outcome.passed is passed
     text = crowd.table(outcome, 0.25, 256)
     assert "throttled in 50% of 10 periods" in text

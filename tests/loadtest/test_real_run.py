@@ -1,0 +1,35 @@
+"""Twenty seconds of real users at a real server."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from loadtest.generator import read
+from loadtest.process import serving
+from tests.conftest import ROOT, Store
+
+
+def labels_of(store: Store) -> Path:
+    """The labels that training logged with the model of the store."""
+    (found,) = store.folder.rglob("sample_labels.json")
+    return found
+
+
+def test_real_users_get_right_answers_from_a_real_server(store: Store, tmp_path: Path) -> None:
+    """``make loadtest``'s own command, two generators, every label held against scikit-learn's: no failure."""
+    result = tmp_path / "result.json"
+    with serving(["--tracking-uri", store.tracking_uri]) as server:
+        command = [sys.executable, "-m", "loadtest", "--host", f"http://{server.host}:{server.port}", "--time", "20"]
+        command += ["--users", "100", "--rate", "50", "--processes", "2", "--", "--result", str(result)]
+        command += ["--expected", f"BestModelRF/1={labels_of(store)}"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        batcher = server.get("/stats")["batcher"]
+    assert done.returncode == 0, done.stderr
+    measured = read(json.loads(result.read_bytes()))
+    assert (measured.users, measured.reasons) == (100, {})
+    # Each user asks at once and then every 1 to 2 seconds.
+    assert 900 < measured.whole.requests == batcher["answered"] < 2000
+    assert 17 <= measured.whole.seconds <= 24
+    assert measured.gathered is not None
+    assert measured.gathered.median <= measured.gathered.p99 < 2000
