@@ -27,7 +27,7 @@ memory = mmap.mmap(seat.memory, 0)
 
 async def main():
     dismissed = asyncio.Event()
-    attending = asyncio.create_task(superior.attend(dismissed.set))
+    attending = asyncio.create_task(superior.attend(lambda _: dismissed.set()))
     superior.beat()
     serving = asyncio.create_task(serve())
     while not dismissed.is_set():
