@@ -1,4 +1,4 @@
-"""Whether the server in this container is ready to serve: exit status 0 or 1. It is run every few seconds, and starts fast.
+"""Whether the server in this container is ready: exit status 0 or 1. Run every few seconds, so it starts fast.
 
 Reads the server's own variables; a certificate is not checked, for it is hardly one for 127.0.0.1.
 """

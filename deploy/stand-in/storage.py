@@ -1,4 +1,4 @@
-"""A stand-in for the S3 store: moto's, on the port and with the health check of the real one. It forgets when it ends."""
+"""A stand-in for the S3 store: moto's, on the real one's port and with its health check. It forgets when it ends."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
