@@ -58,14 +58,14 @@ wait_for() {
     echo "stack: $1/predict answers $answer" >&2
 }
 
-if [ "${1:-}" != up ]; then
+if [ "$*" != up ]; then
     stack "$@"
     exit
 fi
 if [ -n "${STAND_IN:-}" ]; then
+    ! profile observe || die "nothing stands in for Grafana; for Prometheus alone: $0 up --detach --build prometheus"
     stack build storage
     ! profile replicas || stack build balancer
-    ! profile observe || stack build prometheus
 fi
 stack up --detach --no-build
 wait_for "http://$(knob BIND):$(knob INFERENCE_PORT)"
