@@ -155,7 +155,7 @@ def replicas() -> Iterator[list[str]]:
     found = containers("replica")
     until(lambda: all(map(healthy, found)), seconds=PATIENCE)
     yield found
-    for container in found:
+    for container in set(found) & set(stack("ps", "--all", "-q", "replica").split()):
         if inspect(container, ".State.Status") != "running":
             run("docker", "start", container)
 
@@ -193,7 +193,7 @@ def test_a_server_is_confined(inference: str) -> None:
 
 def test_locust_in_its_container_sees_no_failure(inference: str) -> None:
     """Some hundred users are answered by the small server, which neither dies nor is short of memory."""
-    command = "python -m loadtest --host http://inference:8000 --users 300 --rate 100 --time 15s --processes 1"
+    command = "--host http://inference:8000 --users 300 --rate 100 --time 15s --processes 1"
     stack("run", "--rm", "--no-deps", "-T", "locust", *command.split())
     assert inspect(inference, ".State.OOMKilled") == "false"
 
@@ -274,6 +274,17 @@ def test_a_stopped_replica_is_drained(replicas: list[str]) -> None:
         run("docker", "stop", replicas[0])
     assert (seen.bad, seen.refused) == ([], 0)
     assert inspect(replicas[0], ".State.ExitCode") == "0"
+
+
+def test_fewer_and_more_replicas_go_unnoticed(replicas: list[str]) -> None:
+    """Under load one replica is taken away and another comes, which gets its part; no request fails."""
+    with load(HOST, BALANCER) as seen:
+        for number in (len(replicas) - 1, len(replicas)):
+            stack("up", "--detach", "--no-deps", "--no-recreate", "--scale", f"replica={number}", "replica")
+            assert len(containers("replica")) == number
+        (newcomer,) = set(containers("replica")) - set(replicas)
+        until(lambda: healthy(newcomer) and answered(newcomer) > 50, seconds=PATIENCE)
+    assert (seen.bad, seen.refused) == ([], 0)
 
 
 def test_a_killed_replica_costs_no_request(replicas: list[str]) -> None:
