@@ -46,7 +46,8 @@ RUN cd /opt/venv/lib/python3*/site-packages \
 FROM base AS server
 COPY --from=slim /opt/venv /opt/venv
 COPY --from=canopy /app /app
-USER canopy
+# By number, so that a cluster can see that it is not root.
+USER 10001:10001
 EXPOSE 8000
 VOLUME /var/cache/canopy
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-S", "/app/healthy.py"]
@@ -69,7 +70,7 @@ RUN pip install --require-hashes --requirement /build/requirements/loadtest.txt
 FROM base AS tools
 COPY --from=full /opt/venv /opt/venv
 COPY --from=canopy /app /app
-USER canopy
+USER 10001:10001
 # MLflow would like to note the commit; there is no git here.
 ENV GIT_PYTHON_REFRESH=quiet
 CMD ["python", "-m", "training", "--help"]
