@@ -14,7 +14,8 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve train test test-slow lint format loadtest loadtest-budget budget-search bench bench-forest \
-	bench-generator bench-http bench-metrics bench-overload bench-start churn lock clean
+	bench-generator bench-http bench-metrics bench-overload bench-start churn image publish stack stack-test stack-down \
+	lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -26,6 +27,9 @@ $(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(wildcard forest
 
 # An option of a command, if the variable was set on make's command line: shells export a HOST of their own.
 option = $(if $(filter command,$(origin $(1))),--$(2) "$($(1))")
+
+# The value of a variable that was set on make's command line.
+given = $(if $(filter command,$(origin $(1))),$($(1)))
 
 # Trains a first model on the bundled sample, unless another one, or another server, is asked for.
 define MODEL
@@ -105,6 +109,39 @@ bench-start: setup ## measure starts without and with prepared models, and looks
 
 bench-metrics: setup ## measure what metrics cost a request
 	@exec $(PY) -m serving.metrics_cost
+
+# What images are called, and what they tell of themselves. STAND_IN=1: for a machine that can pull no image.
+IMAGE := $(or $(call given,IMAGE),$(shell sed -n 's/^IMAGE=//p' .env))
+TAG := $(or $(call given,TAG),$(shell sed -n 's/^TAG=//p' .env))
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+BUILD = docker build $(if $(STAND_IN),--network host) --build-arg VERSION=$(VERSION) \
+	--build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) --build-arg CREATED=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)
+STACK = STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) scripts/stack.sh
+
+image: ## build the images, one that serves and one with the tools: IMAGE=canopy TAG=latest
+	$(if $(STAND_IN),sh deploy/stand-in/base.sh)
+	$(BUILD) --target server --tag $(IMAGE):$(TAG) .
+	$(BUILD) --target tools --tag $(IMAGE)-tools:$(TAG) .
+
+publish: ## build the images and push them, tagged with the version too: IMAGE=registry.example/name
+	$(if $(call given,IMAGE),,$(error say where to: make publish IMAGE=registry.example/name))
+	@$(MAKE) image
+	for image in $(IMAGE) $(IMAGE)-tools; do \
+		docker tag $$image:$(TAG) $$image:$(VERSION) && docker push $$image:$(VERSION) && docker push $$image:$(TAG) \
+			|| exit 1; \
+	done
+
+stack: image ## start the whole stack in Docker and wait for a prediction: PROFILES=replicas,observe
+	@PROFILES=$(PROFILES) $(STACK) up
+
+stack-down: ## stop the stack and remove its containers and volumes
+	@PROFILES=replicas,observe $(STACK) down --volumes --remove-orphans
+
+# Every claim of README's section on Docker, held against a real Docker Engine.
+stack-test: $(VENV)/.dev image ## start the stack with three replicas, test it, and take it down
+	@trap 'PROFILES=replicas $(STACK) down --volumes' EXIT; \
+		export CANOPY_MODEL_POLL_SECONDS=1 PROFILES=replicas; \
+		$(STACK) up && STACK_TEST="$(STACK)" $(PY) -m pytest -m slow tests/test_stack_running.py $(ARGS)
 
 # The group dev contains all others, so that it is resolved first and constrains them: they agree on every version.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate

@@ -1,0 +1,85 @@
+# Canopy's images: `server` serves; `tools` also trains, prepares models, tracks them and runs Locust. `make image` builds
+# both. Settings and keys come with the container's environment; none is in an image. BuildKit is not needed.
+ARG PYTHON_IMAGE=python:3.11.15-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS base
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/app \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
+    CANOPY_HOST=0.0.0.0 \
+    CANOPY_CACHE=/var/cache/canopy
+# The user has a number that those can count on who mount a folder. A new volume takes its owner from what it covers.
+RUN groupadd --system --gid 10001 canopy \
+    && useradd --system --uid 10001 --gid canopy --no-create-home --home-dir /tmp --shell /usr/sbin/nologin canopy \
+    && install --directory --owner=canopy --group=canopy /var/cache/canopy /var/lib/mlflow
+WORKDIR /app
+
+# The compiler stays here.
+FROM base AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/* \
+    && python -m venv /opt/venv
+COPY requirements/runtime.txt /build/requirements/
+RUN pip install --require-hashes --requirement /build/requirements/runtime.txt
+
+# Canopy itself, beside its dependencies: these change rarely, and are a layer of their own. Here a kernel that cannot be
+# built is an error, for without it the image would serve many times as slowly.
+FROM build AS canopy
+COPY . /build
+RUN pip install --no-deps --no-build-isolation --target /app /build \
+    && python -c "import forest._kernel, forest._layout" \
+    && install /build/deploy/bucket.py /build/deploy/healthy.py /app
+
+# What serves needs no packages' tests, no web interface of MLflow's, and nothing to install or build with.
+FROM build AS slim
+RUN cd /opt/venv/lib/python3*/site-packages \
+    && for package in matplotlib numpy pandas pyarrow scipy sklearn; do \
+        find "$package" -type d -name tests -prune -exec rm -r {} +; \
+    done \
+    && rm -r mlflow/server/js pyarrow/include \
+    && pip uninstall --yes --quiet cython setuptools pip
+
+FROM base AS server
+COPY --from=slim /opt/venv /opt/venv
+COPY --from=canopy /app /app
+# By number, so that a cluster can see that it is not root.
+USER 10001:10001
+EXPOSE 8000
+VOLUME /var/cache/canopy
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-S", "/app/healthy.py"]
+# Drains on SIGTERM: let it have ten seconds more than CANOPY_DRAIN_DELAY_SECONDS + CANOPY_DRAIN_TIMEOUT_SECONDS.
+ENTRYPOINT ["python", "/app/server.py"]
+ARG VERSION=unreleased
+ARG REVISION
+ARG CREATED
+LABEL org.opencontainers.image.title="Canopy" \
+      org.opencontainers.image.description="Micro-batched inference for tree ensembles, for crowds of clients" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+
+FROM build AS full
+COPY requirements/loadtest.txt /build/requirements/
+RUN pip install --require-hashes --requirement /build/requirements/loadtest.txt
+
+FROM base AS tools
+COPY --from=full /opt/venv /opt/venv
+COPY --from=canopy /app /app
+USER 10001:10001
+# MLflow would like to note the commit; there is no git here.
+ENV GIT_PYTHON_REFRESH=quiet
+CMD ["python", "-m", "training", "--help"]
+ARG VERSION=unreleased
+ARG REVISION
+ARG CREATED
+LABEL org.opencontainers.image.title="Canopy's tools" \
+      org.opencontainers.image.description="Training, preparing, tracking and load-testing models for Canopy" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
