@@ -11,7 +11,7 @@ from batcher import policy
 from batcher.calls import Calls
 from batcher.cost import CostModel
 from batcher.crowd import Crowd
-from batcher.errors import BatchTooLarge, Closed, DeadlineExceeded, EngineFailed, EngineStuck, QueueFull
+from batcher.errors import BatchTooLarge, Closed, DeadlineExceeded, EngineFailed, EngineStuck, Overloaded, QueueFull
 from batcher.events import COUNTED, Observer, Statistics
 from batcher.outcomes import Outcomes
 from batcher.queue import Queue
@@ -72,6 +72,7 @@ class Batcher(Generic[Item, Result]):
         self._calls: Calls[Item, Result] = Calls(
             engine, executor, inline, patience, self._loop, finished=self._finish, stuck=self._give_up
         )
+        self._refusal: Overloaded | None = None
         self._settling = False
         self._turn_due = False
         self._company_timer: asyncio.TimerHandle | None = None
@@ -129,6 +130,21 @@ class Batcher(Generic[Item, Result]):
         self.enter(waiter, timeout=timeout)
         return waiter
 
+    def turn_away(self) -> None:
+        """Refuse whatever comes, if that is known before it is looked at: an overload costs the less for it.
+
+        What would have been refused an item of one row with the longest of timeouts, any other would be refused too,
+        until the backlog shrinks. Calling this is never needed.
+
+        Raises:
+            Overloaded: the same error, until then.
+        """
+        if self._calls.returned is not None:
+            self._calls.collect()
+        if self._refusal is not None:
+            self._count(self._refusal)
+            raise self._refusal.with_traceback(None)  # or it would grow with each time
+
     def enter(self, waiter: Waiter[Item, Result], *, timeout: float | None = None) -> None:
         """Queue a caller that is told of the outcome by a call, which is cheaper than a future.
 
@@ -170,7 +186,9 @@ class Batcher(Generic[Item, Result]):
             running=None if running is None else policy.seconds_left(now, running.started, running.expected),
         )
         if refusal is not None:
-            self._counts["queue_full" if isinstance(refusal, QueueFull) else "deadline_unreachable"] += 1
+            self._count(refusal)
+            if rows == 1 and timeout == self._timeout:
+                self._refusal = refusal
             raise refusal
 
         waiter.arrived = now
@@ -189,6 +207,7 @@ class Batcher(Generic[Item, Result]):
         """The caller has given up: free its rows if they are still queued."""
         self._counts["cancelled"] += 1
         if self._queue.remove(waiter):
+            self._refusal = None
             self._check_drained()
 
     async def drain(self, timeout: float | None = None) -> None:
@@ -198,6 +217,7 @@ class Batcher(Generic[Item, Result]):
             timeout: after so many seconds the batcher is closed.
         """
         self._draining = True
+        self._refusal = None
         self._wake()
         self._check_drained()
         try:
@@ -205,9 +225,13 @@ class Batcher(Generic[Item, Result]):
         except TimeoutError:
             self.close()
 
+    def _count(self, refusal: Overloaded) -> None:
+        self._counts["queue_full" if isinstance(refusal, QueueFull) else "deadline_unreachable"] += 1
+
     def close(self) -> None:
         """Refuse new items and fail all that are not in the engine with Closed; the running call is not awaited."""
         self._draining = True
+        self._refusal = None
         error = Closed("the batcher was closed before the item was served")
         for waiter in self._queue.clear():
             self._outcomes.fail(waiter, error, "dropped")
@@ -261,6 +285,7 @@ class Batcher(Generic[Item, Result]):
 
     def _give_up(self, batch: Batch) -> None:
         """A call has not returned in time: nobody waits for it any more, and nothing else is begun until it does."""
+        self._refusal = None
         failure = EngineFailed(f"the engine has not returned within {self._calls.patience:g} s")
         for waiter in batch.waiters:
             self._outcomes.fail(waiter, failure, "failed")
@@ -270,6 +295,7 @@ class Batcher(Generic[Item, Result]):
     def _finish(self, batch: Batch, results: Sequence[Result] | None, error: BaseException | None) -> None:
         """Answer the callers of a batch, or halve it, and let the engine go on."""
         now = batch.finished = self._idle_since = self._clock()
+        self._refusal = None
         self._settling = True
         still_there = sum([not waiter.done() for waiter in batch.waiters])
         self._crowd.answered(now, still_there + len(self._queue))
@@ -316,6 +342,7 @@ class Batcher(Generic[Item, Result]):
 
     def _expire(self, now: float) -> None:
         for waiter in self._queue.expire(now):
+            self._refusal = None
             self._outcomes.fail(waiter, DeadlineExceeded("the deadline passed in the queue"), "expired")
 
     def _check_drained(self) -> None:

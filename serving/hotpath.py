@@ -15,12 +15,12 @@ from uvicorn.config import Config
 from batcher import Batch, Closed
 from preprocessing import Row
 from serving.common import Common, ServerState
-from serving.errors import known, problem_response
+from serving.errors import known
 from serving.heads import END, KnownHeads
 from serving.inference import Answer
 from serving.metrics import PREDICT
 from serving.protocol import IDLE, Connection
-from serving.responses import Responses, raw
+from serving.responses import Responses
 from serving.service import Service
 
 logger = logging.getLogger("canopy.serving")
@@ -217,9 +217,9 @@ class HotConnection(Connection):
             return
         if known(error) is None:
             logger.error("a request failed", exc_info=error)
-        response = problem_response(error)
-        self._write(request, raw(response, self.server_state.default_headers))
-        self._metrics.responded(PREDICT, response.status_code)
+        status, response = self._responses.failure(error, self.server_state.default_headers)
+        self._write(request, response)
+        self._metrics.responded(PREDICT, status)
 
     def abandon(self) -> None:
         """See ``Connection.abandon``."""

@@ -6,6 +6,8 @@ from typing import Any, Final
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from batcher import Overloaded
+from serving.errors import problem_response
 from serving.inference import Answer
 from serving.model import Model
 from serving.service import encode
@@ -35,6 +37,25 @@ class Responses:
         self._head = b""
         self._model: Model | None = None
         self._made: dict[Any, bytes] = {}
+        self._refusal: Exception | None = None
+        self._refused = 0, b""
+
+    def failure(self, error: Exception, defaults: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
+        """The status of the response to an error, and the response, but for ``connection: close``.
+
+        Args:
+            error: the error; under overload the same one again and again, which is remembered.
+            defaults: as for ``of``.
+        """
+        if error is self._refusal and defaults is self._defaults:
+            return self._refused
+        response = problem_response(error)
+        made = response.status_code, raw(response, defaults)
+        if isinstance(error, Overloaded):
+            if defaults is not self._defaults:
+                self._use(defaults, self._model)
+            self._refusal, self._refused = error, made
+        return made
 
     def of(self, answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
         """The response to an answer, but for ``connection: close``.
@@ -44,10 +65,7 @@ class Responses:
             defaults: the headers that every response has, the date among them; another list each time they change.
         """
         if defaults is not self._defaults or answer.model is not self._model:
-            self._defaults, self._model = defaults, answer.model
-            lines = (name + b": " + value + b"\r\n" for name, value in defaults)
-            self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(lines)
-            self._made = {}
+            self._use(defaults, answer.model)
         labels = answer.labels
         if len(labels) > 1:
             return self._head + self._tail(answer)
@@ -57,6 +75,14 @@ class Responses:
             if len(self._made) < _KEPT:
                 self._made[labels[0]] = response
         return response
+
+    def _use(self, defaults: list[tuple[bytes, bytes]], model: Model | None) -> None:
+        """Forget what was made with other headers or for another model."""
+        self._defaults, self._model = defaults, model
+        lines = (name + b": " + value + b"\r\n" for name, value in defaults)
+        self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(lines)
+        self._made = {}
+        self._refusal = None
 
     def _tail(self, answer: Answer) -> bytes:
         body = encode(answer, probabilities=False)

@@ -67,8 +67,9 @@ class Service:
             Closed: the server is shutting down.
             Overloaded: the request is refused.
         """
+        batcher = self._ready()
         rows = self._decoder.decode(body)
-        return self._ready().submit(rows, len(rows), timeout=timeout)
+        return batcher.submit(rows, len(rows), timeout=timeout)
 
     def enter(self, waiter: Waiter[list[Row], Answer], body: bytes | bytearray) -> None:
         """Queue one request body for a waiter, whose ``item`` and ``rows`` this sets.
@@ -76,9 +77,10 @@ class Service:
         Raises:
             Exception: as ``submit``.
         """
+        batcher = self._ready()
         waiter.item = rows = self._decoder.decode(body)
         waiter.rows = len(rows)
-        self._ready().enter(waiter)
+        batcher.enter(waiter)
 
     def withdraw(self, waiter: Waiter[list[Row], Answer]) -> None:
         """A waiter that was queued has given up."""
@@ -86,8 +88,10 @@ class Service:
             self.batcher.withdraw(waiter)
 
     def _ready(self) -> Batcher[list[Row], Answer]:
+        """The batcher, if it takes anything now: under overload it says no before a body is decoded."""
         if self.batcher is None or self.handle.model is None:
             raise ModelNotReady
+        self.batcher.turn_away()
         return self.batcher
 
     def give_up(self) -> None:

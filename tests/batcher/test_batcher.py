@@ -319,6 +319,48 @@ def test_a_full_queue_refuses() -> None:
     run_virtually(main())
 
 
+def test_whoever_is_refused_anyway_is_turned_away_with_the_same_words() -> None:
+    """From the first refusal of the least that one can ask until the backlog shrinks, and each is counted."""
+
+    async def main() -> None:
+        bench = Bench(limits=Limits(max_batch_rows=10, max_queue_rows=10))
+        batcher = bench.batcher
+
+        def refusal(act: Callable[[], object]) -> Overloaded:
+            with pytest.raises(Overloaded) as refused:
+                act()
+            return refused.value
+
+        def fill() -> list[asyncio.Future[Any]]:
+            batcher.turn_away()
+            made = [batcher.submit(number) for number in range(9)]
+            with pytest.raises(QueueFull):
+                batcher.submit("two rows", 2)
+            batcher.turn_away()  # a single row would fit
+            return [*made, batcher.submit(9)]
+
+        running = batcher.submit("running")
+        await asyncio.sleep(0.001)
+        queued = fill()
+        batcher.turn_away()  # nobody has asked yet
+        first = refusal(lambda: batcher.submit("one too many"))
+        assert refusal(batcher.turn_away) is refusal(batcher.turn_away) is first
+        traceback = first.__traceback__
+        assert traceback is not None
+        assert traceback.tb_next is None or traceback.tb_next.tb_next is None, "it grows with each time"
+        assert batcher.statistics().queue_full == 4
+        queued.pop().cancel()
+        await asyncio.sleep(0)
+        batcher.turn_away()  # one has gone
+        queued.append(batcher.submit(9))
+        refusal(lambda: batcher.submit("one too many"))
+        await running
+        batcher.turn_away()  # the next call has begun
+        await asyncio.gather(*queued)
+
+    run_virtually(main())
+
+
 @pytest.mark.parametrize("rows", [0, -1, 11])
 def test_an_item_that_never_fits_is_refused(rows: int) -> None:
     """More rows than a batch holds, or none, cannot be queued."""

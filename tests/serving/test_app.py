@@ -11,7 +11,7 @@ from loadtest.process import ServerProcess
 from preprocessing import schema
 from tests.conftest import Start
 from tests.stub_server import HELD, NAN_LABEL, NOT_FINITE, RAISES, STOPS, WRONG_SHAPE
-from tests.support import Client, Gate, Reply, label, rows, wait_for
+from tests.support import Client, Gate, Reply, counted, in_the_batcher, label, rows, until, wait_for
 
 GOOD = json.dumps({"features": schema.EXAMPLE}).encode()
 
@@ -194,6 +194,26 @@ def test_a_full_queue_is_a_503_that_says_when_to_come_back(slow: ServerProcess) 
     for number, reply in enumerate(replies):
         if reply.status == 200:
             assert reply.document == {"prediction": [label(number)] * 10}
+
+
+def test_under_overload_even_nonsense_is_refused_for_that_reason(start: Start, tmp_path: Path) -> None:
+    """Once one row is refused, no body is looked at until there is room; then nonsense is told as such again."""
+    gate = tmp_path / "gate"
+    with start("--max-queue-rows", "1", gate=str(gate)) as server, ThreadPoolExecutor() as pool:
+        with Gate(gate):
+            held = [pool.submit(Client(server).predict, HELD)]
+            until(lambda: in_the_batcher(server) == (0, 1))
+            held.append(pool.submit(Client(server).predict, 1))
+            until(lambda: in_the_batcher(server) == (1, 1))
+            client = Client(server)
+            first, again = client.predict(2), client.predict(3)
+            for reply in (first, again, client.ask("POST", "/predict", b"nonsense")):
+                assert_problem(reply, 503, "queue-full")
+                assert reply.document == first.document
+                assert reply.headers["retry-after"] == first.headers["retry-after"]
+        assert [each.result().status for each in held] == [200, 200]
+        assert_problem(client.ask("POST", "/predict", b"nonsense"), 400, "malformed-json")
+        assert counted(server, "queue_full") == 3
 
 
 def test_a_deadline_header_lowers_the_deadline(slow: ServerProcess) -> None:
