@@ -1,11 +1,11 @@
 """Overload: twice as many requests as a server can answer, from clients that do not wait for answers before they ask.
 
 For each kind of server, h2load finds the capacity in a closed loop, then offers another of its kind, which has a
-deadline, a multiple of that in an open loop; and so on in turns, for a virtual machine may be half as fast a minute later.
-What is told is the round with the median goodput. (A header for the deadline would send the requests past the hot path.)
-Meanwhile a few requests of our own look at the refusals: each must tell by Retry-After when to come back. The server has
-one core and h2load another. All requests ask for the same row, because h2load knows only one body: it stays in the caches
-of the processor, which flatters the compiled forest.
+deadline, a multiple of that in an open loop; and so on in turns, for a virtual machine may be half as fast a minute
+later. What is told is the round with the median goodput. (A header for the deadline would send the requests past the
+hot path.) Meanwhile a few requests of our own look at the refusals: each must tell by Retry-After when to come back.
+The server has one core and h2load another. All requests ask for the same row, because h2load knows only one body: it
+stays in the caches of the processor, which flatters the compiled forest.
 """
 
 import argparse
