@@ -14,7 +14,8 @@ async def in_daemon_thread(call: Callable[[], T]) -> T:
     """Await a call in a thread that does not keep the process from ending, as an executor's would.
 
     Raises:
-        Exception: whatever the call raises; StopIteration, which no future can carry, as RuntimeError.
+        Exception: whatever the call raises; as RuntimeError what no future can carry (StopIteration), or would end the
+            event loop (SystemExit, KeyboardInterrupt).
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
@@ -22,7 +23,7 @@ async def in_daemon_thread(call: Callable[[], T]) -> T:
     def run() -> None:
         try:
             result = call()
-        except StopIteration as error:
+        except (StopIteration, SystemExit, KeyboardInterrupt) as error:
             outcome = partial(future.set_exception, RuntimeError(f"the call raised {error!r}"))
         except BaseException as error:
             outcome = partial(future.set_exception, error)

@@ -178,9 +178,9 @@ class Worker:
                 model, calls = await in_daemon_thread(partial(self._open, prepared))
             except registry.RegistryError as error:
                 await self._source.failed(str(error))
-            except Exception:
+            except Exception as error:
                 logger.exception("traceback")
-                await self._source.failed(f"{prepared.version} cannot be served: see the traceback above")
+                await self._source.failed(f"{prepared.version} cannot be served: {type(error).__name__}: {error}")
             else:
                 if await self._source.agree():
                     for rows, seconds in calls:

@@ -51,7 +51,7 @@ async def prepare_in_child(
     Raises:
         RegistryError: as ``prepare``.
         TooLarge: also if the child is killed, by a memory limit for one.
-        UnusableModel: also if it ends in another way without a word.
+        UnusableModel: also if it ends in another way without a word, or cannot be started.
     """
     # -P: modules of the folder that the server was started in are none of ours.
     command = [sys.executable, "-P", "-m", "registry", "prepare", str(uri)]
@@ -62,9 +62,12 @@ async def prepare_in_child(
     # Command lines can be read by every user of a machine, and the address may have a password in it.
     environment = {**os.environ, "MLFLOW_TRACKING_URI": access.tracking_uri}
     # In a session of its own, Ctrl-C is for the server to hear, which ends the child.
-    child = await asyncio.create_subprocess_exec(
-        *command, env=environment, stdout=asyncio.subprocess.PIPE, start_new_session=True
-    )
+    try:
+        child = await asyncio.create_subprocess_exec(
+            *command, env=environment, stdout=asyncio.subprocess.PIPE, start_new_session=True
+        )
+    except OSError as error:  # out of files, processes or memory, which passes
+        raise UnusableModel(f"{uri}: no process can be started to prepare it: {error.strerror}") from None
     try:
         output, _ = await child.communicate()
     except BaseException:

@@ -1,13 +1,23 @@
 """Why a model cannot be had from the registry. Each message is one line and names a remedy where there is one."""
 
+from typing import Final
+
 from registry.store import one_line
+
+_BEGINNING: Final = 1500
+_END: Final = 500
+"""Characters that are kept of a longer message. A model with thousands of columns of its own, or with code that raises
+what it likes, has much to say; the workers are told each message in one datagram."""
 
 
 class RegistryError(Exception):
     """Base of everything that the registry room raises."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))
+        line = one_line(message)
+        if len(line) > _BEGINNING + _END:  # the remedy comes last
+            line = f"{line[:_BEGINNING]} [...] {line[-_END:]}"
+        super().__init__(line)
 
 
 class BadModelURI(RegistryError, ValueError):

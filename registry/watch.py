@@ -110,6 +110,9 @@ class Watcher:
                 await self._look()
             except RegistryError as error:
                 self._failed(error)
+            except Exception as error:  # a fault of ours or of the system's is no reason to stop serving
+                logger.exception("traceback")
+                self._failed(RegistryError(f"looking for a new version fails: {type(error).__name__}: {error}"))
 
     async def _begin(self) -> None:
         prepared = await self._find_first()
@@ -117,9 +120,22 @@ class Watcher:
             await self._deliver(prepared)
         except UnusableModel:  # perhaps only what was in the cache is spoilt
             self._finder.discard(prepared)
+            prepared = await self._begin_anew(prepared)
+        self._serves(prepared)
+
+    async def _begin_anew(self, refused: Prepared) -> Prepared:
+        """Serve what the URI means, fetched anew, or what was served before that, as a server that runs would."""
+        try:
             prepared = await self._finder.prepare(await self._finder.resolve())
             await self._deliver(prepared)
-        self._serves(prepared)
+        except RegistryError as error:
+            known = await self._finder.last_known()
+            if known is None or known.version == refused.version:
+                raise
+            self._fall_back(known, error)
+            await self._deliver(known)
+            return known
+        return prepared
 
     async def _find_first(self) -> Prepared:
         loop = asyncio.get_running_loop()
@@ -130,9 +146,7 @@ class Watcher:
                 return await self._finder.prepare(await self._finder.resolve())
             except RegistryError as error:
                 if (known := await self._finder.last_known()) is not None:
-                    self._trouble = str(error)
-                    self._tell(self._trouble)
-                    logger.warning("serving %s, as it was last known, for %s", known.version, error)
+                    self._fall_back(known, error)
                     return known
                 left = give_up - loop.time()
                 if left <= 0 or not isinstance(error, StoreUnavailable):
@@ -142,6 +156,11 @@ class Watcher:
                     logger.warning("%s; trying again for %.3g s", said, left)
             await asyncio.sleep(min(delay, left))
             delay *= 2
+
+    def _fall_back(self, known: Prepared, error: RegistryError) -> None:
+        self._trouble = str(error)
+        self._tell(self._trouble)
+        logger.warning("serving %s, as it was last known, for %s", known.version, error)
 
     async def _look(self) -> None:
         version = await self._finder.resolve()

@@ -210,6 +210,13 @@ async def test_cancelling_ends_the_child(child: Callable[[str], None], files: Pa
             os.kill(pid, signal.SIGKILL)
 
 
+async def test_a_child_that_cannot_be_started_is_told_in_words(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is out of files, for one, has no pipe for it; it serves on."""
+    monkeypatch.setattr(sys, "executable", str(files / "missing"))
+    with pytest.raises(UnusableModel, match=r"no process can be started to prepare it: No such file or directory"):
+        await prepare_in_child(URI, way("sqlite:///x.db"), "auto", files)
+
+
 # The command.
 
 

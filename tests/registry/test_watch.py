@@ -229,3 +229,39 @@ def test_at_start_what_is_spoilt_in_the_cache_is_fetched_anew() -> None:
     with pytest.raises(UnusableModel, match="version 1 crashes"):
         live(world, in_turn(world, (40, 1)))
     assert [what for _, what in world.log] == ["prepare 1", "discard 1", "prepare 1"]
+
+
+def test_at_start_a_version_that_crashes_leaves_the_last_known_one() -> None:
+    """A restart serves what a server that went on would have served."""
+    world = World()
+    world.now = 2
+    world.refused.add(2)
+    world.known = Prepared(version(1), "compiled", Path("1"))
+    log = live(world, in_turn(world, (0.5, 2)))
+    assert [what for _, what in log] == [
+        *("prepare 2", "discard 2", "prepare 2", "tell version 2 crashes", "serve 1"),
+        *("prepare 2", "discard 2"),  # the first look comes at once, and the next later
+    ]
+
+
+def test_a_fault_while_looking_leaves_the_old_version_in_service(caplog: pytest.LogCaptureFixture) -> None:
+    """It is told, with a traceback, and does not end the watcher."""
+    world = World()
+
+    async def fail() -> None:
+        raise OSError("out of everything")
+
+    async def story() -> None:
+        resolve, world.resolve = world.resolve, fail  # type: ignore[method-assign, assignment]
+        await asyncio.sleep(40)
+        world.resolve, world.now = resolve, 2  # type: ignore[method-assign]
+        await asyncio.sleep(40)
+
+    async def later() -> None:
+        await asyncio.sleep(1)
+        await story()
+
+    log = [what for _, what in live(world, later)]
+    assert log[2] == "tell looking for a new version fails: OSError: out of everything"
+    assert log[3:] == ["prepare 2", "serve 2", "tell None"]
+    assert "Traceback" in caplog.text
