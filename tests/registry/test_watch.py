@@ -252,7 +252,7 @@ def test_a_fault_while_looking_leaves_the_old_version_in_service(caplog: pytest.
         raise OSError("out of everything")
 
     async def story() -> None:
-        resolve, world.resolve = world.resolve, fail  # type: ignore[method-assign, assignment]
+        resolve, world.resolve = world.resolve, fail  # type: ignore[method-assign]
         await asyncio.sleep(40)
         world.resolve, world.now = resolve, 2  # type: ignore[method-assign]
         await asyncio.sleep(40)
