@@ -121,7 +121,8 @@ async def _supervise(
 
         watcher = watch(settings, uri, access, deliver, tell)
         supervisor.on_look = watcher.look
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, watcher.look)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, watcher.look)
 
         async def direct() -> None:
             try:
@@ -130,7 +131,11 @@ async def _supervise(
                 if not supervisor.stopping:  # a signal for all of a service's processes has ended the child as well
                     raise
 
-        await supervisor.run(direct)
+        try:
+            await supervisor.run(direct)
+        finally:
+            loop.remove_signal_handler(signal.SIGUSR1)
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # see main
 
 
 def _raise_file_limit() -> None:

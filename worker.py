@@ -154,7 +154,8 @@ class Worker:
             patience=settings.hang_timeout_seconds,
             observer=self._observe,
         )
-        asyncio.get_running_loop().add_signal_handler(LOOK, self._source.look)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(LOOK, self._source.look)
         tasks = [asyncio.create_task(self._source.attend(self._dismissed)), asyncio.create_task(self._follow(batcher))]
         for task in tasks:
             task.add_done_callback(self._ended)
@@ -169,6 +170,9 @@ class Worker:
             for task in tasks:
                 task.cancel()
             batcher.close()
+            # The loop would leave the signal to end the process, which is still busy with ending well.
+            loop.remove_signal_handler(LOOK)
+            signal.signal(LOOK, signal.SIG_IGN)
 
     async def _follow(self, batcher: Batcher[list[Row], Answer]) -> None:
         """Serve what the source has, one version after the other; what cannot be served leaves the one before."""

@@ -5,8 +5,9 @@ So may an init container, or a job with more memory than the servers have, that 
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, get_args
 
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     if given.parent is not None:
         die_with(given.parent)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it is for the servers, but may come to all of a service's processes
     volunteer()
     use_one_thread(os.environ)
     start_logging(given.log_level)
@@ -80,10 +82,17 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED_STORE,
         help=f"MLflow tracking server or store (default: MLFLOW_TRACKING_URI, else SQLite in {STORE.name}/)",
     )
-    add.add_argument("--engine", default="auto", choices=_words(EngineChoice), help="the engine to prepare for")
+    add.add_argument(
+        "--engine",
+        default=os.environ.get("CANOPY_ENGINE") or "auto",
+        type=_among(EngineChoice),
+        choices=_words(EngineChoice),
+        help="the engine to prepare for, the same as the servers' (default: CANOPY_ENGINE, else auto)",
+    )
     add.add_argument(
         "--trusted-formats",
         default=os.environ.get("CANOPY_TRUSTED_FORMATS") or "any",
+        type=_among(TrustedFormats),
         choices=_words(TrustedFormats),
         help="model files that may be loaded: any, or only skops, which cannot run code",
     )
@@ -93,6 +102,17 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument("--log-level", default="info", help="least severity to log (default: %(default)s)")
     add.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     return parser
+
+
+def _among(type_: object) -> Callable[[str], str]:
+    """A check for argparse, which holds no default, and so no variable, against an option's choices."""
+
+    def check(text: str) -> str:
+        if text not in _words(type_):
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(_words(type_))}")
+        return text
+
+    return check
 
 
 def _words(type_: object) -> list[str]:

@@ -10,7 +10,7 @@ from registry.cache import Cache, key
 from registry.child import prepare_in_child
 from registry.errors import CacheUnusable
 from registry.prepared import EngineChoice, Prepared, TrustedFormats
-from registry.recall import last_served, recall_unchanged, remember, remember_served
+from registry.recall import keep_served, last_served, recall_unchanged, remember, remember_served
 from registry.resolve import resolve
 from registry.uri import ModelURI
 from registry.version import ModelVersion
@@ -52,6 +52,7 @@ class CachedFinder:
         self._memory_left = memory_left
         self._formats = trusted_formats
         self._log_level = log_level
+        self._kept: ModelVersion | None = None
 
     async def resolve(self) -> ModelVersion | None:
         """See ``Finder``; only MLflow can tell what is in a store that is no tracking server and has changed."""
@@ -76,7 +77,8 @@ class CachedFinder:
         )
 
     def keep(self, prepared: Prepared) -> None:
-        """See ``Finder``."""
+        """See ``Finder``; from now on each ``resolve`` keeps it in the cache, for a server may run for months."""
+        self._kept = prepared.version
         remember_served(self._uri, self._access, self._cache, prepared.version)
 
     async def last_known(self) -> Prepared | None:
@@ -92,6 +94,9 @@ class CachedFinder:
             logger.warning(str(error))
 
     def _resolve(self) -> ModelVersion | None:
+        if self._kept is not None:
+            keep_served(self._uri, self._access, self._cache)
+            self._find(self._kept)
         if not self._access.light:
             return recall_unchanged(self._uri, self._access, self._cache)
         version = resolve(self._uri, self._access)

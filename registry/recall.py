@@ -48,6 +48,12 @@ def remember_served(uri: ModelURI, access: Access, cache: Cache, version: ModelV
     _write(_file(_SERVED, uri, access, cache), _Meaning(version))
 
 
+def keep_served(uri: ModelURI, access: Access, cache: Cache) -> None:
+    """Keep what ``remember_served`` has written down from being removed as what nobody has asked for."""
+    with suppress(OSError):
+        os.utime(_file(_SERVED, uri, access, cache))
+
+
 def last_served(uri: ModelURI, access: Access, cache: Cache) -> ModelVersion | None:
     """What was served for a URI last, by whichever process; None if nothing was."""
     meaning = _read(_file(_SERVED, uri, access, cache))

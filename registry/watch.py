@@ -167,7 +167,7 @@ class Watcher:
         current = self._current
         assert current is not None  # noqa: S101 - for the type checker
         if version != current.version:
-            if (version is None or version == self._refused) and asyncio.get_running_loop().time() < self._retry_at:
+            if version == self._refused and asyncio.get_running_loop().time() < self._retry_at:
                 return
             if version != self._refused:
                 self._refused, self._delay = version, _FIRST_DELAY

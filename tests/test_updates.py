@@ -175,3 +175,17 @@ def test_a_look_is_only_for_those_who_know_the_token(
     document: Any = reply.document
     assert document["status"] == status
     assert reply.headers.get("www-authenticate") == ("Bearer" if status == 401 else None)
+
+
+@WORKERS
+def test_a_look_that_is_asked_for_too_late_disturbs_nothing(start: Start, workers: str) -> None:
+    """Up to its end the server ends with status 0, however often it is signalled."""
+    with start(*NEVER, "--workers", workers) as server:
+        server.process.terminate()
+
+        def ended() -> bool:
+            by_signal(server)
+            return server.process.poll() is not None
+
+        until(ended)
+        assert server.process.returncode == 0

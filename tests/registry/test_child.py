@@ -247,6 +247,20 @@ def test_the_command_prints_what_it_has_prepared(
     assert (made / "model" / "MLmodel").is_file()
 
 
+def test_the_command_prepares_for_the_engine_that_the_servers_are_set_to(
+    command: ModuleType, sqlite_place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is prepared for another engine would not be found by them; a word that is no engine is refused."""
+    arguments = ["prepare", "models:/Permuted/1", "--cache", str(tmp_path), "--tracking-uri", sqlite_place.tracking_uri]
+    monkeypatch.setenv("CANOPY_ENGINE", "sklearn")
+    assert command.main(arguments) == 0
+    (record,) = tmp_path.glob("Permuted/*/prepared.json")
+    assert json.loads(record.read_bytes())["engine"] == "sklearn"
+    monkeypatch.setenv("CANOPY_ENGINE", "abacus")
+    with pytest.raises(SystemExit):
+        command.main(arguments)
+
+
 @pytest.mark.parametrize(
     ("uri", "store", "error"),
     [

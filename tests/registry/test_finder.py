@@ -1,7 +1,9 @@
 """Finding versions for a server."""
 
 import math
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from registry import EngineChoice, ModelNotFound, ModelURI, Prepared, StoreUnavailable, TooLarge, TrustedFormats
 from registry.cache import Cache
+from registry.draft import sizes
 from registry.finder import CachedFinder
 from registry.recall import last_served, recall_unchanged
 from tests.conftest import ROOT
@@ -153,6 +156,7 @@ from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 from registry import Access, ModelURI
 from registry.cache import Cache
+from registry.draft import sizes
 from registry.finder import CachedFinder
 access = Access.read({server_place.tracking_uri!r}, {{}})
 found = CachedFinder(
@@ -164,3 +168,19 @@ assert asyncio.run(found.resolve()).number == "1"
     found = modules_after(script)
     assert "urllib3" in found
     assert found.isdisjoint({"mlflow", "numpy", "forest", "sklearn", "requests", "boto3", "botocore"})
+
+
+@pytest.mark.usefixtures("no_child")
+async def test_what_is_served_for_months_is_kept(place: Place, tmp_path: Path) -> None:
+    """To look is to ask for the version that is served, and for what was written down of it."""
+    made = prepared_in(tmp_path, str(URI), place.tracking_uri)
+    mine = finder(place.tracking_uri, tmp_path)
+    mine.keep(made)
+    month = time.time() - 31 * 86_400
+    written = [file for file in sizes(tmp_path) if file.startswith(".served")]
+    assert written
+    for path in (made.folder, *map(tmp_path.joinpath, written)):
+        os.utime(path, (month, month))
+    await mine.resolve()
+    Cache(tmp_path).prune()
+    assert await mine.last_known() == made

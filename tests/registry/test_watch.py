@@ -265,3 +265,12 @@ def test_a_fault_while_looking_leaves_the_old_version_in_service(caplog: pytest.
     assert log[2] == "tell looking for a new version fails: OSError: out of everything"
     assert log[3:] == ["prepare 2", "serve 2", "tell None"]
     assert "Traceback" in caplog.text
+
+
+def test_a_store_that_has_changed_is_asked_though_a_broken_version_waits_for_its_next_attempt() -> None:
+    """Only the child can tell whether what an SQLite store has got meanwhile is another version."""
+    world = World()
+    world.unusable.add(2)
+    log = live(world, in_turn(world, (20, 2), (1999, lambda: setattr(world, "resolves", False)), (2000, 3), (2040, 3)))
+    (served,) = [seconds for seconds, what in log if what == "serve 3"]
+    assert served <= 2030
