@@ -121,6 +121,7 @@ async def _supervise(
 
         watcher = watch(settings, uri, access, deliver, tell)
         supervisor.on_look = watcher.look
+        supervisor.on_lost = lambda task: watcher.restore(registry.Prepared.decode(task))
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGUSR1, watcher.look)
 

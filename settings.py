@@ -75,6 +75,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=86_400, description="at start, longest wait for a registry that cannot be reached, in s"),
     ] = 60.0
+    prepare_timeout_seconds: Annotated[
+        float,
+        Meta(gt=0, le=86_400, description="longest time to fetch and compile a version, and then to open it, in s"),
+    ] = 900.0
     admin_token: Annotated[
         str,
         Meta(description="bearer token for POST /admin/reload, which is not there without one; better set by variable"),

@@ -135,5 +135,6 @@ def watch(
         memory_left=cgroup_memory_left,
         trusted_formats=settings.trusted_formats,
         log_level=settings.log_level,
+        patience=settings.prepare_timeout_seconds,
     )
     return Watcher(finder, deliver, tell, poll=settings.model_poll_seconds, patience=settings.model_wait_seconds)

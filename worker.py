@@ -179,9 +179,13 @@ class Worker:
         while True:
             prepared = await self._source.model()
             try:
-                model, calls = await in_daemon_thread(partial(self._open, prepared))
+                async with asyncio.timeout(self._settings.prepare_timeout_seconds):
+                    model, calls = await in_daemon_thread(partial(self._open, prepared))
             except registry.RegistryError as error:
                 await self._source.failed(str(error))
+            except TimeoutError:
+                limit = self._settings.prepare_timeout_seconds
+                await self._source.failed(f"{prepared.version} was not opened within {limit:g} s")
             except Exception as error:
                 logger.exception("traceback")
                 await self._source.failed(f"{prepared.version} cannot be served: {type(error).__name__}: {error}")

@@ -1,5 +1,6 @@
 """Finding versions for a server: in the cache, or else by a child process that puts them there."""
 
+import asyncio
 import logging
 import math
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from functools import partial
 from registry.access import Access
 from registry.cache import Cache, key
 from registry.child import prepare_in_child
-from registry.errors import CacheUnusable
+from registry.errors import CacheUnusable, UnusableModel
 from registry.prepared import EngineChoice, Prepared, TrustedFormats
 from registry.recall import keep_served, last_served, recall_unchanged, remember, remember_served
 from registry.resolve import resolve
@@ -32,6 +33,7 @@ class CachedFinder:
         memory_left: tells the bytes of memory that a child may take; infinite for no limit.
         trusted_formats: the files that may be loaded.
         log_level: what a child logs.
+        patience: seconds that a child may take.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class CachedFinder:
         memory_left: Callable[[], float],
         trusted_formats: TrustedFormats,
         log_level: str,
+        patience: float,
     ) -> None:
         self._uri = uri
         self._access = access
@@ -52,6 +55,7 @@ class CachedFinder:
         self._memory_left = memory_left
         self._formats = trusted_formats
         self._log_level = log_level
+        self._patience = patience
         self._kept: ModelVersion | None = None
 
     async def resolve(self) -> ModelVersion | None:
@@ -65,16 +69,34 @@ class CachedFinder:
             if found.warning:
                 logger.warning(found.warning)
             return found
+        return await self._prepare(self._uri)
+
+    async def restore(self, prepared: Prepared) -> None:
+        """See ``Finder``."""
+        if self._find(prepared.version) is not None and prepared.engine == "compiled":
+            self.discard(prepared)  # it is spoilt, and who serves it has mapped it
+        await self._prepare(ModelURI.parse(prepared.version.uri))
+
+    async def _prepare(self, uri: ModelURI) -> Prepared:
+        """Have a child prepare what a URI means.
+
+        Raises:
+            RegistryError: it cannot be had, or not in time.
+        """
         memory = self._memory_left()
-        return await prepare_in_child(
-            self._uri,
-            self._access,
-            self._choice,
-            self._cache.folder,
-            memory=None if memory == math.inf else int(memory),
-            trusted_formats=self._formats,
-            log_level=self._log_level,
-        )
+        try:
+            async with asyncio.timeout(self._patience):
+                return await prepare_in_child(
+                    uri,
+                    self._access,
+                    self._choice,
+                    self._cache.folder,
+                    memory=None if memory == math.inf else int(memory),
+                    trusted_formats=self._formats,
+                    log_level=self._log_level,
+                )
+        except TimeoutError:
+            raise UnusableModel(f"{uri} was not prepared within {self._patience:g} s") from None
 
     def keep(self, prepared: Prepared) -> None:
         """See ``Finder``; from now on each ``resolve`` keeps it in the cache, for a server may run for months."""

@@ -45,6 +45,13 @@ class Finder(Protocol):
     def keep(self, prepared: Prepared) -> None:
         """Remember a version that is served as the last known one."""
 
+    async def restore(self, prepared: Prepared) -> None:
+        """Have a version that is served ready again, for it cannot be opened any more.
+
+        Raises:
+            RegistryError: it cannot be had.
+        """
+
     async def last_known(self) -> Prepared | None:
         """What was served last for the URI, by whichever process, if it is still in the cache."""
 
@@ -86,6 +93,7 @@ class Watcher:
         self._delay = _FIRST_DELAY
         self._retry_at = 0.0
         self._asked = asyncio.Event()
+        self._restoring: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
         return f"<Watcher of {self._current and self._current.version}{f': {self._trouble}' if self._trouble else ''}>"
@@ -93,6 +101,17 @@ class Watcher:
     def look(self) -> None:
         """Look now whether there is something new, and do not spare what has failed before."""
         self._asked.set()
+
+    def restore(self, prepared: Prepared) -> None:
+        """A version in service cannot be opened any more, perhaps because somebody has emptied the cache: mend that."""
+        if self._restoring is None or self._restoring.done():
+            self._restoring = asyncio.get_running_loop().create_task(self._restore(prepared))
+
+    async def _restore(self, prepared: Prepared) -> None:
+        try:
+            await self._finder.restore(prepared)
+        except RegistryError as error:
+            self._say(f"{prepared.version} cannot be made ready again: {error}")
 
     async def run(self) -> None:
         """Deliver the first version, and then each new one, for ever.
@@ -186,14 +205,15 @@ class Watcher:
         self._finder.keep(prepared)
 
     def _failed(self, error: RegistryError) -> None:
-        loop = asyncio.get_running_loop()
-        reason = str(error)
+        self._say(str(error))
+        self._retry_at = asyncio.get_running_loop().time() + self._delay
+        self._delay = min(2 * self._delay, _LONGEST_DELAY)
+
+    def _say(self, reason: str) -> None:
         if reason != self._trouble:
             logger.error("%s is still served: %s", self._current and self._current.version, reason)
             self._trouble = reason
             self._tell(reason)
-        self._retry_at = loop.time() + self._delay
-        self._delay = min(2 * self._delay, _LONGEST_DELAY)
 
     def _recovered(self) -> None:
         self._refused = None

@@ -116,6 +116,9 @@ class StubFinder:
     def keep(self, prepared: registry.Prepared) -> None:
         """See ``Finder``; nothing is known at the next start."""
 
+    async def restore(self, prepared: registry.Prepared) -> None:
+        """See ``Finder``; there is no cache."""
+
     async def last_known(self) -> None:
         """See ``Finder``."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import warnings
 from collections.abc import Iterator
@@ -148,6 +149,19 @@ def test_of_two_workers_one_may_be_killed_in_the_middle_of_a_swap(registry: Regi
         with crowd(server, registry.check) as seen:
             until(lambda: all(len(mine) > 20 for mine in seen))
     assert {version for mine in seen for version in mine} == {2}
+
+
+def test_a_worker_is_replaced_though_somebody_has_emptied_the_cache(registry: Registry, tmp_path: Path) -> None:
+    """What all serve is made ready again for its replacement."""
+    registry.promote(1)
+    with registry.served(tmp_path, "--workers", "2") as server:
+        until(lambda: versions(server) == [1, 1])
+        shutil.rmtree(tmp_path / "cache")
+        victim = children(server.process.pid)[0]
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: versions(server) == [1, 1] and not lives(victim) and len(children(server.process.pid)) == 2)
+        with crowd(server, registry.check) as seen:
+            until(lambda: all(len(mine) > 20 for mine in seen))
 
 
 @pytest.mark.parametrize("moment", ["child", "prepared"])

@@ -43,6 +43,7 @@ class Supervisor:
 
     Attributes:
         on_look: called when a worker says that somebody wants it to be seen whether there is something new.
+        on_lost: called with the task that all serve when a worker, which has taken another's place, cannot.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Supervisor:
         self._interrupts = 0
         self._workers: dict[int, WorkerProcess] = {}
         self.on_look: Callable[[], object] = lambda: None
+        self.on_lost: Callable[[bytes], object] = lambda _task: None
         self._number = 0
         self._proposal: Proposal | None = None
         self._order: Offer | None = None
@@ -233,6 +235,7 @@ class Supervisor:
                 elif self._order is not None and number == self._order.number:
                     logger.error("worker %d: %s", seat.index, reason)
                     worker.dismiss()  # it has nothing to serve, and its replacement may fare better
+                    self.on_lost(bytes(self._order.task))
             case Look():
                 self.on_look()
             case _:

@@ -9,9 +9,19 @@ from typing import Any
 
 import pytest
 
-from registry import EngineChoice, ModelNotFound, ModelURI, Prepared, StoreUnavailable, TooLarge, TrustedFormats
+from registry import (
+    EngineChoice,
+    ModelNotFound,
+    ModelURI,
+    Prepared,
+    StoreUnavailable,
+    TooLarge,
+    TrustedFormats,
+    UnusableModel,
+)
 from registry.cache import Cache
 from registry.draft import sizes
+from registry.engines import open_engine
 from registry.finder import CachedFinder
 from registry.recall import last_served, recall_unchanged
 from tests.conftest import ROOT
@@ -33,6 +43,7 @@ def finder(
     choice: EngineChoice = "auto",
     formats: TrustedFormats = "any",
     memory_left: float = math.inf,
+    patience: float = 300,
 ) -> CachedFinder:
     """A finder that logs nothing."""
     return CachedFinder(
@@ -43,6 +54,7 @@ def finder(
         memory_left=lambda: memory_left,
         trusted_formats=formats,
         log_level="error",
+        patience=patience,
     )
 
 
@@ -86,6 +98,34 @@ async def test_what_is_not_prepared_a_child_prepares(place: Place, tmp_path: Pat
     found.discard(made)
     assert not made.folder.exists()
     assert await found.prepare(await found.resolve()) == made
+
+
+async def test_what_was_removed_or_spoilt_is_made_ready_again(place: Place, tmp_path: Path) -> None:
+    """The very version that is served, whatever the URI means by now."""
+    made = prepared_in(tmp_path, str(URI), place.tracking_uri)
+    found = finder(place.tracking_uri, tmp_path, uri=ModelURI.parse("models:/Nobody/1"))
+
+    def remove() -> None:
+        shutil.rmtree(made.folder)
+
+    def spoil() -> None:
+        content = bytearray(made.artifact.read_bytes())
+        content[-1] ^= 1
+        made.artifact.write_bytes(content)
+
+    for harm in (remove, spoil):
+        harm()
+        with pytest.raises(UnusableModel):
+            open_engine(made)
+        await found.restore(made)
+        assert open_engine(made).name == "compiled"
+
+
+async def test_a_child_that_takes_too_long_is_ended(sqlite_place: Place, tmp_path: Path) -> None:
+    """No version keeps the next one from being served for ever."""
+    found = finder(sqlite_place.tracking_uri, tmp_path, patience=0.2)
+    with pytest.raises(UnusableModel, match=r"was not prepared within 0\.2 s"):
+        await found.prepare(None)
 
 
 async def test_a_child_has_no_more_memory_than_is_left(sqlite_place: Place, tmp_path: Path) -> None:
@@ -161,7 +201,7 @@ from registry.finder import CachedFinder
 access = Access.read({server_place.tracking_uri!r}, {{}})
 found = CachedFinder(
     ModelURI.parse({str(URI)!r}), access, "auto", Cache(Path({str(tmp_path)!r})),
-    memory_left=lambda: 0, trusted_formats="any", log_level="info",
+    memory_left=lambda: 0, trusted_formats="any", log_level="info", patience=60,
 )
 assert asyncio.run(found.resolve()).number == "1"
 """

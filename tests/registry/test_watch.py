@@ -67,6 +67,12 @@ class World:
         """See ``Finder``."""
         return self.known
 
+    async def restore(self, prepared: Prepared) -> None:
+        """See ``Finder``."""
+        self.note(f"restore {prepared.version.number}")
+        if isinstance(self.now, RegistryError):
+            raise self.now
+
     def discard(self, prepared: Prepared) -> None:
         """See ``Finder``."""
         self.note(f"discard {prepared.version.number}")
@@ -274,3 +280,21 @@ def test_a_store_that_has_changed_is_asked_though_a_broken_version_waits_for_its
     log = live(world, in_turn(world, (20, 2), (1999, lambda: setattr(world, "resolves", False)), (2000, 3), (2040, 3)))
     (served,) = [seconds for seconds, what in log if what == "serve 3"]
     assert served <= 2030
+
+
+def test_what_is_served_is_restored_beside_all_else() -> None:
+    """While that fails it is told, until a look finds everything well."""
+    world = World()
+
+    def lose() -> None:
+        assert world.known is not None
+        world.watcher.restore(world.known)
+
+    down = StoreUnavailable("the store is down")
+    log = live(world, in_turn(world, (5, lose), (10, down), (11, lose), (12, 1), (40, 1)))
+    assert log[2:] == [
+        (5, "restore 1"),
+        (11, "restore 1"),
+        (11, "tell Forest/1 cannot be made ready again: the store is down"),
+        (30, "tell None"),
+    ]
