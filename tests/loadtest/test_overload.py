@@ -54,6 +54,13 @@ def test_a_part_of_a_run_has_rates_and_latencies_of_its_own() -> None:
     assert math.isnan(part.latency_ms(504, 50))
 
 
+def test_a_part_of_a_closed_loop_has_what_ended_in_it() -> None:
+    """Also what was asked for before; not what ended after it."""
+    part = responses((0, 200, 1.5), (1.5, 200, 1), (2, 200, 1.5), (0.5, 200, 0.2), seconds=3).ended_between(1, 3)
+    assert part.rate(200) == 1
+    assert part.sent.tolist() == [0, 1.5]
+
+
 def test_the_figures_tell_goodput_refusals_and_failures_apart() -> None:
     """Each response is counted once, and refusals without Retry-After are noticed."""
     alone = responses(*[(0.0, 200, 0.02)] * 4)
