@@ -82,7 +82,7 @@ WAYS = {
 """How artifacts come from the S3 store: by way of the tracking server, or from the store itself."""
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module", params=["proxied", pytest.param("direct", marks=pytest.mark.slow)])
 def registry(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
