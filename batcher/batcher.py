@@ -72,7 +72,7 @@ class Batcher(Generic[Item, Result]):
         self._calls: Calls[Item, Result] = Calls(
             engine, executor, inline, patience, self._loop, finished=self._finish, stuck=self._give_up
         )
-        self._refusal: Overloaded | None = None
+        self._refused: tuple[Overloaded, Batch | None, int] | None = None
         self._settling = False
         self._turn_due = False
         self._company_timer: asyncio.TimerHandle | None = None
@@ -141,9 +141,13 @@ class Batcher(Generic[Item, Result]):
         """
         if self._calls.returned is not None:
             self._calls.collect()
-        if self._refusal is not None:
-            self._count(self._refusal)
-            raise self._refusal.with_traceback(None)  # or it would grow with each time
+        if self._refused is None or self._draining:
+            return
+        refusal, batch, queued_rows = self._refused
+        if batch is self._calls.batch and queued_rows <= self._queue.rows:
+            self._count(refusal)
+            raise refusal.with_traceback(None)  # or it would grow with each time
+        self._refused = None
 
     def enter(self, waiter: Waiter[Item, Result], *, timeout: float | None = None) -> None:
         """Queue a caller that is told of the outcome by a call, which is cheaper than a future.
@@ -188,7 +192,7 @@ class Batcher(Generic[Item, Result]):
         if refusal is not None:
             self._count(refusal)
             if rows == 1 and timeout == self._timeout:
-                self._refusal = refusal
+                self._refused = refusal, running, self._queue.rows
             raise refusal
 
         waiter.arrived = now
@@ -207,7 +211,6 @@ class Batcher(Generic[Item, Result]):
         """The caller has given up: free its rows if they are still queued."""
         self._counts["cancelled"] += 1
         if self._queue.remove(waiter):
-            self._refusal = None
             self._check_drained()
 
     async def drain(self, timeout: float | None = None) -> None:
@@ -217,7 +220,6 @@ class Batcher(Generic[Item, Result]):
             timeout: after so many seconds the batcher is closed.
         """
         self._draining = True
-        self._refusal = None
         self._wake()
         self._check_drained()
         try:
@@ -231,7 +233,6 @@ class Batcher(Generic[Item, Result]):
     def close(self) -> None:
         """Refuse new items and fail all that are not in the engine with Closed; the running call is not awaited."""
         self._draining = True
-        self._refusal = None
         error = Closed("the batcher was closed before the item was served")
         for waiter in self._queue.clear():
             self._outcomes.fail(waiter, error, "dropped")
@@ -285,7 +286,6 @@ class Batcher(Generic[Item, Result]):
 
     def _give_up(self, batch: Batch) -> None:
         """A call has not returned in time: nobody waits for it any more, and nothing else is begun until it does."""
-        self._refusal = None
         failure = EngineFailed(f"the engine has not returned within {self._calls.patience:g} s")
         for waiter in batch.waiters:
             self._outcomes.fail(waiter, failure, "failed")
@@ -295,7 +295,6 @@ class Batcher(Generic[Item, Result]):
     def _finish(self, batch: Batch, results: Sequence[Result] | None, error: BaseException | None) -> None:
         """Answer the callers of a batch, or halve it, and let the engine go on."""
         now = batch.finished = self._idle_since = self._clock()
-        self._refusal = None
         self._settling = True
         still_there = sum([not waiter.done() for waiter in batch.waiters])
         self._crowd.answered(now, still_there + len(self._queue))
@@ -342,7 +341,6 @@ class Batcher(Generic[Item, Result]):
 
     def _expire(self, now: float) -> None:
         for waiter in self._queue.expire(now):
-            self._refusal = None
             self._outcomes.fail(waiter, DeadlineExceeded("the deadline passed in the queue"), "expired")
 
     def _check_drained(self) -> None:
