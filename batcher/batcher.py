@@ -72,7 +72,7 @@ class Batcher(Generic[Item, Result]):
         self._calls: Calls[Item, Result] = Calls(
             engine, executor, inline, patience, self._loop, finished=self._finish, stuck=self._give_up
         )
-        self._refused: tuple[Overloaded, Batch | None, int] | None = None
+        self._refused: tuple[Overloaded, Batch | None, int, float] | None = None
         self._settling = False
         self._turn_due = False
         self._company_timer: asyncio.TimerHandle | None = None
@@ -134,17 +134,17 @@ class Batcher(Generic[Item, Result]):
         """Refuse whatever comes, if that is known before it is looked at: an overload costs the less for it.
 
         What would have been refused an item of one row with the longest of timeouts, any other would be refused too,
-        until the backlog shrinks. Calling this is never needed.
+        until the backlog shrinks or the time has come that it was told to come back. Calling this is never needed.
 
         Raises:
             Overloaded: the same error, until then.
         """
         if self._calls.returned is not None:
             self._calls.collect()
-        if self._refused is None or self._draining:
+        if self._refused is None or self._draining or self.stuck:
             return
-        refusal, batch, queued_rows = self._refused
-        if batch is self._calls.batch and queued_rows <= self._queue.rows:
+        refusal, batch, queued_rows, until = self._refused
+        if batch is self._calls.batch and queued_rows <= self._queue.rows and self._clock() < until:
             self._count(refusal)
             raise refusal.with_traceback(None)  # or it would grow with each time
         self._refused = None
@@ -192,7 +192,7 @@ class Batcher(Generic[Item, Result]):
         if refusal is not None:
             self._count(refusal)
             if rows == 1 and timeout == self._timeout:
-                self._refused = refusal, running, self._queue.rows
+                self._refused = refusal, running, self._queue.rows, now + refusal.retry_after
             raise refusal
 
         waiter.arrived = now

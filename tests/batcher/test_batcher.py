@@ -361,6 +361,27 @@ def test_whoever_is_refused_anyway_is_turned_away_with_the_same_words() -> None:
     run_virtually(main())
 
 
+def test_whoever_comes_back_when_told_to_is_not_turned_away() -> None:
+    """Though the call that was in the way has not returned yet: what is left of it is short enough to wait for."""
+
+    async def main() -> None:
+        bench = Bench(seconds=lambda _items: 1.0, timeout=0.25)
+        bench.batcher.learn(1, 1.0)
+        running = bench.batcher.submit("running")
+        await asyncio.sleep(0.1)
+        with pytest.raises(DeadlineUnreachable) as refused:
+            bench.batcher.submit("too early")
+        with pytest.raises(DeadlineUnreachable):
+            bench.batcher.turn_away()
+        await asyncio.sleep(refused.value.retry_after + 0.01)
+        assert not running.done()
+        bench.batcher.turn_away()
+        await bench.latency("in time")
+        await running
+
+    run_virtually(main())
+
+
 @pytest.mark.parametrize("rows", [0, -1, 11])
 def test_an_item_that_never_fits_is_refused(rows: int) -> None:
     """More rows than a batch holds, or none, cannot be queued."""
