@@ -15,6 +15,8 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from serving.barrier import bar, unbar
+
 logger = logging.getLogger("canopy.serving")
 
 _PER_TURN: Final = 1024
@@ -61,7 +63,12 @@ class Acceptor:
         self._full = False
         self._closed = False
         listener.setblocking(False)
+        unbar(listener)  # a worker that has failed may have left it so to the one that takes its place
         self._resume()
+
+    def bar(self) -> None:
+        """Let nobody new connect; those who have begun to are still accepted."""
+        bar(self._listener)
 
     def close(self) -> None:
         """Accept no more."""

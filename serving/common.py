@@ -33,9 +33,11 @@ class ServerState(uvicorn.server.ServerState):
     """uvicorn's.
 
     Attributes:
+        parting: whether each request that begins is its connection's last, and its answer says so.
         closed: whether the server listens no more.
     """
 
+    parting = False
     closed = False
 
 

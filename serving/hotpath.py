@@ -142,7 +142,9 @@ class HotConnection(Connection):
                 self._head = head
             elif (missing := length - len(data) + end) == 0:
                 self._hot = None
-                self.running = request = HotRequest(self, data[end:], keep_alive=True, more_body=False)
+                self.running = request = HotRequest(
+                    self, data[end:], keep_alive=not self.server_state.parting, more_body=False
+                )
                 self.cycle = request  # type: ignore[assignment]
                 self._queue(request)
                 return
@@ -170,6 +172,7 @@ class HotConnection(Connection):
         keep_alive = self.parser.should_keep_alive()
         if head and keep_alive:
             self._heads.learn(head, length)
+        keep_alive = keep_alive and not self.server_state.parting
         self._hot = request = HotRequest(self, b"", keep_alive=keep_alive, more_body=True)
         self.cycle = request  # type: ignore[assignment]
         if self.running is None:

@@ -203,6 +203,8 @@ class Connection(HttpToolsProtocol):
         self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]  # ASGI has dicts there
         super().on_headers_complete()
         self.headers = _NOWHERE
+        if self.server_state.parting:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Some of a request's body is there."""

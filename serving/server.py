@@ -27,8 +27,13 @@ _TICKS_A_SECOND = 10
 _TIDY = 10
 """Seconds from one tidying of the memory to the next."""
 
-_LAST_CALL = 5
+_OVERTIME = 5
 """Seconds that a call of the engine may go on after the drain's timeout."""
+
+_ROUND = 0.05
+_ROUNDS = 5
+"""A last call's rounds, and the seconds of each: time for a handshake and a request, and five turns of the event loop,
+however long these are."""
 
 
 class DrainingServer(uvicorn.Server):
@@ -36,23 +41,26 @@ class DrainingServer(uvicorn.Server):
 
     1. On SIGTERM or SIGINT the service reports that it is not ready.
     2. For ``delay`` seconds it goes on serving, so that a load balancer notices. A second signal ends the delay.
-    3. It stops listening, and closes the connections on which no whole request was read (``Connection.shutdown``).
-    4. It answers the requests that it has read. After ``timeout`` seconds it answers what is still queued with 503,
+    3. A last call: for a quarter of a second, or until nobody is left, nobody new can connect (``Acceptor.bar``), and
+       each answer says that it is its connection's last. So no client is cut off that has just connected, or that asks
+       again as soon as it is answered.
+    4. It stops listening, and closes the connections on which no whole request was read (``Connection.shutdown``).
+    5. It answers the requests that it has read. After ``timeout`` seconds it answers what is still queued with 503,
        and gives the running call five seconds more.
-    5. The application's lifespan ends. A second SIGINT during 3 to 5 stops at once.
+    6. The application's lifespan ends. A second SIGINT during 3 to 6 stops at once.
 
     Args:
         config: uvicorn's; its ``timeout_graceful_shutdown`` is overwritten.
         service: what is drained.
         delay: seconds of step 2.
-        timeout: seconds of step 4.
+        timeout: seconds of step 5.
         beat: called once a second, for as long as the service is well.
     """
 
     def __init__(
         self, config: uvicorn.Config, service: Service, *, delay: float, timeout: float, beat: Callable[[], None]
     ) -> None:
-        config.timeout_graceful_shutdown = math.ceil(timeout) + _LAST_CALL + 1
+        config.timeout_graceful_shutdown = math.ceil(timeout) + _OVERTIME + 1
         super().__init__(config)
         self.server_state: ServerState = ServerState()
         self._service = service
@@ -60,6 +68,7 @@ class DrainingServer(uvicorn.Server):
         self._delay = delay
         self._timeout = timeout
         self._beat = beat
+        self._acceptors: list[Acceptor] = []
         self._exit_at: float | None = None
         self._seconds = 0
 
@@ -67,7 +76,8 @@ class DrainingServer(uvicorn.Server):
         """See ``uvicorn.Server.startup``; the sockets are accepted from in our own way."""
         await super().startup([])
         tls = self.config.ssl
-        self.servers = [Acceptor(listener, self._connect, tls) for listener in sockets or []]  # type: ignore[misc]
+        self._acceptors = [Acceptor(listener, self._connect, tls) for listener in sockets or []]
+        self.servers = self._acceptors  # type: ignore[assignment]
 
     def _connect(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
@@ -113,11 +123,12 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """See ``uvicorn.Server.shutdown``."""
+        await self._last_call()
         self.server_state.closed = True
         loop = asyncio.get_running_loop()
         timers = [
             loop.call_later(self._timeout, self._service.give_up),
-            loop.call_later(self._timeout + _LAST_CALL, self._abandon),
+            loop.call_later(self._timeout + _OVERTIME, self._abandon),
         ]
         watching = loop.create_task(self._watch())
         await super().shutdown(sockets)
@@ -128,6 +139,16 @@ class DrainingServer(uvicorn.Server):
             timer.cancel()
         if self._service.draining:
             logger.info("drained")
+
+    async def _last_call(self) -> None:
+        """Step 3."""
+        self.server_state.parting = True
+        for acceptor in self._acceptors:
+            acceptor.bar()
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(_ROUND)
+            if self.force_exit or not self.server_state.connections:
+                break
 
     def _connections(self) -> list[Connection]:
         return cast(list[Connection], list(self.server_state.connections))

@@ -43,6 +43,37 @@ def test_all_who_wait_are_taken_within_a_few_turns() -> None:
         assert uvloop.run(count_turns(listener, 200)) < 50
 
 
+def test_who_is_barred_connects_as_soon_as_someone_else_takes_the_socket_over() -> None:
+    """Newcomers are kept out while those before them are accepted; a filter that is left behind is removed."""
+    came: asyncio.Queue[asyncio.BaseTransport] = asyncio.Queue()
+
+    class Host(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            came.put_nowait(transport)
+
+    async def hand_over(listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        early = socket.create_connection(listener.getsockname())
+        first = Acceptor(listener, Host)
+        first.bar()
+        late = socket.socket()
+        late.setblocking(False)
+        connecting = asyncio.ensure_future(loop.sock_connect(late, listener.getsockname()))
+        (await came.get()).close()
+        await asyncio.wait([connecting], timeout=0.1)
+        assert not connecting.done()
+        first.close()
+        second = Acceptor(listener, Host)
+        await connecting
+        (await came.get()).close()
+        second.close()
+        early.close()
+        late.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        uvloop.run(hand_over(listener))
+
+
 def test_a_spare_place_that_someone_else_takes_is_not_closed_under_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """The acceptor closes what is its own, and only once; and it looks again later."""
     taken: list[int] = []

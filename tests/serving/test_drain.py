@@ -1,5 +1,7 @@
 """How the server stops."""
 
+import contextlib
+import http.client
 import signal
 import socket
 import time
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.process import ServerProcess
 from tests.conftest import Start
 from tests.stub_server import HANGS, HELD
 from tests.support import Client, Gate, Reply, label, rows, until, wait_for
@@ -23,6 +26,37 @@ def test_sigterm_answers_what_was_accepted_and_exits_with_0(start: Start) -> Non
         replies: list[Reply] = [future.result() for future in asked]
         assert [reply.document for reply in replies] == [{"prediction": [label(number)]} for number in range(24)]
         assert server.process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("options", [("--http", "hot"), ("--http", "asgi"), ("--workers", "2")], ids=" ".join)
+@pytest.mark.parametrize("keep", [pytest.param(False, id="connect-anew"), pytest.param(True, id="keep-alive")])
+def test_a_stop_under_load_cuts_nobody_off(start: Start, options: tuple[str, ...], *, keep: bool) -> None:
+    """Whoever has connected gets an answer, or has his connection closed by the one before; later ones find nobody."""
+
+    def ask_until_nobody_listens(server: ServerProcess) -> int:
+        answers = 0
+        while True:
+            connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+            try:
+                connection.connect()
+            except OSError:
+                return answers
+            with contextlib.closing(connection):
+                while True:
+                    connection.request("POST", "/predict", rows(3), {"Content-Type": "application/json"})
+                    response = connection.getresponse()
+                    assert response.read() == b'{"prediction":[%d]}' % label(3)
+                    answers += 1
+                    if not keep or response.will_close:
+                        break
+
+    with start(*options) as server, ThreadPoolExecutor(8) as pool:
+        watcher = Client(server)
+        clients = [pool.submit(ask_until_nobody_listens, server) for _ in range(8)]
+        until(lambda: watcher.ask("GET", "/stats").document["batcher"]["answered"] > 100)
+        server.process.send_signal(signal.SIGTERM)
+        assert all(client.result() > 0 for client in clients)
+        assert server.process.wait(timeout=5) == 0
 
 
 def test_a_request_that_is_not_wholly_read_does_not_hold_up_the_drain(start: Start) -> None:
