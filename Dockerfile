@@ -34,13 +34,12 @@ RUN pip install --no-deps --no-build-isolation --target /app /build \
     && python -c "import forest._kernel, forest._layout" \
     && install /build/deploy/bucket.py /build/deploy/healthy.py /app
 
-# What serves needs no packages' tests, no web interface of MLflow's, and nothing to install or build with.
+# What serves needs no packages' tests, and nothing to install or build with.
 FROM build AS slim
 RUN cd /opt/venv/lib/python3*/site-packages \
-    && for package in matplotlib numpy pandas pyarrow scipy sklearn; do \
+    && for package in numpy pandas scipy sklearn; do \
         find "$package" -type d -name tests -prune -exec rm -r {} +; \
     done \
-    && rm -r mlflow/server/js pyarrow/include \
     && pip uninstall --yes --quiet cython setuptools pip
 
 FROM base AS server
