@@ -11,8 +11,9 @@ from batcher import policy
 from batcher.calls import Calls
 from batcher.cost import CostModel
 from batcher.crowd import Crowd
-from batcher.errors import BatchTooLarge, Closed, DeadlineExceeded, EngineFailed, EngineStuck, Overloaded, QueueFull
+from batcher.errors import BatchTooLarge, Closed, EngineFailed, EngineStuck, Overloaded, QueueFull
 from batcher.events import COUNTED, Observer, Statistics
+from batcher.expiry import Expiry
 from batcher.outcomes import Outcomes
 from batcher.queue import Queue
 from batcher.waiter import Batch, FutureWaiter, Item, Result, Waiter
@@ -72,11 +73,11 @@ class Batcher(Generic[Item, Result]):
         self._calls: Calls[Item, Result] = Calls(
             engine, executor, inline, patience, self._loop, finished=self._finish, stuck=self._give_up
         )
+        self._expiry = Expiry(self._queue, self._outcomes, self._loop, clock, expired=self._check_drained)
         self._refused: tuple[Overloaded, Batch | None, int, float] | None = None
         self._settling = False
         self._turn_due = False
         self._company_timer: asyncio.TimerHandle | None = None
-        self._deadline_timer: asyncio.TimerHandle | None = None
         self._draining = False
         self._drained = asyncio.Event()
 
@@ -163,7 +164,7 @@ class Batcher(Generic[Item, Result]):
             ValueError: the timeout is not above 0.
             Overloaded: the item is refused; the error tells when to try again.
         """
-        calls = self._calls
+        calls, queue = self._calls, self._queue
         if calls.returned is not None:
             # Not only when the loop comes round to it: with thousands of callers in one turn the engine would idle.
             calls.collect()
@@ -185,23 +186,23 @@ class Batcher(Generic[Item, Result]):
             self._cost,
             rows=rows,
             timeout=timeout,
-            queued_rows=self._queue.rows,
-            queued_items=len(self._queue),
+            queued_rows=queue.rows,
+            queued_items=len(queue),
             running=None if running is None else policy.seconds_left(now, running.started, running.expected),
         )
         if refusal is not None:
             self._count(refusal)
             if rows == 1 and timeout == self._timeout:
-                self._refused = refusal, running, self._queue.rows, now + refusal.retry_after
+                self._refused = refusal, running, queue.rows, now + refusal.retry_after
             raise refusal
 
         waiter.arrived = now
         waiter.deadline = now + timeout
         self._counts["accepted"] += 1
-        if self._queue.add(waiter):
-            self._watch_deadline(now)
+        if queue.add(waiter):
+            self._expiry.watch(now)
         if running is None:
-            full = self._queue.rows >= self._limits.max_batch_rows or len(self._queue) >= self._limits.max_batch_items
+            full = queue.rows >= self._limits.max_batch_rows or len(queue) >= self._limits.max_batch_items
             if full and not self._settling:  # while it settles, a caller that was just answered asks again
                 self._turn()
             else:
@@ -253,7 +254,7 @@ class Batcher(Generic[Item, Result]):
         if self._calls.batch is not None:
             return
         now = self._clock()
-        self._expire(now)
+        self._expiry.expire(now)
         if self._queue and self._calls.batch is None:
             decision = self._decide(now)
             if isinstance(decision, policy.WaitUntil):
@@ -322,29 +323,9 @@ class Batcher(Generic[Item, Result]):
             middle = len(batch.waiters) // 2
             self._queue.put_back(batch.waiters[middle:])
             self._queue.put_back(batch.waiters[:middle])
-            self._watch_deadline(batch.finished)
-
-    def _watch_deadline(self, now: float) -> None:
-        """Set the timer to the earliest deadline."""
-        if self._deadline_timer is not None:
-            self._deadline_timer.cancel()
-            self._deadline_timer = None
-        if (earliest := self._queue.next_deadline()) is not None:
-            self._deadline_timer = self._loop.call_later(max(0.0, earliest - now), self._deadline_passed)
-
-    def _deadline_passed(self) -> None:
-        now = self._clock()
-        # The loop rounds its timers: one that is early by less than a tick is on time.
-        self._expire(now + policy.TIMER_RESOLUTION)
-        self._watch_deadline(now)
-        self._check_drained()
-
-    def _expire(self, now: float) -> None:
-        for waiter in self._queue.expire(now):
-            self._outcomes.fail(waiter, DeadlineExceeded("the deadline passed in the queue"), "expired")
+            self._expiry.watch(batch.finished)
 
     def _check_drained(self) -> None:
         if self._draining and not (self._queue or self._calls.batch):
             self._drained.set()
-            if self._deadline_timer is not None:
-                self._deadline_timer.cancel()
+            self._expiry.stop()

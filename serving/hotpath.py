@@ -7,16 +7,15 @@ the ordinary way, whose answers are the same.
 
 import logging
 import time
-from collections import OrderedDict
 from typing import Any, Final
 
 from uvicorn.config import Config
 
-from batcher import Batch, Closed
-from preprocessing import Row
+from batcher import Closed
 from serving.common import Common, ServerState
 from serving.errors import known
 from serving.heads import END, KnownHeads
+from serving.hotrequest import HotRequest
 from serving.inference import Answer
 from serving.metrics import PREDICT
 from serving.protocol import IDLE, Connection
@@ -29,52 +28,6 @@ _PATH: Final = PREDICT.encode()
 _JSON: Final = b"application/json"
 _ODD: Final = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"canopy-deadline-ms", b"canopy-timing"})
 """Headers that a request on the hot path does not have."""
-
-
-class HotRequest:
-    """A request on the hot path: what the batcher calls a waiter, and what stands in for uvicorn's cycle."""
-
-    __slots__ = (
-        "arrived",
-        "batch",
-        "body",
-        "connection",
-        "deadline",
-        "item",
-        "keep_alive",
-        "more_body",
-        "part",
-        "queued",
-        "response_complete",
-        "rows",
-    )
-
-    item: list[Row]
-    rows: int
-    arrived: float
-    deadline: float
-    part: "OrderedDict[Any, None] | None"
-    batch: Batch
-
-    def __init__(self, connection: "HotConnection", body: bytes, *, keep_alive: bool, more_body: bool) -> None:
-        self.connection = connection
-        self.keep_alive = keep_alive
-        self.body: bytes | bytearray = body
-        self.more_body = more_body
-        self.queued = False
-        self.response_complete = False
-
-    def done(self) -> bool:
-        """See ``batcher.Waiter``."""
-        return self.response_complete
-
-    def set_result(self, answer: Answer) -> None:
-        """See ``batcher.Waiter``."""
-        self.connection.answer(self, answer)
-
-    def set_exception(self, error: Exception) -> None:
-        """See ``batcher.Waiter``."""
-        self.connection.fail(self, error)
 
 
 class HotPath:
