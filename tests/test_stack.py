@@ -132,7 +132,7 @@ def test_alerts_and_dashboard_ask_for_metrics_that_there_are(path: str) -> None:
 
 
 def test_the_dashboard_is_whole() -> None:
-    """Each panel has a place of its own and asks the data source that is provisioned, which knows how often it looks."""
+    """Each panel has a place of its own and asks the provisioned data source, which knows how often it looks."""
     folder = ROOT / "deploy" / "observe" / "grafana" / "provisioning"
     dashboard = json.loads((folder / "dashboards" / "canopy.json").read_text())
     (source,) = yaml.safe_load((folder / "datasources" / "prometheus.yaml").read_text())["datasources"]
