@@ -117,6 +117,8 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 BUILD = docker build $(if $(STAND_IN),--network host) --build-arg VERSION=$(VERSION) \
 	--build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) --build-arg CREATED=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 STACK = STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) scripts/stack.sh
+# Compose v2 leaves the services of a profile that is not named.
+STACK_DOWN = PROFILES=replicas,observe $(STACK) down --volumes --remove-orphans
 
 image: ## build the images, one that serves and one with the tools: IMAGE=canopy TAG=latest
 	$(if $(STAND_IN),sh deploy/stand-in/base.sh)
@@ -135,11 +137,11 @@ stack: image ## start the whole stack in Docker and wait for a prediction: PROFI
 	@PROFILES=$(PROFILES) $(STACK) up
 
 stack-down: ## stop the stack and remove its containers and volumes
-	@PROFILES=replicas,observe $(STACK) down --volumes --remove-orphans
+	@$(STACK_DOWN)
 
 # Every claim of README's section on Docker, held against a real Docker Engine.
 stack-test: $(VENV)/.dev image ## start the stack with three replicas, test it, and take it down
-	@trap 'PROFILES=replicas $(STACK) down --volumes' EXIT; \
+	@trap '$(STACK_DOWN)' EXIT; \
 		export CANOPY_MODEL_POLL_SECONDS=1 PROFILES=replicas; \
 		$(STACK) up && STACK_TEST="$(STACK)" $(PY) -m pytest -m slow tests/test_stack_running.py $(ARGS)
 

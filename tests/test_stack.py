@@ -132,10 +132,12 @@ def test_alerts_and_dashboard_ask_for_metrics_that_there_are(path: str) -> None:
 
 
 def test_the_dashboard_is_whole() -> None:
-    """Each panel has a place of its own and asks the data source that is provisioned."""
+    """Each panel has a place of its own and asks the provisioned data source, which knows how often it looks."""
     folder = ROOT / "deploy" / "observe" / "grafana" / "provisioning"
     dashboard = json.loads((folder / "dashboards" / "canopy.json").read_text())
     (source,) = yaml.safe_load((folder / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    scrapes = yaml.safe_load((ROOT / "deploy" / "observe" / "prometheus.yaml").read_text())["global"]
+    assert source["jsonData"]["timeInterval"] == scrapes["scrape_interval"]
     panels = dashboard["panels"]
     assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}) == len(panels) >= 7
     assert {target["datasource"]["uid"] for panel in panels for target in panel["targets"]} == {source["uid"]}
