@@ -116,7 +116,7 @@ class DrainingServer(uvicorn.Server):
         """See ``uvicorn.Server.on_tick``; called ten times a second."""
         if self._exit_at is not None and time.monotonic() >= self._exit_at:
             self.should_exit = True
-        self._service.publish()
+        self._service.share()
         if counter % _TICKS_A_SECOND == 0:
             self._every_second()
         return await super().on_tick(counter)

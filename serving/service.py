@@ -120,8 +120,13 @@ class Service:
             "update_failure": self.trouble,
         }
 
-    def publish(self) -> None:
-        """Put this worker's figures on the board; to be called several times a second."""
+    def share(self) -> None:
+        """Let other workers see this one's figures, if there are others; to be called several times a second."""
+        if self._board.workers > 1:
+            self._publish()
+
+    def _publish(self) -> None:
+        """Put this worker's figures on the board."""
         model = self.handle.model
         self.metrics.serves("" if model is None else model.version, self.trouble)
         if self.batcher is not None:
@@ -129,7 +134,7 @@ class Service:
 
     def statistics(self) -> dict[str, Any]:
         """The figures of all workers, with this one's state and the cost of a call that it has learned, in seconds."""
-        self.publish()
+        self._publish()
         cost = None
         if self.batcher is not None:
             learned = self.batcher.statistics()
@@ -142,7 +147,7 @@ class Service:
         Args:
             accept: the header Accept, which chooses the format.
         """
-        self.publish()
+        self._publish()
         return self._prometheus.expose(accept)
 
 
