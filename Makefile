@@ -14,8 +14,8 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve train test test-slow lint format loadtest loadtest-budget budget-search bench bench-forest \
-	bench-generator bench-http bench-metrics bench-overload bench-start churn image publish stack stack-test stack-down \
-	lock clean
+	bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish stack \
+	stack-test stack-down lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -139,11 +139,18 @@ stack: image ## start the whole stack in Docker and wait for a prediction: PROFI
 stack-down: ## stop the stack and remove its containers and volumes
 	@$(STACK_DOWN)
 
+# A stack for a while, with three replicas: under another name, so that it takes nothing from the one that may be there.
+define FOR_A_WHILE
+export COMPOSE_PROJECT_NAME=canopy-for-a-while PROFILES=replicas; trap '$(STACK_DOWN)' EXIT; $(STACK) up
+endef
+
 # Every claim of README's section on Docker, held against a real Docker Engine.
 stack-test: $(VENV)/.dev image ## start the stack with three replicas, test it, and take it down
-	@trap '$(STACK_DOWN)' EXIT; \
-		export CANOPY_MODEL_POLL_SECONDS=1 PROFILES=replicas; \
-		$(STACK) up && STACK_TEST="$(STACK)" $(PY) -m pytest -m slow tests/test_stack_running.py $(ARGS)
+	@export CANOPY_MODEL_POLL_SECONDS=1; $(FOR_A_WHILE) && \
+		STACK_TEST="$(STACK)" $(PY) -m pytest -m slow tests/test_stack_running.py $(ARGS)
+
+bench-replicas: $(VENV)/.loadtest image ## measure replicas against one server of their CPU, and with 10,000 users
+	@$(FOR_A_WHILE) && STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) $(PY) -m loadtest.replicas $(ARGS)
 
 # The group dev contains all others, so that it is resolved first and constrains them: they agree on every version.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
