@@ -54,6 +54,9 @@ class Group(Protocol):
     def counters(self) -> Counters:
         """What it has used."""
 
+    def held(self) -> int:
+        """Bytes that it holds now, with file pages."""
+
     def peak(self) -> int | None:
         """Most bytes at a time since there is a limit; None if the kernel cannot tell."""
 
@@ -67,11 +70,17 @@ class Group(Protocol):
 class _V1:
     """Three groups, one in the hierarchy of each controller."""
 
-    def __init__(self, mount: Path, own: dict[str, str], name: str) -> None:
-        self._cpu, self._account, self._memory = (
-            _make(_own(mount / controller, own.get(controller, "/")), name)
-            for controller in ("cpu", "cpuacct", "memory")
-        )
+    def __init__(self, cpu: Path, account: Path, memory: Path) -> None:
+        self._cpu, self._account, self._memory = cpu, account, memory
+
+    @classmethod
+    def of(cls, mount: Path, groups: dict[str, str]) -> "_V1":
+        """The groups of a process."""
+        return cls(*(_own(mount / name, groups.get(name, "/")) for name in ("cpu", "cpuacct", "memory")))
+
+    def below(self, name: str) -> "_V1":
+        """New ones, below these."""
+        return _V1(*(_make(folder, name) for folder in (self._cpu, self._account, self._memory)))
 
     def admit(self, pid: int) -> None:
         for folder in {self._cpu, self._account, self._memory}:
@@ -97,6 +106,9 @@ class _V1:
             _table(self._memory / "memory.oom_control").get("oom_kill", 0),
         )
 
+    def held(self) -> int:
+        return int((self._memory / "memory.usage_in_bytes").read_text())
+
     def peak(self) -> int | None:
         return int((self._memory / "memory.max_usage_in_bytes").read_text())
 
@@ -112,20 +124,27 @@ class _V1:
 class _V2:
     """One group with all controllers."""
 
-    def __init__(self, mount: Path, own: dict[str, str], name: str) -> None:
-        home = _own(mount, own.get("", "/"))
+    def __init__(self, mount: Path, folder: Path) -> None:
+        self._mount = mount
+        self._folder = folder
+        self._peak: IO[str] | None = None
+
+    @classmethod
+    def of(cls, mount: Path, groups: dict[str, str]) -> "_V2":
+        """The group of a process."""
+        return cls(mount, _own(mount, groups.get("", "/")))
+
+    def below(self, name: str) -> "_V2":
+        """A new one, below this or one above it."""
         # Only a group without processes of its own, or the root, can hand controllers down: look further up for one.
-        for folder in [home, *home.parents]:
-            if folder == mount.parent:
+        for folder in [self._folder, *self._folder.parents]:
+            if folder == self._mount.parent:
                 break
             try:
                 _write(folder / "cgroup.subtree_control", "+cpu +memory")
-                self._folder = _make(folder, name)
+                return _V2(self._mount, _make(folder, name))
             except OSError as error:
                 refusal = error
-            else:
-                self._peak: IO[str] | None = None
-                return
         raise refusal
 
     def admit(self, pid: int) -> None:
@@ -155,6 +174,9 @@ class _V2:
             _table(self._folder / "memory.events")["oom_kill"],
         )
 
+    def held(self) -> int:
+        return int((self._folder / "memory.current").read_text())
+
     def peak(self) -> int | None:
         if self._peak is None:
             return None
@@ -174,36 +196,47 @@ def make_group(mount: Path = MOUNT) -> Group:
     Raises:
         NoControlGroups: this user cannot.
     """
-    name = f"canopy-{os.getpid()}-{secrets.token_hex(4)}"
-    versions: dict[type[_V1 | _V2], Path] = {
-        _V2: mount / "cgroup.controllers",
-        _V1: mount / "memory" / "memory.limit_in_bytes",
-    }
-    for version, mark in versions.items():
-        if mark.exists():
-            try:
-                return version(mount, _memberships(), name)
-            except OSError as error:
-                raise NoControlGroups(
-                    f"cannot make a control group under {mount}: {error}. Run this as root, or where the group is"
-                    " delegated: systemd-run --user --scope -p Delegate=yes COMMAND"
-                ) from error
+    own = _version(mount).of(mount, _memberships("self"))
+    try:
+        return own.below(f"canopy-{os.getpid()}-{secrets.token_hex(4)}")
+    except OSError as error:
+        raise NoControlGroups(
+            f"cannot make a control group under {mount}: {error}. Run this as root, or where the group is"
+            " delegated: systemd-run --user --scope -p Delegate=yes COMMAND"
+        ) from error
+
+
+def group_of(pid: int, mount: Path = MOUNT) -> Group:
+    """The group of a process, such as a container's, to look at.
+
+    Raises:
+        NoControlGroups: there are none.
+        OSError: there is no such process.
+    """
+    return _version(mount).of(mount, _memberships(str(pid)))
+
+
+def _version(mount: Path) -> type[_V1 | _V2]:
+    if (mount / "cgroup.controllers").exists():
+        return _V2
+    if (mount / "memory" / "memory.limit_in_bytes").exists():
+        return _V1
     raise NoControlGroups(
         f"{mount} has neither cgroup v2 nor v1 with cpu and memory: limits need Linux with one of them"
     )
 
 
-def _memberships() -> dict[str, str]:
-    """The groups of this process: controller → path; the empty name stands for version 2."""
+def _memberships(process: str) -> dict[str, str]:
+    """The groups of a process: controller → path; the empty name stands for version 2."""
     groups = {}
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    for line in Path(f"/proc/{process}/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         groups.update(dict.fromkeys(controllers.split(","), path))
     return groups
 
 
 def _own(mount: Path, path: str) -> Path:
-    """The folder of this process's group; in a container it is the mount itself."""
+    """The folder of a process's group; in a container it is the mount itself."""
     folder = mount / path.lstrip("/")
     return folder if folder.is_dir() else mount
 

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import statistics
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from loadtest.generator import PROFILES, Crowd, measure
 from loadtest.generator import Measured as Seen
 from loadtest.machine import allow_connections
 from loadtest.results import encode, keep, latency
-from loadtest.stack import NoStack, Readings, Stack, Usage, used
+from loadtest.stack import NoStack, Readings, Stack, Usage, read, used
 from loadtest.table import Table, number
 
 _IDLE: Final = ("inference", "locust", "locust-replicas")
@@ -71,21 +72,24 @@ class Turn:
 
 
 class Watch:
-    """Looks at a stack."""
+    """Looks at a stack, without taking CPU from what is measured."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._looks: list[tuple[Readings, Readings, Mapping[str, int]]] = []
+        self._replicas, self._balancer = stack.groups("replica"), stack.groups("balancer")
+        self._looks: list[tuple[float, Readings, Readings, Mapping[str, int]]] = []
 
     def look(self) -> None:
         """Read all counters."""
-        self._looks.append((self._stack.read("replica"), self._stack.read("balancer"), self._stack.answered()))
+        moment, replicas, balancer = time.monotonic(), read(self._replicas), read(self._balancer)
+        self._looks.append((moment, replicas, balancer, self._stack.answered()))
 
     def shift(self) -> Shift:
         """What happened between the last two looks."""
-        (replicas, balancer, before), (replicas_now, balancer_now, now) = self._looks[-2:]
+        (start, replicas, balancer, before), (end, replicas_now, balancer_now, now) = self._looks[-2:]
         answered = [count - before.get(address, 0) for address, count in now.items()]
-        return Shift(used(replicas, replicas_now), used(balancer, balancer_now), answered)
+        seconds = end - start
+        return Shift(used(replicas, replicas_now, seconds), used(balancer, balancer_now, seconds), answered)
 
 
 def compare(stack: Stack, args: argparse.Namespace) -> list[Turn]:
@@ -101,14 +105,14 @@ def compare(stack: Stack, args: argparse.Namespace) -> list[Turn]:
         sys.stderr.write(f"round {turn + 1} of {args.rounds}\n")
         for replicas in (1, args.replicas):
             stack.resize(replicas, args.cpu / replicas, args.memory)
-            watch, address = Watch(stack), stack.address("balancer")
+            watch = Watch(stack)
 
             async def look(watch: Watch = watch) -> None:
                 await asyncio.to_thread(watch.look)
 
             tally = uvloop.run(
                 run_crowd(
-                    address,
+                    stack.balancer,
                     8000,
                     requests,
                     users=args.users,
@@ -137,7 +141,7 @@ def hold(stack: Stack, args: argparse.Namespace) -> tuple[Seen, Shift]:
     stack.resize(args.replicas, args.crowd_cpu, args.crowd_memory)
     watch = Watch(stack)
     watch.look()
-    host = f"http://{stack.address('balancer')}:8000"
+    host = f"http://{stack.balancer}:8000"
     seen = measure(Crowd(host, args.crowd, args.rate, args.time, args.profile, args.processes))
     watch.look()
     return seen, watch.shift()
@@ -237,8 +241,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--memory", type=int, default=256, metavar="MIB", help="of each replica in the comparison")
     parser.add_argument("--users", type=int, default=256, help="of the closed loop")
     parser.add_argument("--rounds", type=int, default=3, help="of the comparison; 0 leaves it out")
-    parser.add_argument("--seconds", type=float, default=5, help="counted seconds of a turn")
-    parser.add_argument("--warm-up", type=float, default=3, help="seconds before counting starts, in each turn")
+    parser.add_argument("--seconds", type=float, default=8, help="counted seconds of a turn")
+    parser.add_argument("--warm-up", type=float, default=5, help="seconds before counting starts, in each turn")
     parser.add_argument("--crowd", type=int, default=10_000, help="Locust's users; 0 leaves them out")
     parser.add_argument("--crowd-cpu", type=float, default=1.5, help="cores of each replica for them")
     parser.add_argument("--crowd-memory", type=int, default=2500, metavar="MIB", help="of each replica for them")

@@ -5,14 +5,16 @@ import io
 import subprocess
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import docker
 from docker.errors import DockerException
+
+from loadtest.cgroup import MIB, Counters, Group, group_of
 
 _SCRIPT: Final = Path(__file__).resolve().parent.parent / "scripts" / "stack.sh"
 _PATIENCE: Final = 120
@@ -23,27 +25,8 @@ class NoStack(RuntimeError):
     """The stack does not run, or does not do what it was told; the message says what is missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The counters of a container.
-
-    Attributes:
-        moment: when they were read, in seconds.
-        cpu_seconds: used since it was started.
-        periods: of 100 ms, in which it wanted to run and was limited.
-        throttled: those in which it had to wait.
-        memory_mib: what it holds, with file pages.
-    """
-
-    moment: float
-    cpu_seconds: float
-    periods: int
-    throttled: int
-    memory_mib: float
-
-
-Readings = Mapping[str, Reading]
-"""Of each container of a service."""
+Readings = Sequence[tuple[Counters, int]]
+"""Of each container of a service, what it has used since it was started, and the bytes that it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +44,19 @@ class Usage:
     memory_mib: float
 
 
-def used(before: Readings, after: Readings) -> Usage:
-    """What was used between two readings. Each container is read at moments of its own, which may take a second."""
-    pairs = [(before[name], now) for name, now in after.items()]
+def read(groups: Sequence[Group]) -> Readings:
+    """Read the counters of containers."""
+    return [(group.counters(), group.held()) for group in groups]
+
+
+def used(before: Readings, after: Readings, seconds: float) -> Usage:
+    """What was used between two readings, which lie some seconds apart."""
+    pairs = [(then, now) for (then, _), (now, _) in zip(before, after, strict=True)]
     periods = sum(now.periods - then.periods for then, now in pairs)
     return Usage(
-        sum((now.cpu_seconds - then.cpu_seconds) / (now.moment - then.moment) for then, now in pairs),
-        sum(now.throttled - then.throttled for then, now in pairs) / max(1, periods),
-        sum(now.memory_mib for _, now in pairs),
+        sum(now.cpu_seconds - then.cpu_seconds for then, now in pairs) / seconds,
+        sum(now.throttled_periods - then.throttled_periods for then, now in pairs) / max(1, periods),
+        sum(held for _, held in after) / MIB,
     )
 
 
@@ -85,15 +73,16 @@ class Stack:
         except DockerException as error:
             raise NoStack(f"no Docker Engine answers: {error}") from error
 
-    def address(self, service: str) -> str:
-        """The address of a service's only container on the stack's own network: no port of this machine is between.
+    @cached_property
+    def balancer(self) -> str:
+        """The balancer's address on the stack's own network: no port of this machine is between.
 
         Raises:
             NoStack: it does not run.
         """
-        found = self._containers(service)
+        found = self._containers("balancer")
         if len(found) != 1:
-            raise NoStack(f"{len(found)} containers of {service} run; first: make stack PROFILES=replicas")
+            raise NoStack(f"{len(found)} balancers run; first: make stack PROFILES=replicas")
         return _address(found[0])
 
     def resize(self, number: int, cpu: float, memory_mib: int) -> None:
@@ -114,16 +103,20 @@ class Stack:
         """Stop services that are not measured, but would take CPU."""
         self._compose("stop", *services)
 
-    def read(self, service: str) -> Readings:
-        """The counters of a service's containers."""
-        return {each.id: _reading(each.stats(stream=False, one_shot=True)) for each in self._containers(service)}
+    def groups(self, service: str) -> list[Group]:
+        """The control groups of a service's containers.
+
+        Raises:
+            NoControlGroups: the engine runs elsewhere, or in a way of its own.
+        """
+        return [group_of(each.attrs["State"]["Pid"]) for each in self._containers(service)]
 
     def answered(self) -> Mapping[str, int]:
         """The answers with status 200 to 299 that the balancer has had from each replica at work, by its address.
 
         They are in the format of HAProxy's management guide, section 9.1.
         """
-        with urllib.request.urlopen(f"http://{self.address('balancer')}:8404/;csv", timeout=10) as response:
+        with urllib.request.urlopen(f"http://{self.balancer}:8404/;csv", timeout=10) as response:
             table = csv.DictReader(io.StringIO(response.read().decode().removeprefix("# ")))
         return {
             line["addr"].partition(":")[0]: int(line["hrsp_2xx"])
@@ -147,15 +140,3 @@ def _address(container: Any) -> str:  # noqa: ANN401 - docker is untyped
     (network,) = container.attrs["NetworkSettings"]["Networks"].values()
     address: str = network["IPAddress"]
     return address
-
-
-def _reading(told: Mapping[str, Any]) -> Reading:
-    """From what the engine's API tells of a container's statistics."""
-    cpu = told["cpu_stats"]
-    return Reading(
-        datetime.fromisoformat(told["read"][:26].rstrip("Z")).timestamp(),  # it has nanoseconds, in UTC
-        cpu["cpu_usage"]["total_usage"] / 1e9,
-        cpu["throttling_data"]["periods"],
-        cpu["throttling_data"]["throttled_periods"],
-        told["memory_stats"]["usage"] / 2**20,
-    )

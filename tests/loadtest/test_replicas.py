@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+from loadtest.cgroup import MIB, Counters
 from loadtest.replicas import Shift, Turn, compared, parser, share
-from loadtest.stack import Reading, Usage, used
+from loadtest.stack import Usage, used
 from tests.conftest import ROOT
 
 NOTHING = Usage(0.0, 0.0, 0.0)
@@ -31,11 +32,11 @@ def test_replicas_are_as_uneven_as_the_busiest_exceeds_the_least_busy() -> None:
     assert turn(3, 1.0, [100, 0, 100]).shift.unevenness > 10
 
 
-def test_what_containers_used_is_added_up_though_each_was_read_at_its_own_time() -> None:
-    """Cores by each one's own time; memory is what is held in the end."""
-    before = {"one": Reading(10.0, 1.0, 10, 2, 150.0), "two": Reading(11.0, 5.0, 0, 0, 90.0)}
-    after = {"one": Reading(14.0, 2.0, 50, 22, 200.0), "two": Reading(16.0, 6.0, 40, 0, 100.0)}
-    assert used(before, after) == Usage(cpu=1 / 4 + 1 / 5, throttled_share=20 / 80, memory_mib=300.0)
+def test_what_containers_used_is_added_up() -> None:
+    """Cores and throttled periods of all; memory is what is held in the end."""
+    before = [(Counters(1.0, 10, 2, 0.1, 0), 150 * MIB), (Counters(5.0, 0, 0, 0.0, 0), 90 * MIB)]
+    after = [(Counters(2.0, 50, 22, 0.9, 0), 200 * MIB), (Counters(6.0, 40, 0, 0.0, 0), 100 * MIB)]
+    assert used(before, after, 4.0) == Usage(cpu=0.5, throttled_share=20 / 80, memory_mib=300.0)
 
 
 def test_a_turn_is_a_row_of_the_table() -> None:
