@@ -2,11 +2,14 @@
 
 The stack must run, with the profile replicas; its replicas are started anew in each size. First a closed-loop crowd
 asks one server and several, by way of the balancer each time, in turns, so that a moment in which the machine is slow
-falls on both. Then Locust's users ask the replicas, each as large as one of the reference system's.
+falls on both. Where there are cores enough, the replicas have theirs, and the balancer and the crowd the others. Then
+Locust's users ask the replicas, each as large as one of the reference system's, on all cores.
 """
 
 import argparse
 import asyncio
+import math
+import os
 import statistics
 import sys
 import time
@@ -18,10 +21,10 @@ from typing import Any, Final
 import uvloop
 
 from dataset import load_sample
-from loadtest.closed_loop import Tally, encode_request, run_crowd
+from loadtest.closed_loop import encode_request, run_crowd
 from loadtest.generator import PROFILES, Crowd, measure
 from loadtest.generator import Measured as Seen
-from loadtest.machine import allow_connections
+from loadtest.machine import allow_connections, apart, pinned
 from loadtest.results import encode, keep, latency
 from loadtest.stack import NoStack, Readings, Stack, Usage, read, used
 from loadtest.table import Table, number
@@ -101,34 +104,32 @@ def compare(stack: Stack, args: argparse.Namespace) -> list[Turn]:
     """
     requests = [encode_request("canopy", row) for row in load_sample().rows.tolist()]
     turns = []
-    for turn in range(args.rounds):
-        sys.stderr.write(f"round {turn + 1} of {args.rounds}\n")
-        for replicas in (1, args.replicas):
-            stack.resize(replicas, args.cpu / replicas, args.memory)
-            watch = Watch(stack)
-
-            async def look(watch: Watch = watch) -> None:
-                await asyncio.to_thread(watch.look)
-
-            tally = uvloop.run(
-                run_crowd(
-                    stack.balancer,
-                    8000,
-                    requests,
-                    users=args.users,
-                    seconds=args.seconds,
-                    warm_up=args.warm_up,
-                    look=look,
-                )
-            )
-            turns.append(_turn(replicas, tally, watch.shift()))
+    everywhere = os.sched_getaffinity(0)
+    of_replicas, of_others = apart(server=math.ceil(args.cpu), load=1)
+    with pinned(of_others):
+        stack.pin("balancer", of_others or everywhere)
+        for turn in range(args.rounds):
+            sys.stderr.write(f"round {turn + 1} of {args.rounds}\n")
+            for replicas in (1, args.replicas):
+                stack.resize(replicas, args.cpu / replicas, args.memory)
+                stack.pin("replica", of_replicas or everywhere)
+                turns.append(_turn(stack, replicas, requests, args))
+        stack.pin("balancer", everywhere)
     return turns
 
 
-def _turn(replicas: int, tally: Tally, shift: Shift) -> Turn:
+def _turn(stack: Stack, replicas: int, requests: Sequence[bytes], args: argparse.Namespace) -> Turn:
+    """Let the crowd ask the replicas that there are."""
+    watch = Watch(stack)
+
+    async def look() -> None:
+        await asyncio.to_thread(watch.look)
+
+    how = {"users": args.users, "seconds": args.seconds, "warm_up": args.warm_up}
+    tally = uvloop.run(run_crowd(stack.balancer, 8000, requests, **how, look=look))
     times = latency(tally.latencies)
     p50, p99 = (0.0, 0.0) if times is None else (times.p50, times.p99)
-    return Turn(replicas, tally.answered / tally.seconds, p50, p99, dict(tally.failures), shift)
+    return Turn(replicas, tally.answered / tally.seconds, p50, p99, dict(tally.failures), watch.shift())
 
 
 def hold(stack: Stack, args: argparse.Namespace) -> tuple[Seen, Shift]:

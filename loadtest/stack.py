@@ -99,6 +99,11 @@ class Stack:
                 raise NoStack(f"the balancer does not find {number} replicas; scripts/stack.sh logs tells more")
             time.sleep(0.2)
 
+    def pin(self, service: str, cores: set[int]) -> None:
+        """Have a service's containers run on some cores only."""
+        for each in self._containers(service):
+            each.update(cpuset_cpus=",".join(map(str, sorted(cores))))
+
     def rest(self, *services: str) -> None:
         """Stop services that are not measured, but would take CPU."""
         self._compose("stop", *services)

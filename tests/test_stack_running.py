@@ -4,9 +4,12 @@ import json
 import math
 import os
 import re
+import shlex
 import signal
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
@@ -110,17 +113,11 @@ def test_a_promoted_version_reaches_the_servers(inference: str, replicas: list[s
     assert inspect(inference, ".RestartCount") == restarts
 
 
-def test_a_stop_under_load_answers_what_was_read(inference: str) -> None:
-    """While ``docker stop`` drains the server, a client is answered in full, or turned away once, before it was read.
-
-    The kernel turns away who came between the last connection that was accepted and the end of listening; behind the
-    balancer nobody notices: see ``test_a_stopped_replica_is_drained``.
-    """
+def test_a_stop_under_load_loses_nothing(inference: str) -> None:
+    """While ``docker stop`` drains the server, whoever has connected is answered in full; later ones find nobody."""
     with load(address(inference), 8000) as seen:
         run("docker", "stop", inference)
-    turned_away = [said for said in seen.bad if said.startswith(("ConnectionResetError", "RemoteDisconnected"))]
-    assert seen.bad == turned_away
-    assert len(turned_away) <= 8
+    assert seen.bad == []
     assert inspect(inference, ".State.ExitCode") == "0"
 
 
@@ -132,13 +129,13 @@ def test_a_killed_server_is_started_again(inference: str) -> None:
 
 
 def test_the_balancer_spreads_requests_evenly(replicas: list[str]) -> None:
-    """Of three replicas none gets half as many again as another: only one that is slow at the moment gets fewer."""
+    """Of three replicas none gets ten in a hundred more than another."""
     before = [answered(one) for one in replicas]
     with load(HOST, BALANCER) as seen:
-        until(lambda: seen.good > 900, seconds=PATIENCE)
+        until(lambda: seen.good > 3000, seconds=PATIENCE)
     counts = [answered(one) - was for one, was in zip(replicas, before, strict=True)]
     assert seen.bad == []
-    assert max(counts) <= 1.5 * min(counts), counts
+    assert max(counts) <= 1.1 * min(counts), counts
 
 
 def test_prometheus_finds_every_server(inference: str, replicas: list[str]) -> None:
@@ -201,3 +198,19 @@ def test_a_killed_replica_costs_no_request(replicas: list[str]) -> None:
         so_far = seen.good
         until(lambda: seen.good > so_far + 500, seconds=PATIENCE)
     assert (seen.bad, seen.refused) == ([], 0)
+
+
+@pytest.mark.usefixtures("replicas")
+def test_replicas_are_measured(tmp_path: Path) -> None:
+    """Within their limits, one and then three answer a crowd without a failure, and Locust's users after it."""
+    result = tmp_path / "result.json"
+    few = "--rounds 1 --users 30 --seconds 2 --warm-up 1 --crowd 100 --rate 50 --time 10s --processes 1"
+    knobs = shlex.split(STACK.removesuffix("scripts/stack.sh"))
+    run("/usr/bin/env", *knobs, sys.executable, "-m", "loadtest.replicas", *few.split(), "--json", str(result))
+    document = json.loads(result.read_bytes())
+    assert [turn["number"] for turn in document["turns"]] == [1, 3]
+    for turn in document["turns"]:
+        assert turn["rate"] > 0
+        assert 0 < turn["shift"]["replicas"]["cpu"] < 0.3 * 1.2
+        assert len(turn["shift"]["answered"]) == turn["number"]
+    assert document["seen"]["whole"]["requests"] > 100
