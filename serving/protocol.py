@@ -282,6 +282,11 @@ class Connection(HttpToolsProtocol):
         elif self._reading != LEAVING:
             self.transport.close()
 
+    @property
+    def fresh(self) -> bool:
+        """Whether no request has begun on it yet."""
+        return self._reading == IDLE and self.cycle is None
+
     def abandon(self) -> None:
         """The time to drain is over: answer what the engine does not; uvicorn cancels what has a task."""
 

@@ -31,9 +31,17 @@ _OVERTIME = 5
 """Seconds that a call of the engine may go on after the drain's timeout."""
 
 _ROUND = 0.05
-_ROUNDS = 5
-"""A last call's rounds, and the seconds of each: time for a handshake and a request, and five turns of the event loop,
-however long these are."""
+"""Seconds of one round of a last call, each of which ends with some turns of the event loop, however long these are: in
+them a connection that had been made is accepted, and what it has sent is read."""
+
+_TURNS = 5
+"""From the end of a connection's queue to what its client has asked."""
+
+_LAST_CALL = 5
+"""Rounds for clients that have asked before: enough to ask once more."""
+
+_FIRST_WORDS = 20
+"""Rounds for those that have connected, and have not asked anything yet."""
 
 
 class DrainingServer(uvicorn.Server):
@@ -42,8 +50,8 @@ class DrainingServer(uvicorn.Server):
     1. On SIGTERM or SIGINT the service reports that it is not ready.
     2. For ``delay`` seconds it goes on serving, so that a load balancer notices. A second signal ends the delay.
     3. A last call: for a quarter of a second, or until nobody is left, nobody new can connect (``Acceptor.bar``), and
-       each answer says that it is its connection's last. So no client is cut off that has just connected, or that asks
-       again as soon as it is answered.
+       each answer says that it is its connection's last; a second, if somebody has connected and not asked yet. So no
+       client is cut off that has just connected, or that asks again as soon as it is answered.
     4. It stops listening, and closes the connections on which no whole request was read (``Connection.shutdown``).
     5. It answers the requests that it has read. After ``timeout`` seconds it answers what is still queued with 503,
        and gives the running call five seconds more.
@@ -145,9 +153,14 @@ class DrainingServer(uvicorn.Server):
         self.server_state.parting = True
         for acceptor in self._acceptors:
             acceptor.bar()
-        for _ in range(_ROUNDS):
+        for turn in range(1, _FIRST_WORDS + 1):
             await asyncio.sleep(_ROUND)
-            if self.force_exit or not self.server_state.connections:
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            awaited = self._connections()
+            if turn >= _LAST_CALL:
+                awaited = [connection for connection in awaited if connection.fresh]
+            if self.force_exit or not awaited:
                 break
 
     def _connections(self) -> list[Connection]:
