@@ -5,13 +5,12 @@ So may an init container, or a job with more memory than the servers have, that 
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, get_args
 
-from registry import outcome
+from registry import look, outcome
 from registry.access import Access
 from registry.cache import Cache
 from registry.confinement import die_with, use_one_thread, volunteer
@@ -27,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     if given.parent is not None:
         die_with(given.parent)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it is for the servers, but may come to all of a service's processes
+    look.ignore()
     volunteer()
     use_one_thread(os.environ)
     start_logging(given.log_level)
