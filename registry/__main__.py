@@ -53,7 +53,7 @@ def _own_output() -> BinaryIO:
 
 def _prepare(given: argparse.Namespace) -> outcome.Done:
     uri, access = ModelURI.parse(given.uri), Access.read(given.tracking_uri, os.environ)
-    how = {"trusted_formats": given.trusted_formats, "memory": given.memory}
+    how = {"trusted_formats": given.trusted_formats, "memory": given.memory, "anew": given.anew}
     return outcome.Done(prepare(uri, access, given.engine, Cache(given.cache), **how))
 
 
@@ -98,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument(
         "--memory", type=int, metavar="BYTES", help="most memory of its own to take for a model that is not compiled"
     )
+    add.add_argument("--anew", action="store_true", help="replace what is in the cache already, for it is spoilt")
     add.add_argument("--log-level", default="info", help="least severity to log (default: %(default)s)")
     add.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     return parser

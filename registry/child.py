@@ -34,6 +34,7 @@ async def prepare_in_child(
     memory: int | None = None,
     trusted_formats: TrustedFormats = "any",
     log_level: str = "info",
+    anew: bool = False,
 ) -> Prepared:
     """Do what ``prepare`` does in a child process, which ends when this is cancelled, and when this process ends.
 
@@ -47,6 +48,7 @@ async def prepare_in_child(
         memory: bytes that the child may have while it loads a model.
         trusted_formats: the files that may be loaded.
         log_level: what the child logs.
+        anew: whether to replace what is in the cache already.
 
     Raises:
         RegistryError: as ``prepare``.
@@ -57,6 +59,8 @@ async def prepare_in_child(
     command = [sys.executable, "-P", "-m", "registry", "prepare", str(uri)]
     command += ["--cache", str(cache_folder), "--engine", choice, "--trusted-formats", trusted_formats]
     command += ["--log-level", log_level, "--parent", str(os.getpid())]
+    if anew:
+        command.append("--anew")
     if memory is not None:
         command += ["--memory", str(memory)]
     # Command lines can be read by every user of a machine, and the address may have a password in it.

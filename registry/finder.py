@@ -71,13 +71,15 @@ class CachedFinder:
         return await self._prepare(self._uri)
 
     async def restore(self, prepared: Prepared) -> None:
-        """See ``Finder``."""
-        if await in_daemon_thread(partial(self._find, prepared.version)) and prepared.engine == "compiled":
-            await self.discard(prepared)  # it is spoilt, and who serves it has mapped it
-        await self._prepare(ModelURI.parse(prepared.version.uri))
+        """See ``Finder``; files that are all there may be spoilt all the same, so they are replaced too."""
+        await self._prepare(ModelURI.parse(prepared.version.uri), anew=True)
 
-    async def _prepare(self, uri: ModelURI) -> Prepared:
+    async def _prepare(self, uri: ModelURI, *, anew: bool = False) -> Prepared:
         """Have a child prepare what a URI means.
+
+        Args:
+            uri: the model.
+            anew: see ``registry.prepare``.
 
         Raises:
             RegistryError: it cannot be had, or not in time.
@@ -93,6 +95,7 @@ class CachedFinder:
                     memory=None if memory == math.inf else int(memory),
                     trusted_formats=self._formats,
                     log_level=self._log_level,
+                    anew=anew,
                 )
         except TimeoutError:
             raise UnusableModel(f"{uri} was not prepared within {self._patience:g} s") from None

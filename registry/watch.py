@@ -46,7 +46,7 @@ class Finder(Protocol):
         """Remember a version that is served as the last known one."""
 
     async def restore(self, prepared: Prepared) -> None:
-        """Have a version that is served ready again, for it cannot be opened any more.
+        """Have a version that is served ready again, for it cannot be opened any more; others may have it open.
 
         Raises:
             RegistryError: it cannot be had.

@@ -113,13 +113,16 @@ async def test_the_child_is_told_what_to_prepare(
     """In the same working folder, the child is given what means the model, store, engine, folder and limits wanted."""
     child("printf '%s\\n' \"$@\" >arguments; printf '%s' \"$MLFLOW_TRACKING_URI\" >variable")
     with pytest.raises(UnusableModel):
-        await prepare_in_child(URI, way("sqlite:///x.db"), engine, files, memory=10**9, trusted_formats="skops")
+        await prepare_in_child(
+            URI, way("sqlite:///x.db"), engine, files, memory=10**9, trusted_formats="skops", anew=True
+        )
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "variable").read_text())
     arguments = (tmp_path / "arguments").read_text().splitlines()
     given = module._parser().parse_args(arguments[arguments.index("prepare") :])
     assert (given.uri, given.tracking_uri) == (str(URI), "sqlite:///x.db")
     assert (given.engine, given.cache) == (engine, files)
     assert (given.memory, given.trusted_formats, given.parent) == (10**9, "skops", os.getpid())
+    assert given.anew
 
 
 async def test_the_stores_password_is_not_on_the_childs_command_line(

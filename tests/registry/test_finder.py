@@ -30,7 +30,7 @@ from registry.version import UNRESOLVED
 from tests.conftest import ROOT
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import READY
-from tests.registry.support import Place, prepared_in, way
+from tests.registry.support import Place, prepared_in, spoil, way
 from tests.support import modules_after
 
 pytestmark = MLFLOW_WARNS
@@ -107,17 +107,8 @@ async def test_what_was_removed_or_spoilt_is_made_ready_again(place: Place, tmp_
     """The very version that is served, whatever the URI means by now."""
     made = prepared_in(tmp_path, str(URI), place.tracking_uri)
     found = finder(place.tracking_uri, tmp_path, uri=ModelURI.parse("models:/Nobody/1"))
-
-    def remove() -> None:
-        shutil.rmtree(made.folder)
-
-    def spoil() -> None:
-        content = bytearray(made.artifact.read_bytes())
-        content[-1] ^= 1
-        made.artifact.write_bytes(content)
-
-    for harm in (remove, spoil):
-        harm()
+    for harm in (shutil.rmtree, spoil):
+        harm(made.folder)
         with pytest.raises(UnusableModel):
             open_engine(made)
         await found.restore(made)
