@@ -18,6 +18,7 @@ import msgspec
 
 import registry
 import workers
+from registry import look
 from settings import Settings, SettingsError, start_logging, tame_mlflow, unknown_variables
 from source import OwnSource, Source, SupervisedSource, watch
 
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal ends it; returns the exit status: 0 after a drain, 1 for a fault that the log names."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))  # until there is anything to finish
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until it can be heeded; by default it would end the process
+    look.ignore()
     handed = workers.Seat.take(os.environ)
     try:
         settings = Settings.read(sys.argv[1:] if arguments is None else arguments, os.environ)
@@ -122,8 +123,6 @@ async def _supervise(
         watcher = watch(settings, uri, access, deliver, tell)
         supervisor.on_look = watcher.look
         supervisor.on_lost = lambda task: watcher.restore(registry.Prepared.decode(task))
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGUSR1, watcher.look)
 
         async def direct() -> None:
             try:
@@ -132,11 +131,8 @@ async def _supervise(
                 if not supervisor.stopping:  # a signal for all of a service's processes has ended the child as well
                     raise
 
-        try:
+        with look.heeded(watcher.look):
             await supervisor.run(direct)
-        finally:
-            loop.remove_signal_handler(signal.SIGUSR1)
-            signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # see main
 
 
 def _raise_file_limit() -> None:

@@ -5,7 +5,6 @@ import contextlib
 import gc
 import logging
 import math
-import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +21,7 @@ import registry
 import registry.engines
 from batcher import Batcher, BatchEvent, Limits
 from preprocessing import Row, RowDecoder, schema
+from registry import look
 from serving import (
     CONTENT,
     Answer,
@@ -63,9 +63,6 @@ _LATE = 0.2
 
 _ENGINE = "inference"
 """Name of the engine's thread."""
-
-LOOK = signal.SIGUSR1
-"""Have it seen whether there is a new version to serve."""
 
 
 class Worker:
@@ -154,25 +151,22 @@ class Worker:
             patience=settings.hang_timeout_seconds,
             observer=self._observe,
         )
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(LOOK, self._source.look)
-        tasks = [asyncio.create_task(self._source.attend(self._dismissed)), asyncio.create_task(self._follow(batcher))]
-        for task in tasks:
-            task.add_done_callback(self._ended)
-        # uvicorn takes connections from the yield on.
-        while self._seat.late and not (self._service.handle.model or self._service.draining or self._failed):
-            self._beat()
-            await asyncio.sleep(_LATE)
-        try:
-            yield
-        finally:
-            # uvicorn has answered every connection that it waited for: what is left has nobody to answer to.
+        with look.heeded(self._source.look):
+            beside = self._source.attend(self._dismissed), self._follow(batcher)
+            tasks = [asyncio.create_task(each) for each in beside]
             for task in tasks:
-                task.cancel()
-            batcher.close()
-            # The loop would leave the signal to end the process, which is still busy with ending well.
-            loop.remove_signal_handler(LOOK)
-            signal.signal(LOOK, signal.SIG_IGN)
+                task.add_done_callback(self._ended)
+            # uvicorn takes connections from the yield on.
+            while self._seat.late and not (self._service.handle.model or self._service.draining or self._failed):
+                self._beat()
+                await asyncio.sleep(_LATE)
+            try:
+                yield
+            finally:
+                # uvicorn has answered every connection that it waited for: what is left has nobody to answer to.
+                for task in tasks:
+                    task.cancel()
+                batcher.close()
 
     async def _follow(self, batcher: Batcher[list[Row], Answer]) -> None:
         """Serve what the source has, one version after the other; what cannot be served leaves the one before."""

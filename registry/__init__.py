@@ -1,6 +1,6 @@
 """The MLflow registry: from a model URI to a version and the engine that serves it.
 
-Here are only the words for it. ``registry.lookup`` finds what is prepared already, ``registry.child`` has it prepared
+Here are only the words for it. ``registry.finder`` finds what is prepared already, ``registry.child`` has it prepared
 by another process, which runs ``registry.prepare``, and ``registry.engines`` opens it.
 """
 

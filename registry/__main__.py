@@ -5,13 +5,12 @@ So may an init container, or a job with more memory than the servers have, that 
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, get_args
 
-from registry import outcome
+from registry import look, outcome
 from registry.access import Access
 from registry.cache import Cache
 from registry.confinement import die_with, use_one_thread, volunteer
@@ -27,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     if given.parent is not None:
         die_with(given.parent)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it is for the servers, but may come to all of a service's processes
+    look.ignore()
     volunteer()
     use_one_thread(os.environ)
     start_logging(given.log_level)
@@ -54,7 +53,7 @@ def _own_output() -> BinaryIO:
 
 def _prepare(given: argparse.Namespace) -> outcome.Done:
     uri, access = ModelURI.parse(given.uri), Access.read(given.tracking_uri, os.environ)
-    how = {"trusted_formats": given.trusted_formats, "memory": given.memory}
+    how = {"trusted_formats": given.trusted_formats, "memory": given.memory, "anew": given.anew}
     return outcome.Done(prepare(uri, access, given.engine, Cache(given.cache), **how))
 
 
@@ -99,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument(
         "--memory", type=int, metavar="BYTES", help="most memory of its own to take for a model that is not compiled"
     )
+    add.add_argument("--anew", action="store_true", help="replace what is in the cache already, for it is spoilt")
     add.add_argument("--log-level", default="info", help="least severity to log (default: %(default)s)")
     add.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     return parser

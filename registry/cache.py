@@ -52,12 +52,19 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
 
-    def find(self, key: str) -> Prepared | None:
-        """An entry, whose files are all there in full; None if there is none such. Finding it keeps it from going."""
+    def find(self, key: str, oldest: float = 0) -> Prepared | None:
+        """An entry, whose files are all there in full; None if there is none such. Finding it keeps it from going.
+
+        Args:
+            key: its name.
+            oldest: only if it was made at this time, in s since 1970, or later.
+        """
         folder = self.folder / key
+        record = folder / RECORD
         try:
-            entry = msgspec.json.decode((folder / RECORD).read_bytes(), type=Entry)
-            if not entry.files.items() <= sizes(folder).items():  # loading a model may add byte code
+            entry = msgspec.json.decode(record.read_bytes(), type=Entry)
+            whole = entry.files.items() <= sizes(folder).items()  # loading a model may add byte code
+            if not whole or record.stat().st_mtime < oldest:
                 return None
         except (OSError, msgspec.DecodeError):
             return None

@@ -6,9 +6,13 @@ What it logs goes to the standard error that it shares with its parent.
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
-from contextlib import suppress
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +24,7 @@ from registry.errors import UnusableModel
 from registry.prepare import too_large
 from registry.prepared import EngineChoice, Prepared, TrustedFormats
 from registry.uri import ModelURI
+from threads import in_daemon_thread
 
 _STARVED: Final = {-signal.SIGKILL, -signal.SIGABRT}
 """How processes end that get no memory: the kernel kills them, or a library gives up."""
@@ -34,6 +39,7 @@ async def prepare_in_child(
     memory: int | None = None,
     trusted_formats: TrustedFormats = "any",
     log_level: str = "info",
+    anew: bool = False,
 ) -> Prepared:
     """Do what ``prepare`` does in a child process, which ends when this is cancelled, and when this process ends.
 
@@ -47,6 +53,7 @@ async def prepare_in_child(
         memory: bytes that the child may have while it loads a model.
         trusted_formats: the files that may be loaded.
         log_level: what the child logs.
+        anew: whether to replace what is in the cache already.
 
     Raises:
         RegistryError: as ``prepare``.
@@ -57,17 +64,34 @@ async def prepare_in_child(
     command = [sys.executable, "-P", "-m", "registry", "prepare", str(uri)]
     command += ["--cache", str(cache_folder), "--engine", choice, "--trusted-formats", trusted_formats]
     command += ["--log-level", log_level, "--parent", str(os.getpid())]
+    if anew:
+        command.append("--anew")
     if memory is not None:
         command += ["--memory", str(memory)]
-    # Command lines can be read by every user of a machine, and the address may have a password in it.
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": access.tracking_uri}
-    # In a session of its own, Ctrl-C is for the server to hear, which ends the child.
     try:
-        child = await asyncio.create_subprocess_exec(
-            *command, env=environment, stdout=asyncio.subprocess.PIPE, start_new_session=True
-        )
-    except OSError as error:  # out of files, processes or memory, which passes
+        async with _temporary_folder() as folder:
+            # Command lines can be read by every user of a machine, and the address may have a password in it.
+            output, status = await _run(command, {"MLFLOW_TRACKING_URI": access.tracking_uri, "TMPDIR": folder})
+    except OSError as error:  # out of files, space, processes or memory, which passes
         raise UnusableModel(f"{uri}: no process can be started to prepare it: {error.strerror}") from None
+    try:
+        return outcome.read(output)
+    except msgspec.DecodeError:
+        if status in _STARVED:
+            raise too_large(uri, memory) from None
+        raise UnusableModel(f"{uri}: the process that prepares it ended with {status}") from None
+
+
+async def _run(command: Sequence[str], variables: Mapping[str, str]) -> tuple[bytes, int | None]:
+    """What a child has written, and its exit status.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    # In a session of its own, Ctrl-C is for the server to hear, which ends the child.
+    child = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, **variables}, stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
     try:
         output, _ = await child.communicate()
     except BaseException:
@@ -75,9 +99,14 @@ async def prepare_in_child(
             child.kill()
         await child.wait()
         raise
+    return output, child.returncode
+
+
+@asynccontextmanager
+async def _temporary_folder() -> AsyncIterator[str]:
+    """A folder for what a child's libraries write, and leave behind when it is killed: a model's files, for one."""
+    folder = await in_daemon_thread(partial(tempfile.mkdtemp, prefix="canopy-"))
     try:
-        return outcome.read(output)
-    except msgspec.DecodeError:
-        if child.returncode in _STARVED:
-            raise too_large(uri, memory) from None
-        raise UnusableModel(f"{uri}: the process that prepares it ended with {child.returncode}") from None
+        yield folder
+    finally:
+        await in_daemon_thread(partial(shutil.rmtree, folder, ignore_errors=True))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -54,9 +55,14 @@ class Draft:
         for path in (*map(self.folder.joinpath, files), self.folder / RECORD, self.folder):
             _sync(path)
         self.folder.chmod(0o755)  # mkdtemp makes it for its owner only; other users' servers may read it
-        remove(self._place)  # one that was found to be no good, or that was made by a process without a lock
+        # An entry that is there is spoilt, or was made by a process without a lock. Whoever is opening it sees the one
+        # or the other: a folder cannot take another's place, but two renames are next to nothing.
+        old = self.folder.with_name(f"{self.folder.name}.old")
+        with suppress(FileNotFoundError):
+            self._place.rename(old)
         self.folder.rename(self._place)
         _sync(self._place.parent)
+        shutil.rmtree(old, ignore_errors=True)
         return replace(prepared, folder=self._place)
 
 

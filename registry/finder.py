@@ -14,7 +14,7 @@ from registry.prepared import EngineChoice, Prepared, TrustedFormats
 from registry.recall import keep_served, last_served, recall_unchanged, remember, remember_served
 from registry.resolve import resolve
 from registry.uri import ModelURI
-from registry.version import ModelVersion
+from registry.version import UNRESOLVED, ModelVersion, Unresolved
 from threads import in_daemon_thread
 
 logger = logging.getLogger("canopy.registry")
@@ -58,27 +58,28 @@ class CachedFinder:
         self._patience = patience
         self._kept: ModelVersion | None = None
 
-    async def resolve(self) -> ModelVersion | None:
+    async def resolve(self) -> ModelVersion | Unresolved:
         """See ``Finder``; only MLflow can tell what is in a store that is no tracking server and has changed."""
         return await in_daemon_thread(self._resolve)
 
-    async def prepare(self, version: ModelVersion | None) -> Prepared:
+    async def prepare(self, version: ModelVersion | Unresolved) -> Prepared:
         """See ``Finder``."""
-        found = None if version is None else await in_daemon_thread(partial(self._find, version))
-        if found is not None:
+        if version is not UNRESOLVED and (found := await in_daemon_thread(partial(self._find, version))) is not None:
             if found.warning:
                 logger.warning(found.warning)
             return found
         return await self._prepare(self._uri)
 
     async def restore(self, prepared: Prepared) -> None:
-        """See ``Finder``."""
-        if self._find(prepared.version) is not None and prepared.engine == "compiled":
-            self.discard(prepared)  # it is spoilt, and who serves it has mapped it
-        await self._prepare(ModelURI.parse(prepared.version.uri))
+        """See ``Finder``; files that are all there may be spoilt all the same, so they are replaced too."""
+        await self._prepare(ModelURI.parse(prepared.version.uri), anew=True)
 
-    async def _prepare(self, uri: ModelURI) -> Prepared:
+    async def _prepare(self, uri: ModelURI, *, anew: bool = False) -> Prepared:
         """Have a child prepare what a URI means.
+
+        Args:
+            uri: the model.
+            anew: see ``registry.prepare``.
 
         Raises:
             RegistryError: it cannot be had, or not in time.
@@ -94,36 +95,40 @@ class CachedFinder:
                     memory=None if memory == math.inf else int(memory),
                     trusted_formats=self._formats,
                     log_level=self._log_level,
+                    anew=anew,
                 )
         except TimeoutError:
             raise UnusableModel(f"{uri} was not prepared within {self._patience:g} s") from None
 
-    def keep(self, prepared: Prepared) -> None:
+    async def keep(self, prepared: Prepared) -> None:
         """See ``Finder``; from now on each ``resolve`` keeps it in the cache, for a server may run for months."""
         self._kept = prepared.version
-        remember_served(self._uri, self._access, self._cache, prepared.version)
+        await in_daemon_thread(partial(remember_served, self._uri, self._access, self._cache, prepared.version))
 
     async def last_known(self) -> Prepared | None:
         """See ``Finder``."""
-        version = last_served(self._uri, self._access, self._cache)
-        return self._find(version) if version else None
+        return await in_daemon_thread(self._last_known)
 
-    def discard(self, prepared: Prepared) -> None:
+    async def discard(self, prepared: Prepared) -> None:
         """See ``Finder``."""
         try:
-            self._cache.discard(prepared)
+            await in_daemon_thread(partial(self._cache.discard, prepared))
         except CacheUnusable as error:
             logger.warning(str(error))
 
-    def _resolve(self) -> ModelVersion | None:
+    def _resolve(self) -> ModelVersion | Unresolved:
         if self._kept is not None:
             keep_served(self._uri, self._access, self._cache)
             self._find(self._kept)
         if not self._access.light:
-            return recall_unchanged(self._uri, self._access, self._cache)
+            return recall_unchanged(self._uri, self._access, self._cache) or UNRESOLVED
         version = resolve(self._uri, self._access)
         remember(self._uri, self._access, self._cache, version)
         return version
+
+    def _last_known(self) -> Prepared | None:
+        version = last_served(self._uri, self._access, self._cache)
+        return self._find(version) if version else None
 
     def _find(self, version: ModelVersion) -> Prepared | None:
         return self._cache.find(key(version, self._access, self._choice, self._formats))

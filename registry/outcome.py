@@ -4,33 +4,13 @@ from typing import Final
 
 import msgspec
 
-from registry.errors import (
-    BadAccess,
-    BadModelURI,
-    CacheUnusable,
-    ModelNotFound,
-    RegistryError,
-    SchemaMismatch,
-    StoreUnavailable,
-    TooLarge,
-    UntrustedFormat,
-    UnusableModel,
-)
+from registry import errors
 from registry.prepared import Prepared, convert
 
-_ERRORS: Final[dict[str, type[RegistryError]]] = {
-    error.__name__: error
-    for error in (
-        BadAccess,
-        BadModelURI,
-        CacheUnusable,
-        ModelNotFound,
-        SchemaMismatch,
-        StoreUnavailable,
-        TooLarge,
-        UntrustedFormat,
-        UnusableModel,
-    )
+_ERRORS: Final[dict[str, type[errors.RegistryError]]] = {
+    name: error
+    for name, error in vars(errors).items()
+    if isinstance(error, type) and issubclass(error, errors.RegistryError)
 }
 
 
@@ -61,5 +41,5 @@ def read(line: bytes) -> Prepared:
     """
     outcome: Done | Failed = msgspec.json.decode(line, type=Done | Failed, dec_hook=convert)
     if isinstance(outcome, Failed):
-        raise _ERRORS.get(outcome.error, UnusableModel)(outcome.message)
+        raise _ERRORS.get(outcome.error, errors.UnusableModel)(outcome.message)
     return outcome.model

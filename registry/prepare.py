@@ -28,6 +28,7 @@ def prepare(
     *,
     trusted_formats: TrustedFormats = "any",
     memory: int | None = None,
+    anew: bool = False,
 ) -> Prepared:
     """Resolve a model URI and see to it that the version is in the cache, ready for an engine.
 
@@ -42,6 +43,7 @@ def prepare(
         cache: where to find the files, or to put them.
         trusted_formats: the files that may be loaded.
         memory: bytes that this process may have while it loads a model; None sets no limit. It stays.
+        anew: whether to replace what is in the cache already, but for what another process has made meanwhile.
 
     Raises:
         ModelNotFound: there is no such model, version, stage or alias.
@@ -49,14 +51,15 @@ def prepare(
         CacheUnusable: the cache's folder cannot be used.
         UnusableModel: the version cannot be fetched, loaded or served.
     """
+    oldest = time.time() if anew else 0
     since = stamp(access.tracking_uri)
     version = resolve(uri, access)
     remember(uri, access, cache, version, since)
     entry = key(version, access, choice, trusted_formats)
-    prepared = cache.find(entry)
+    prepared = cache.find(entry, oldest)
     if prepared is None:
         with cache.hold(entry) as draft:
-            prepared = cache.find(entry)  # whoever held it before has made it
+            prepared = cache.find(entry, oldest)  # whoever held it before has made it
             if prepared is None:
                 made = _fetched(version, access, choice, draft.folder, trusted_formats)
                 if made is None:

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from functools import lru_cache
 from typing import Annotated, Final
 
@@ -31,6 +32,15 @@ class Logged(msgspec.Struct, frozen=True):
     format: int
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
     size: Annotated[int, Meta(ge=1)]
+
+
+class Unresolved(Enum):
+    """Stands for a version of which only whoever prepares it can tell which it is; there is one such value."""
+
+    UNRESOLVED = auto()
+
+
+UNRESOLVED: Final = Unresolved.UNRESOLVED
 
 
 @dataclass(frozen=True, slots=True)

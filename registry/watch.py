@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from registry.errors import RegistryError, StoreUnavailable, UnusableModel
 from registry.prepared import Prepared
-from registry.version import ModelVersion
+from registry.version import ModelVersion, Unresolved
 
 logger = logging.getLogger("canopy.registry")
 
@@ -24,15 +24,15 @@ _LONGEST_DELAY: Final = 600.0
 class Finder(Protocol):
     """Finds versions, in one store and for one model URI."""
 
-    async def resolve(self) -> ModelVersion | None:
-        """The version that the URI means now; None if that is not to be had without ``prepare``.
+    async def resolve(self) -> ModelVersion | Unresolved:
+        """The version that the URI means now, unless only ``prepare`` can tell.
 
         Raises:
             ModelNotFound: there is none.
             StoreUnavailable: the store cannot be used.
         """
 
-    async def prepare(self, version: ModelVersion | None) -> Prepared:
+    async def prepare(self, version: ModelVersion | Unresolved) -> Prepared:
         """Have a version ready to be opened, at once if it is in the cache.
 
         Args:
@@ -42,11 +42,11 @@ class Finder(Protocol):
             RegistryError: it cannot be had.
         """
 
-    def keep(self, prepared: Prepared) -> None:
+    async def keep(self, prepared: Prepared) -> None:
         """Remember a version that is served as the last known one."""
 
     async def restore(self, prepared: Prepared) -> None:
-        """Have a version that is served ready again, for it cannot be opened any more.
+        """Have a version that is served ready again, for it cannot be opened any more; others may have it open.
 
         Raises:
             RegistryError: it cannot be had.
@@ -55,7 +55,7 @@ class Finder(Protocol):
     async def last_known(self) -> Prepared | None:
         """What was served last for the URI, by whichever process, if it is still in the cache."""
 
-    def discard(self, prepared: Prepared) -> None:
+    async def discard(self, prepared: Prepared) -> None:
         """Take a version that cannot be served out of the cache."""
 
 
@@ -89,7 +89,7 @@ class Watcher:
         self._spread = spread
         self._current: Prepared | None = None
         self._trouble: str | None = None
-        self._refused: ModelVersion | None = None
+        self._refused: ModelVersion | Unresolved | None = None
         self._delay = _FIRST_DELAY
         self._retry_at = 0.0
         self._asked = asyncio.Event()
@@ -138,9 +138,9 @@ class Watcher:
         try:
             await self._deliver(prepared)
         except UnusableModel:  # perhaps only what was in the cache is spoilt
-            self._finder.discard(prepared)
+            await self._finder.discard(prepared)
             prepared = await self._begin_anew(prepared)
-        self._serves(prepared)
+        await self._serves(prepared)
 
     async def _begin_anew(self, refused: Prepared) -> Prepared:
         """Serve what the URI means, fetched anew, or what was served before that, as a server that runs would."""
@@ -195,14 +195,14 @@ class Watcher:
                 try:
                     await self._deliver(prepared)
                 except UnusableModel:
-                    self._finder.discard(prepared)
+                    await self._finder.discard(prepared)
                     raise
-                self._serves(prepared)
+                await self._serves(prepared)
         self._recovered()
 
-    def _serves(self, prepared: Prepared) -> None:
+    async def _serves(self, prepared: Prepared) -> None:
         self._current = prepared
-        self._finder.keep(prepared)
+        await self._finder.keep(prepared)
 
     def _failed(self, error: RegistryError) -> None:
         self._say(str(error))

@@ -108,12 +108,11 @@ class StubFinder:
             raise registry.StoreUnavailable(number)
         return registry.ModelVersion(self._name, number)
 
-    async def prepare(self, version: registry.ModelVersion | None) -> registry.Prepared:
+    async def prepare(self, version: registry.ModelVersion) -> registry.Prepared:
         """See ``Finder``."""
-        assert version is not None
         return registry.Prepared(version, "sklearn", Path())
 
-    def keep(self, prepared: registry.Prepared) -> None:
+    async def keep(self, prepared: registry.Prepared) -> None:
         """See ``Finder``; nothing is known at the next start."""
 
     async def restore(self, prepared: registry.Prepared) -> None:
@@ -122,7 +121,7 @@ class StubFinder:
     async def last_known(self) -> None:
         """See ``Finder``."""
 
-    def discard(self, prepared: registry.Prepared) -> None:
+    async def discard(self, prepared: registry.Prepared) -> None:
         """See ``Finder``; there is no cache."""
 
 

@@ -11,6 +11,7 @@ import pytest
 from forest import Engine
 from registry import Access, EngineChoice, ModelURI, ModelVersion, Prepared
 from registry.cache import Cache
+from registry.draft import sizes
 from registry.engines import open_engine
 from registry.prepare import prepare
 
@@ -55,9 +56,18 @@ def load(uri: str, tracking_uri: str, choice: EngineChoice = "auto") -> tuple[Mo
     return prepared.version, engine
 
 
-def prepared_in(folder: Path, uri: str, tracking_uri: str, choice: EngineChoice = "auto") -> Prepared:
+def prepared_in(
+    folder: Path, uri: str, tracking_uri: str, choice: EngineChoice = "auto", *, anew: bool = False
+) -> Prepared:
     """What a URI means, prepared in a cache in a folder."""
-    return prepare(ModelURI.parse(uri), way(tracking_uri), choice, Cache(folder))
+    return prepare(ModelURI.parse(uri), way(tracking_uri), choice, Cache(folder), anew=anew)
+
+
+def spoil(folder: Path) -> None:
+    """Change what is in an entry's files, but not their sizes."""
+    for path in sizes(folder):
+        file = folder / path
+        file.write_bytes(bytes(file.stat().st_size))
 
 
 def way(tracking_uri: str, **environment: str) -> Access:

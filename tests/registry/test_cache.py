@@ -94,6 +94,30 @@ def test_an_entry_that_is_not_whole_is_replaced(tmp_path: Path, spoil: Callable[
     assert entry.artifact.read_bytes() == b"new trees"
 
 
+def test_an_entry_stays_until_another_takes_its_place(tmp_path: Path) -> None:
+    """Others may be opening it; who has a file of it open keeps that, and nothing else is left of it."""
+    cache = Cache(tmp_path)
+    old = made(cache)
+    with old.artifact.open("rb") as opened:
+        with cache.hold(KEY) as draft:
+            new = Prepared(VERSION, "compiled", draft.folder)
+            new.artifact.write_bytes(b"new trees")
+            assert cache.find(KEY) == old
+            draft.publish(new)
+        assert opened.read() == b"trees"
+    assert old.artifact.read_bytes() == b"new trees"
+    assert len(list(old.folder.parent.iterdir())) == 2
+
+
+def test_an_entry_that_is_older_than_wanted_is_none(tmp_path: Path) -> None:
+    """When it was last asked for does not matter."""
+    cache = Cache(tmp_path)
+    entry = made(cache)
+    os.utime(entry.folder / RECORD, (1000, 1000))
+    assert cache.find(KEY, 1000) == entry
+    assert cache.find(KEY, 1001) is None
+
+
 def test_files_that_loading_adds_do_no_harm(tmp_path: Path) -> None:
     """Byte code of a model's own modules, written when it is loaded, does not make an entry another one."""
     entry = made(Cache(tmp_path))

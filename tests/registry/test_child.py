@@ -113,13 +113,16 @@ async def test_the_child_is_told_what_to_prepare(
     """In the same working folder, the child is given what means the model, store, engine, folder and limits wanted."""
     child("printf '%s\\n' \"$@\" >arguments; printf '%s' \"$MLFLOW_TRACKING_URI\" >variable")
     with pytest.raises(UnusableModel):
-        await prepare_in_child(URI, way("sqlite:///x.db"), engine, files, memory=10**9, trusted_formats="skops")
+        await prepare_in_child(
+            URI, way("sqlite:///x.db"), engine, files, memory=10**9, trusted_formats="skops", anew=True
+        )
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "variable").read_text())
     arguments = (tmp_path / "arguments").read_text().splitlines()
     given = module._parser().parse_args(arguments[arguments.index("prepare") :])
     assert (given.uri, given.tracking_uri) == (str(URI), "sqlite:///x.db")
     assert (given.engine, given.cache) == (engine, files)
     assert (given.memory, given.trusted_formats, given.parent) == (10**9, "skops", os.getpid())
+    assert given.anew
 
 
 async def test_the_stores_password_is_not_on_the_childs_command_line(
@@ -191,20 +194,24 @@ async def test_a_child_that_gets_no_memory_makes_the_model_too_large(
 
 
 async def test_cancelling_ends_the_child(child: Callable[[str], None], files: Path, tmp_path: Path) -> None:
-    """A child whose outcome nobody waits for any more is killed, even one that does not heed a polite signal."""
-    child("trap '' TERM INT\necho $$ >started && mv started pid\nwhile :; do sleep 0.1; done")
+    """One whose outcome nobody waits for any more is killed, heed a polite signal or not; what it leaves goes too."""
+    leave = "touch $TMPDIR/left\nprintf '%s' $TMPDIR >folder\necho $$ >started && mv started pid"
+    child(f"trap '' TERM INT\n{leave}\nwhile :; do sleep 0.1; done")
     waiting = asyncio.create_task(prepare_in_child(URI, way("sqlite:///x.db"), "auto", files))
     give_up = time.monotonic() + 10
     while not (tmp_path / "pid").exists():
         assert time.monotonic() < give_up, "the child does not start"
         await asyncio.sleep(0.01)
     pid = int((tmp_path / "pid").read_text())
+    folder = tmp_path / (tmp_path / "folder").read_text()
     assert lives(pid)
+    assert (folder / "left").exists()
     try:
         waiting.cancel()
         await asyncio.wait([waiting], timeout=10)
         assert waiting.cancelled()
         assert not lives(pid)
+        assert not folder.exists()
     finally:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

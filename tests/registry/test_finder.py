@@ -3,12 +3,14 @@
 import math
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import registry.finder
 from registry import (
     EngineChoice,
     ModelNotFound,
@@ -24,10 +26,11 @@ from registry.draft import sizes
 from registry.engines import open_engine
 from registry.finder import CachedFinder
 from registry.recall import last_served, recall_unchanged
+from registry.version import UNRESOLVED
 from tests.conftest import ROOT
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import READY
-from tests.registry.support import Place, prepared_in, way
+from tests.registry.support import Place, prepared_in, spoil, way
 from tests.support import modules_after
 
 pytestmark = MLFLOW_WARNS
@@ -71,7 +74,7 @@ def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
 async def at_hand(found: CachedFinder) -> Prepared | None:
     """What a finder has without a child; None if it would start one."""
     version = await found.resolve()
-    if version is None:
+    if version is UNRESOLVED:
         return None
     try:
         return await found.prepare(version)
@@ -95,7 +98,7 @@ async def test_what_is_not_prepared_a_child_prepares(place: Place, tmp_path: Pat
     made = await found.prepare(await found.resolve())
     assert (str(made.version), made.engine) == (f"{READY}/1", "compiled")
     assert await found.prepare(await found.resolve()) == made
-    found.discard(made)
+    await found.discard(made)
     assert not made.folder.exists()
     assert await found.prepare(await found.resolve()) == made
 
@@ -104,17 +107,8 @@ async def test_what_was_removed_or_spoilt_is_made_ready_again(place: Place, tmp_
     """The very version that is served, whatever the URI means by now."""
     made = prepared_in(tmp_path, str(URI), place.tracking_uri)
     found = finder(place.tracking_uri, tmp_path, uri=ModelURI.parse("models:/Nobody/1"))
-
-    def remove() -> None:
-        shutil.rmtree(made.folder)
-
-    def spoil() -> None:
-        content = bytearray(made.artifact.read_bytes())
-        content[-1] ^= 1
-        made.artifact.write_bytes(content)
-
-    for harm in (remove, spoil):
-        harm()
+    for harm in (shutil.rmtree, spoil):
+        harm(made.folder)
         with pytest.raises(UnusableModel):
             open_engine(made)
         await found.restore(made)
@@ -125,7 +119,7 @@ async def test_a_child_that_takes_too_long_is_ended(sqlite_place: Place, tmp_pat
     """No version keeps the next one from being served for ever."""
     found = finder(sqlite_place.tracking_uri, tmp_path, patience=0.2)
     with pytest.raises(UnusableModel, match=r"was not prepared within 0\.2 s"):
-        await found.prepare(None)
+        await found.prepare(UNRESOLVED)
 
 
 async def test_a_child_has_no_more_memory_than_is_left(sqlite_place: Place, tmp_path: Path) -> None:
@@ -146,7 +140,7 @@ async def test_an_sqlite_store_is_asked_again_only_after_it_was_written_to(sqlit
     found = finder(uri, tmp_path / "cache")
     assert await at_hand(found) == made
     MlflowClient(uri, uri).set_registered_model_alias(READY, "rival", "1")
-    assert await found.resolve() is None
+    assert await found.resolve() is UNRESOLVED
 
 
 async def test_what_was_served_last_is_known_though_the_registry_is_down(
@@ -156,7 +150,7 @@ async def test_what_was_served_last_is_known_though_the_registry_is_down(
     made = prepared_in(tmp_path, str(URI), server_place.tracking_uri)
     found = finder(server_place.tracking_uri, tmp_path)
     assert await found.last_known() is None
-    found.keep(made)
+    await found.keep(made)
     assert await finder(server_place.tracking_uri, tmp_path).last_known() == made
     assert await finder(server_place.tracking_uri, tmp_path, uri=ModelURI.parse(made.version.uri)).last_known() is None
     down = finder(f"http://127.0.0.1:{closed_port}", tmp_path)
@@ -165,7 +159,7 @@ async def test_what_was_served_last_is_known_though_the_registry_is_down(
         await down.resolve()
     with pytest.raises(ModelNotFound, match="alias nobody"):
         await finder(server_place.tracking_uri, tmp_path, uri=ModelURI.parse(f"models:/{READY}@nobody")).resolve()
-    found.discard(made)
+    await found.discard(made)
     assert await found.last_known() is None
 
 
@@ -174,7 +168,7 @@ async def test_a_note_that_cannot_be_read_or_written_is_none(sqlite_place: Place
     access, cache = way(sqlite_place.tracking_uri), Cache(tmp_path)
     made = prepared_in(tmp_path, str(URI), sqlite_place.tracking_uri)
     found = finder(sqlite_place.tracking_uri, tmp_path)
-    found.keep(made)
+    await found.keep(made)
     known: dict[str, Any] = {".resolved": recall_unchanged, ".served": last_served}
     for kind, read in known.items():
         assert read(URI, access, cache) == made.version
@@ -184,7 +178,7 @@ async def test_a_note_that_cannot_be_read_or_written_is_none(sqlite_place: Place
         shutil.rmtree(tmp_path / kind)
         (tmp_path / kind).touch()
     assert prepared_in(tmp_path, str(URI), sqlite_place.tracking_uri) == made
-    found.keep(made)
+    await found.keep(made)
     assert await found.last_known() is None
 
 
@@ -215,7 +209,7 @@ async def test_what_is_served_for_months_is_kept(place: Place, tmp_path: Path) -
     """To look is to ask for the version that is served, and for what was written down of it."""
     made = prepared_in(tmp_path, str(URI), place.tracking_uri)
     mine = finder(place.tracking_uri, tmp_path)
-    mine.keep(made)
+    await mine.keep(made)
     month = time.time() - 31 * 86_400
     written = [file for file in sizes(tmp_path) if file.startswith(".served")]
     assert written
@@ -224,3 +218,34 @@ async def test_what_is_served_for_months_is_kept(place: Place, tmp_path: Path) -
     await mine.resolve()
     Cache(tmp_path).prune()
     assert await mine.last_known() == made
+
+
+@pytest.mark.usefixtures("no_child")
+async def test_the_disk_is_none_of_the_event_loops_business(
+    sqlite_place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow the cache's folder is, which may be on another machine, the requests of a server go on."""
+    made = prepared_in(tmp_path, str(URI), sqlite_place.tracking_uri)
+    mine = finder(sqlite_place.tracking_uri, tmp_path)
+    seen = set()
+
+    def watch(owner: Any, name: str) -> None:  # noqa: ANN401
+        call = getattr(owner, name)
+
+        def watched(*given: Any) -> Any:  # noqa: ANN401
+            seen.add(name)
+            assert threading.current_thread() is not threading.main_thread()
+            return call(*given)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    notes = {"keep_served", "last_served", "recall_unchanged", "remember_served"}
+    for name in notes:
+        watch(registry.finder, name)
+    for name in ("find", "discard"):
+        watch(Cache, name)
+    await mine.keep(made)
+    assert await at_hand(mine) == made
+    assert await mine.last_known() == made
+    await mine.discard(made)
+    assert seen == notes | {"find", "discard"}

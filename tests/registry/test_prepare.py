@@ -17,7 +17,7 @@ from registry.engines import open_engine
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import NAME
 from tests.registry.specimens import Specimen
-from tests.registry.support import FORESTS, Place, load, loaded, prepared_in
+from tests.registry.support import FORESTS, Place, load, loaded, prepared_in, spoil
 
 pytestmark = [
     *MLFLOW_WARNS,
@@ -214,3 +214,25 @@ def test_what_is_prepared_once_can_be_opened_many_times(
     assert sorted(tmp_path.rglob("*")) == before
     assert first.name == second.name == choice
     assert first.predict(rows).labels.tolist() == second.predict(rows).labels.tolist()
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        pytest.param("compiled", id="compiled"),
+        pytest.param("sklearn", id="sklearn"),
+        pytest.param("pyfunc", id="pyfunc"),
+    ],
+)
+def test_what_is_spoilt_is_replaced_if_that_is_asked_for(
+    sqlite_place: Place, tmp_path: Path, choice: EngineChoice
+) -> None:
+    """Whatever the engine: the files' sizes do not tell, so what is there would be taken otherwise."""
+    where = (tmp_path, "models:/Permuted/1", sqlite_place.tracking_uri, choice)
+    made = prepared_in(*where)
+    spoil(made.folder)
+    assert prepared_in(*where) == made
+    with pytest.raises(UnusableModel):
+        open_engine(made)
+    assert prepared_in(*where, anew=True) == made
+    assert open_engine(made).name == choice

@@ -9,6 +9,7 @@ import pytest
 
 from batcher.testing import run_virtually
 from registry import ModelNotFound, ModelVersion, Prepared, RegistryError, StoreUnavailable, UnusableModel
+from registry.version import UNRESOLVED, Unresolved
 from registry.watch import Watcher
 
 
@@ -44,22 +45,22 @@ class World:
         """Write down what happens now."""
         self.log.append((asyncio.get_running_loop().time(), what))
 
-    async def resolve(self) -> ModelVersion | None:
+    async def resolve(self) -> ModelVersion | Unresolved:
         """See ``Finder``."""
         if isinstance(self.now, RegistryError):
             raise self.now
-        return version(self.now) if self.resolves else None
+        return version(self.now) if self.resolves else UNRESOLVED
 
-    async def prepare(self, wanted: ModelVersion | None) -> Prepared:
+    async def prepare(self, wanted: ModelVersion | Unresolved) -> Prepared:
         """See ``Finder``."""
         assert isinstance(self.now, int)
-        wanted = wanted or version(self.now)
+        wanted = version(self.now) if wanted is UNRESOLVED else wanted
         self.note(f"prepare {wanted.number}")
         if int(wanted.number) in self.unusable:
             raise UnusableModel(f"version {wanted.number} is broken")
         return Prepared(wanted, "compiled", Path(wanted.number))
 
-    def keep(self, prepared: Prepared) -> None:
+    async def keep(self, prepared: Prepared) -> None:
         """See ``Finder``."""
         self.known = prepared
 
@@ -73,7 +74,7 @@ class World:
         if isinstance(self.now, RegistryError):
             raise self.now
 
-    def discard(self, prepared: Prepared) -> None:
+    async def discard(self, prepared: Prepared) -> None:
         """See ``Finder``."""
         self.note(f"discard {prepared.version.number}")
 
@@ -254,7 +255,7 @@ def test_a_fault_while_looking_leaves_the_old_version_in_service(caplog: pytest.
     """It is told, with a traceback, and does not end the watcher."""
     world = World()
 
-    async def fail() -> None:
+    async def fail() -> ModelVersion:
         raise OSError("out of everything")
 
     async def story() -> None:
