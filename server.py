@@ -131,7 +131,7 @@ async def _supervise(
                 if not supervisor.stopping:  # a signal for all of a service's processes has ended the child as well
                     raise
 
-        with look.heeded(watcher.look):
+        with look.heeded(asyncio.get_running_loop(), watcher.look):
             await supervisor.run(direct)
 
 

@@ -151,7 +151,7 @@ class Worker:
             patience=settings.hang_timeout_seconds,
             observer=self._observe,
         )
-        with look.heeded(self._source.look):
+        with look.heeded(asyncio.get_running_loop(), self._source.look):
             beside = self._source.attend(self._dismissed), self._follow(batcher)
             tasks = [asyncio.create_task(each) for each in beside]
             for task in tasks:

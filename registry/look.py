@@ -3,11 +3,15 @@
 It may come to all of a service's processes, and at any time; the system would have it end each that does not heed it.
 """
 
-import asyncio
+from __future__ import annotations
+
 import signal
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:  # a child of little memory ignores the signal, and has no event loop
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable, Iterator
 
 _SIGNAL: Final = signal.SIGUSR1
 
@@ -18,9 +22,8 @@ def ignore() -> None:
 
 
 @contextmanager
-def heeded(look: Callable[[], object]) -> Iterator[None]:
-    """Have the running event loop call ``look`` on each signal; afterwards the signal is ignored."""
-    loop = asyncio.get_running_loop()
+def heeded(loop: AbstractEventLoop, look: Callable[[], object]) -> Iterator[None]:
+    """Have an event loop call ``look`` on each signal; afterwards the signal is ignored."""
     loop.add_signal_handler(_SIGNAL, look)
     try:
         yield

@@ -81,10 +81,14 @@ class DrainingServer(uvicorn.Server):
         self._seconds = 0
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """See ``uvicorn.Server.startup``; the sockets are accepted from in our own way."""
+        """See ``uvicorn.Server.startup``; the sockets are accepted from in our own way.
+
+        If the server is to stop already, nobody is: who waits at a socket is left to whoever takes it over.
+        """
         await super().startup([])
         tls = self.config.ssl
-        self._acceptors = [Acceptor(listener, self._connect, tls) for listener in sockets or []]
+        taken = [] if self.should_exit else sockets or []
+        self._acceptors = [Acceptor(listener, self._connect, tls) for listener in taken]
         self.servers = self._acceptors  # type: ignore[assignment]
 
     def _connect(self) -> asyncio.Protocol:
