@@ -46,7 +46,7 @@ serve: setup ## serve the registered model, training one on the bundled sample f
 train: setup ## train, evaluate, register and promote a forest: DATA=sample|full|PATH
 	@exec $(PY) -m training --data "$(DATA)" $(ARGS)
 
-PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile
+PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.dev ## run the tests, but for the slow ones
 	@exec $(PYTEST) $(ARGS)
 

@@ -15,12 +15,15 @@ import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from dataset import Covertype, load_sample
 from forest import Origin, Parity, compile_forest, write_artifact
 from loadtest.process import ServerProcess, serving
 from preprocessing import one_hot, schema
 from registry import ModelVersion, Prepared
+from registry.lock import locked
 from tests.support import Client, Wire
 
 # No deadline: it would measure the machine. `make test-slow` asks for the thorough one.
@@ -34,6 +37,29 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
 
 Start = Callable[..., AbstractContextManager[ServerProcess]]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Run more processes than there are cores: tests of servers wait a good deal."""
+    return len(os.sched_getaffinity(0)) + 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no process of a parallel run is left alone with one."""
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/loadtest/", "tests/registry/", "tests/test_")))
+
+
+class ByCost(LoadFileScheduling):  # type: ignore[misc]  # xdist is untyped
+    """Gives a process of a parallel run whole files, and one of them all that need the registry's costly places."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "tests/registry" if file.startswith("tests/registry/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByCost:
+    """Share the work out."""
+    return ByCost(config, log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +120,23 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., subprocess.CompletedProcess[str]]) -> Store:
-    """A store with BestModelRF version 1 in production: ten trees, trained on the bundled sample."""
-    folder = tmp_path_factory.mktemp("store")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
-    done = train(["--tracking-uri", uri, "--trees", "10"], cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return Store(uri, folder)
+def store(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str, train: Callable[..., subprocess.CompletedProcess[str]]
+) -> Store:
+    """A store with BestModelRF version 1 in production: ten trees, trained on the bundled sample.
+
+    The processes of a parallel run share it; whoever needs another one copies it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "store"
+    folder.mkdir(exist_ok=True)
+    made = Store(f"sqlite:///{folder / 'mlflow.db'}", folder)
+    with locked(folder / "lock", "the tests"):
+        if not (folder / "trained").exists():
+            done = train(["--tracking-uri", made.tracking_uri, "--trees", "10"], cwd=folder)
+            assert done.returncode == 0, done.stderr
+            (folder / "trained").touch()
+    return made
 
 
 @pytest.fixture(autouse=True)

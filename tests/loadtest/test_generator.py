@@ -92,21 +92,6 @@ def test_more_connections_than_files_are_refused() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_real_places_get_their_labels(start: Start, sample: Covertype, tmp_path: Path) -> None:
-    """A real Locust of two processes sees the right label of each row, and no failure."""
-    right = labels_file(tmp_path / "right.json", sample, [label(row[0]) for row in sample.rows.tolist()])
-    with start() as server:
-        few = crowd(server, profile="CoverUser", processes=2, time="5")
-        measured = measure(few, "--expected", f"BestModelRF/7={right}")
-        accepted = counted(server, "accepted")
-    assert measured.users == 20
-    assert measured.reasons == {}
-    assert measured.whole.requests == accepted > 20
-    assert measured.gathered is not None
-    assert measured.whole.median <= measured.whole.p99 <= measured.whole.max * 1.05 + 0.5
-    assert 0 < measured.whole.mean <= measured.whole.max
-
-
 def test_wrong_labels_are_failures(start: Start, sample: Covertype, tmp_path: Path) -> None:
     """A model whose answers are not those that training logged fails every request, although each is answered 200."""
     wrong = labels_file(tmp_path / "wrong.json", sample, [1 + label(row[0]) % 7 for row in sample.rows.tolist()])

@@ -31,5 +31,7 @@ def test_real_users_get_right_answers_from_a_real_server(store: Store, tmp_path:
     # Each user asks at once and then every 1 to 2 seconds.
     assert 900 < measured.whole.requests == batcher["answered"] < 2000
     assert 17 <= measured.whole.seconds <= 24
+    assert 0 < measured.whole.mean <= measured.whole.max
+    assert measured.whole.median <= measured.whole.p99 <= measured.whole.max * 1.05 + 0.5
     assert measured.gathered is not None
     assert measured.gathered.median <= measured.gathered.p99 < 2000
