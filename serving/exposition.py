@@ -134,6 +134,6 @@ def _quantile(bounds: tuple[float, ...], counts: list[int], share: float) -> flo
     for at, count in enumerate(counts[:-1]):
         if count and below + count >= rank:
             low = bounds[at - 1] if at else 0.0
-            return low + (bounds[at] - low) * (rank - below) / count
+            return min(bounds[at], low + (bounds[at] - low) * (rank - below) / count)  # a sum may be rounded up
         below += count
     return bounds[-1] if below < sum(counts) else None

@@ -6,7 +6,7 @@ import urllib.request
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
@@ -105,6 +105,7 @@ def test_a_histogram_counts_each_value_once(waits: list[float]) -> None:
 
 
 @given(st.lists(st.floats(0.0001, 29), min_size=1, max_size=200))
+@example([1.0] * 3 + [0.002] * 3)
 def test_a_quantile_lies_in_the_right_bucket(seconds: list[float]) -> None:
     """Within the bounds around the value that it stands for."""
     board = Board(CONTENT)
