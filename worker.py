@@ -227,7 +227,7 @@ class Worker:
         """Stop the worker because it has nothing to serve."""
         logger.error(reason)
         self._failed = True
-        self._uvicorn.should_exit = True
+        self._uvicorn.stop()
 
     def _observe(self, event: BatchEvent) -> None:
         """See ``batcher.Observer``."""

@@ -120,9 +120,14 @@ class Service:
             "update_failure": self.trouble,
         }
 
+    @property
+    def shared(self) -> bool:
+        """Whether there are other workers, which are to see this one's figures."""
+        return self._board.workers > 1
+
     def share(self) -> None:
         """Let other workers see this one's figures, if there are others; to be called several times a second."""
-        if self._board.workers > 1:
+        if self.shared:
             self._publish()
 
     def _publish(self) -> None:
