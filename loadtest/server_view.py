@@ -21,7 +21,7 @@ _FIGURES: Final[dict[str, tuple[int, Reading]]] = {
     "Batch size, rows (mean)": (1, lambda did, _: did.rows_per_batch),
     "Queue depth, rows": (0, lambda _, look: look.queued_rows),
     "Time in the queue, ms (mean)": (2, lambda did, _: did.wait_ms),
-    "CPU, % of a core": (0, lambda did, _: did.cpu * 100),
+    "CPU, % of a core": (1, lambda did, _: did.cpu * 100),
     "CPU a request, µs": (0, lambda did, _: did.cpu_us),
     "Answers a second": (0, lambda did, _: did.rate),
     "Sent away a second (503, 504)": (0, lambda did, _: did.shed_rate),

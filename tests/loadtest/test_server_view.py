@@ -39,7 +39,7 @@ def test_figures_are_of_the_time_between_two_looks() -> None:
     found = table(view)
     assert found["Answers a second"] == ("300", "400", "▃█▆")
     assert found["Queue depth, rows"] == ("5", "30", "▁█▂")
-    assert found["CPU, % of a core"] == ("30", "40", "▃█▆")
+    assert found["CPU, % of a core"] == ("30.0", "40.0", "▃█▆")
     assert found["CPU a request, µs"][0] == "1,000"
     assert found["Batch size, rows (mean)"][0] == "10.0"
     assert found["Time in the queue, ms (mean)"][0] == "2.00"
