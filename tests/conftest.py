@@ -50,7 +50,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ByCost(LoadFileScheduling):  # type: ignore[misc]  # xdist is untyped
-    """Gives a process of a parallel run whole files, and one of them all that need the registry's costly places."""
+    """Gives a process of a parallel run whole files, and one of them all that need the registry's costly places.
+
+    xdist's own groups have no effect under pytest 9.2, which does not read the name that they change.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
