@@ -49,7 +49,7 @@ COPY --from=canopy /app /app
 USER 10001:10001
 EXPOSE 8000
 VOLUME /var/cache/canopy
-# A check takes some thirty milliseconds of CPU, out of a server's share that may be a tenth of one.
+# A check takes some forty milliseconds of CPU, out of a server's share that may be a tenth of one.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-S", "/app/healthy.py"]
 # Drains on SIGTERM: let it have ten seconds more than CANOPY_DRAIN_DELAY_SECONDS + CANOPY_DRAIN_TIMEOUT_SECONDS.
 ENTRYPOINT ["python", "/app/server.py"]

@@ -83,9 +83,9 @@ class DrainingServer(uvicorn.Server):
         self._seconds = 0
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """See ``uvicorn.Server.startup``; the sockets are accepted from in our own way.
+        """See ``uvicorn.Server.startup``; connections are accepted in our own way.
 
-        If the server is to stop already, nobody is: who waits at a socket is left to whoever takes it over.
+        If the server is to stop already, none is: who waits at a socket is left to whoever takes it over.
         """
         self._loop = asyncio.get_running_loop()
         await super().startup([])
@@ -146,8 +146,8 @@ class DrainingServer(uvicorn.Server):
     async def main_loop(self) -> None:
         """See ``uvicorn.Server.main_loop``, which looks ten times a second whether it is to stop.
 
-        That was more than four fifths of what an idle server took of its CPU, and is as much of what each of several
-        replicas takes. This one is woken for it, and otherwise looks no more often than somebody needs it.
+        That takes more than four fifths of the CPU that an idle server uses, and several replicas use it several times.
+        Here a stop wakes the loop, which ticks once a second otherwise, and ten times only for figures that are shared.
         """
         step = 1 if self._service.shared else _TICKS
         counter = 0

@@ -135,7 +135,6 @@ def test_processes_that_start_at_once_prepare_a_model_once(sqlite_place: Place, 
     assert log.count("waiting for another process") <= 1
 
 
-@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_nothing_in_the_way(sqlite_place: Place, tmp_path: Path) -> None:
     """Killed while it downloads or compares, it leaves no entry; the next makes one and clears up."""
     arguments = ("models:/Permuted/1", sqlite_place.tracking_uri, tmp_path / "cache")
