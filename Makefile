@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-slow lint format loadtest loadtest-budget budget-search bench bench-forest \
+.PHONY: help setup serve train test test-tools test-slow lint format loadtest loadtest-budget budget-search bench bench-forest \
 	bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish stack \
 	stack-test stack-down lock clean
 
@@ -47,8 +47,12 @@ train: setup ## train, evaluate, register and promote a forest: DATA=sample|full
 	@exec $(PY) -m training --data "$(DATA)" $(ARGS)
 
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
-test: $(VENV)/.dev ## run the tests, but for the slow ones
+test: $(VENV)/.dev ## run the tests that need nothing else, but for the slow ones
 	@exec $(PYTEST) $(ARGS)
+
+test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk or Chromium, which are installed if root runs this
+	@sh scripts/tools.sh
+	@exec $(PY) -m pytest -m tool $(ARGS)
 
 test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
 	@exec $(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
@@ -147,7 +151,7 @@ endef
 # Every claim of README's section on Docker, held against a real Docker Engine.
 stack-test: $(VENV)/.dev image ## start the stack with three replicas, test it, and take it down
 	@export CANOPY_MODEL_POLL_SECONDS=1; $(FOR_A_WHILE) && \
-		STACK_TEST="$(STACK)" $(PY) -m pytest -m slow tests/test_stack_running.py $(ARGS)
+		STACK_TEST="$(STACK)" $(PY) -m pytest -m stack tests/test_stack_running.py $(ARGS)
 
 bench-replicas: $(VENV)/.loadtest image ## measure replicas against one server of their CPU, and with 10,000 users
 	@$(FOR_A_WHILE) && STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) $(PY) -m loadtest.replicas $(ARGS)

@@ -5,20 +5,24 @@ If nothing answers at the host, and the host is this machine, a server is starte
 
 import argparse
 import os
-import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Final
 from urllib.parse import urlsplit
 
 from loadtest.generator import PROFILES, Crowd
 from loadtest.machine import allow_connections
+from loadtest.ports import LOOPBACK, reserved_port
 from loadtest.process import serving
 from loadtest.shapes import SHAPES
 
 _HERE = {"127.0.0.1", "localhost"}
+
+WEB_PORTS: Final = range(8089, 8109)
+"""Where the web interface may be unless a port is asked for: Locust's own and the next ones, for several runs."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,15 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", choices=PROFILES, default="CoverUser", help="what the users ask")
     parser.add_argument("--shape", choices=["", *SHAPES], default="", help="how their number changes")
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)), help="generators")
-    parser.add_argument("--web-port", type=int, default=8089, help="of the web interface")
+    parser.add_argument("--web-host", default=LOOPBACK, help="address of the web interface: who sees it starts runs")
+    parser.add_argument("--web-port", type=int, help=f"of the web interface; without it {WEB_PORTS[0]} or the next")
     parser.add_argument("locust_options", nargs="*", help="more options of Locust and the locustfile, behind --")
     args = parser.parse_args(arguments)
 
     shape = args.shape or ("hold" if args.time else "")
     crowd = Crowd(args.host, args.users, args.rate, args.time, args.profile, args.processes, shape)
-    where = ["--headless", "--only-summary"] if args.time else ["--web-port", str(args.web_port)]
     with ExitStack() as stack:
         try:
+            where = ["--headless", "--only-summary"] if args.time else _interface(args.web_host, args.web_port, stack)
             allow_connections(args.users)
             if not _answers(args.host):
                 here = urlsplit(args.host)
@@ -53,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except RuntimeError as error:
             sys.stderr.write(f"loadtest: {error}\n")
             return 2
-        locust = subprocess.Popen(crowd.command(*where, *args.locust_options))  # noqa: S603 - our own Locust
+        locust = stack.enter_context(crowd.running(*where, *args.locust_options))
         while True:
             try:
                 return locust.wait()
@@ -65,6 +70,24 @@ def _url(text: str) -> str:
     if urlsplit(text).scheme != "http" or not urlsplit(text).hostname:
         raise argparse.ArgumentTypeError(f"{text} is not like http://127.0.0.1:8000")
     return text.rstrip("/")
+
+
+def _interface(host: str, port: int | None, stack: ExitStack) -> list[str]:
+    """Locust's options for its web interface, whose port is kept for it.
+
+    Raises:
+        RuntimeError: the port is in use.
+    """
+    wanted = WEB_PORTS if port is None else [port]
+    try:
+        found = stack.enter_context(reserved_port(wanted, host))
+    except OSError as error:
+        raise RuntimeError(
+            f"no web interface at {host}, port {wanted[0]}: {error.strerror}; choose another --web-port"
+        ) from None
+    if found != wanted[0]:
+        sys.stderr.write(f"loadtest: port {wanted[0]} is in use, the web interface is at http://{host}:{found}\n")
+    return ["--web-host", host, "--web-port", str(found)]
 
 
 def _answers(host: str) -> bool:

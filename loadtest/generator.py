@@ -8,12 +8,15 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
+
+from loadtest.ports import LOOPBACK, reserved_port
 
 ROUTE: Final = "/predict"
 JOINING: Final = "/predict while users join"
@@ -47,14 +50,35 @@ class Crowd:
     processes: int = 1
     shape: str = ""
 
-    def command(self, *options: str) -> list[str]:
-        """The command that runs Locust, with more options of its."""
+    def command(self, *options: str, master_port: int) -> list[str]:
+        """The command that runs Locust.
+
+        Args:
+            options: more of Locust's; they come last, so that they decide.
+            master_port: where the process that counts and the generators meet, if there are several.
+        """
         command = [sys.executable, "-m", "locust", "-f", _LOCUSTFILE, self.profile, "--host", self.host]
         command += ["--users", str(self.users), "--spawn-rate", f"{self.rate:g}", "--stop-timeout", "60"]
         command += ["--run-time", self.time] if self.time else []
-        command += ["--processes", str(self.processes)] if self.processes > 1 else []
+        if self.processes > 1:
+            # Left to itself, it listens on port 5557 of every address: nothing for a network, nor for two at a time.
+            command += ["--processes", str(self.processes), "--master-bind-host", LOOPBACK, "--master-host", LOOPBACK]
+            command += ["--master-bind-port", str(master_port), "--master-port", str(master_port)]
         command += ["--shape", self.shape] if self.shape else []
         return [*command, *options]
+
+    @contextmanager
+    def running(self, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run Locust, with more options of its, to its end; whoever leaves early ends it."""
+        with (
+            reserved_port() as port,
+            subprocess.Popen(self.command(*options, master_port=port)) as process,  # noqa: S603 - our own Locust
+        ):
+            try:
+                yield process
+            except BaseException:
+                process.terminate()
+                raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +143,10 @@ def measure(crowd: Crowd, *options: str) -> Measured:
         result = Path(folder) / "result.json"
         # With a --json-file, which nobody reads, Locust does not print its own tables at the end.
         quiet = ["--headless", "--only-summary", "--loglevel", "WARNING", "--json-file", f"{folder}/statistics"]
-        done = subprocess.run(  # noqa: S603 - our own Locust
-            crowd.command(*quiet, "--result", str(result), *options), check=False
-        )
+        with crowd.running(*quiet, "--result", str(result), *options) as locust:
+            status = locust.wait()
         if not result.exists():
-            raise RuntimeError(f"Locust ended with status {done.returncode} and without a result")
+            raise RuntimeError(f"Locust ended with status {status} and without a result")
         return read(orjson.loads(result.read_bytes()))
 
 

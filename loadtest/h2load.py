@@ -83,6 +83,45 @@ def closed_loop(server: ServerProcess, body: bytes, clients: int, seconds: float
     return _run(server, body, options).ended_between(_SETTLING, _SETTLING + seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """When the clients of an open loop ask.
+
+    Attributes:
+        clients: how many there are.
+        together: how many of them connect at a time, a hundred times a second.
+        interval: seconds between two requests of each.
+        start: seconds after the first request at which counting starts.
+        end: likewise, at which it ends.
+    """
+
+    clients: int
+    together: int
+    interval: float
+    start: float
+    end: float
+
+    @classmethod
+    def of(cls, clients: int, rate: float, seconds: float) -> "Plan":
+        """Ask at a rate, in requests a second, and count for some seconds."""
+        together = max(1, round(rate / _TICKS))
+        interval = clients / (together * _TICKS)
+        start = interval + _SETTLING
+        return cls(clients, together, interval, start, start + seconds)
+
+    @property
+    def each(self) -> int:
+        """Requests of each client."""
+        return math.ceil(self.end / self.interval)
+
+    def options(self) -> list[str]:
+        """Of h2load."""
+        options = ["-c", str(self.clients), "-n", str(self.clients * self.each), "--rps", f"{1 / self.interval:.6f}"]
+        options += ["-r", str(self.together), "--rate-period", f"{1000 // _TICKS}ms"]
+        # Should the server not keep up, the backlog is left undone.
+        return [*options, "-T", f"{math.ceil(self.end + _SETTLING)}s"]
+
+
 def open_loop(server: ServerProcess, body: bytes, clients: int, rate: float, seconds: float) -> Responses:
     """Ask at a rate, evenly, from however many clients.
 
@@ -102,15 +141,8 @@ def open_loop(server: ServerProcess, body: bytes, clients: int, rate: float, sec
     Raises:
         RuntimeError: h2load failed.
     """
-    together = max(1, round(rate / _TICKS))
-    interval = clients / (together * _TICKS)
-    start = interval + _SETTLING
-    each = math.ceil((start + seconds) / interval)
-    options = ["-c", str(clients), "-n", str(clients * each), "--rps", f"{1 / interval:.6f}"]
-    options += ["-r", str(together), "--rate-period", f"{1000 // _TICKS}ms"]
-    # Should the server not keep up, the backlog is left undone.
-    options += ["-T", f"{math.ceil(start + seconds + _SETTLING)}s"]
-    return _run(server, body, options).between(start, start + seconds)
+    plan = Plan.of(clients, rate, seconds)
+    return _run(server, body, plan.options()).between(plan.start, plan.end)
 
 
 def available() -> bool:

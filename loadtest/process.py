@@ -1,20 +1,20 @@
 """A server of one's own, and what the system says of it."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import orjson
 
+from loadtest.ports import LOOPBACK, reserved_port
+
 _SERVER = str(Path(__file__).resolve().parent.parent / "server.py")
-_HOST = "127.0.0.1"
 
 
 class ServerProcess:
@@ -27,7 +27,7 @@ class ServerProcess:
     """
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
-        self.host = _HOST
+        self.host = LOOPBACK
         self.port = port
         self.process = process
 
@@ -124,29 +124,35 @@ def serving(
     Raises:
         RuntimeError: it did not become ready.
     """
-    port = port or _free_port()
-    command = [sys.executable, *program, "--host", _HOST, "--port", str(port), "--log-level", "warning", *options]
-    process = subprocess.Popen(  # noqa: S603 - our own server
-        command, env={**os.environ, **(environment or {})}, stderr=log
-    )
-    try:
+    with ExitStack() as stack:
+        port = port or stack.enter_context(reserved_port())
+        command = [
+            sys.executable,
+            *program,
+            "--host",
+            LOOPBACK,
+            "--port",
+            str(port),
+            "--log-level",
+            "warning",
+            *options,
+        ]
+        process = subprocess.Popen(  # noqa: S603 - our own server
+            command, env={**os.environ, **(environment or {})}, stderr=log
+        )
+        stack.callback(_end, process)
         if admit is not None:
             admit(process.pid)
         server = ServerProcess(process, port)
         if ready_within is not None:
             server.wait_until_ready(ready_within)
         yield server
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

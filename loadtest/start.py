@@ -9,7 +9,6 @@ anything.
 import argparse
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from typing import Final
 
 from loadtest.budget import Budget, budget
 from loadtest.cgroup import NoControlGroups
+from loadtest.ports import LOOPBACK, reserved_port
 from loadtest.process import ServerProcess, memory_mb, serving
 
 _LOOKS: Final = 10
@@ -108,21 +108,19 @@ def tracking(store: str) -> Iterator[str]:
     if not store.startswith("sqlite:"):
         yield store
         return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     files = Path(store.removeprefix("sqlite:///")).resolve().parent / "artifacts"
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", store, "--artifacts-destination", str(files)]
-    process = subprocess.Popen(  # noqa: S603 - our own arguments
-        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        _await_answer(f"http://127.0.0.1:{port}/health", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)  # it has children
-        process.wait()
+    with reserved_port() as port:
+        command = [sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1"]
+        command += ["--backend-store-uri", store, "--artifacts-destination", str(files)]
+        process = subprocess.Popen(  # noqa: S603 - our own arguments
+            command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            _await_answer(f"http://{LOOPBACK}:{port}/health", process)
+            yield f"http://{LOOPBACK}:{port}"
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # it has children
+            process.wait()
 
 
 def _await_answer(url: str, process: "subprocess.Popen[bytes]") -> None:

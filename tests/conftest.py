@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,8 @@ from loadtest.process import ServerProcess, serving
 from preprocessing import one_hot, schema
 from registry import ModelVersion, Prepared
 from registry.lock import locked
-from tests.support import Client, Wire
+from tests.left_out import LeftOut
+from tests.support import PATIENCE, Client, Wire
 
 # No deadline: it would measure the machine. `make test-slow` asks for the thorough one.
 hypothesis.settings.register_profile("quick", max_examples=100, deadline=None)
@@ -37,6 +39,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
 
 Start = Callable[..., AbstractContextManager[ServerProcess]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have what is not run told."""
+    config.pluginmanager.register(LeftOut())
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test whose program is not there: a skipped one would find no fault, and nobody would notice."""
+    for mark in item.iter_markers("tool"):
+        if missing := [program for program in mark.args if shutil.which(program) is None]:
+            pytest.fail(f"not found: {', '.join(missing)}; scripts/tools.sh installs it", pytrace=False)
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -57,8 +71,6 @@ class ByCost(LoadFileScheduling):  # type: ignore[misc]  # xdist is untyped
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        if file == "tests/loadtest/test_netstat.py":
-            return "tests/loadtest/test_crowd.py"  # the one overflows a queue, while the other counts those of all
         return "tests/registry" if file.startswith("tests/registry/") else file
 
 
@@ -119,7 +131,7 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.
 
     def run(options: Sequence[str], *, cwd: Path = folder) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "training", *options]
-        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     return run
 

@@ -1,6 +1,5 @@
 """A real S3 API over HTTP, in a process of its own."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -8,29 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from loadtest.ports import reserved_port
+from tests.support import PATIENCE
+
 BUCKET = "models"
 
 
 @contextmanager
 def object_store(folder: Path) -> Iterator[dict[str, str]]:
     """Run a store with an empty bucket, whose log goes to a folder; yields the variables that lead there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "minio",
-        "AWS_SECRET_ACCESS_KEY": "minio-secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with (folder / "s3.log").open("w") as log:
+    with reserved_port() as port, (folder / "s3.log").open("w") as log:
+        environment = {
+            "MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": "minio",
+            "AWS_SECRET_ACCESS_KEY": "minio-secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
         process = subprocess.Popen([sys.executable, "-m", "moto.server", "-p", str(port)], stdout=log, stderr=log)
-    try:
-        make_bucket(environment)
-        yield environment
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+        try:
+            make_bucket(environment)
+            yield environment
+        finally:
+            process.terminate()
+            process.wait(timeout=PATIENCE)
 
 
 def make_bucket(environment: dict[str, str]) -> None:
@@ -45,7 +44,7 @@ def make_bucket(environment: dict[str, str]) -> None:
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         region_name=environment["AWS_DEFAULT_REGION"],
     )
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 120
     while True:
         try:
             client.create_bucket(Bucket=BUCKET)

@@ -18,6 +18,12 @@ from typing import Any, ClassVar
 from loadtest.process import ServerProcess
 from serving import Inbox
 
+PATIENCE = 120.0
+"""Seconds after which something hangs. It measures no speed, so a busy machine must never need as many."""
+
+AT_ONCE = 20.0
+"""Seconds for what waits for nothing, however busy the machine is: fewer than any time-out of the server's own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -34,7 +40,7 @@ class Client:
     opened: ClassVar[list["Client"]] = []
 
     def __init__(self, server: ServerProcess) -> None:
-        self.connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+        self.connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
         self.opened.append(self)
 
     def ask(self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Reply:
@@ -68,13 +74,10 @@ def label(elevation: float) -> int:
 
 def wait_for(client: Client, key: str, value: int) -> None:
     """Poll the statistics until one of them has a value."""
-    for _ in range(2000):
-        if client.ask("GET", "/stats").document["batcher"][key] == value:
-            return
-    raise AssertionError(f"{key} never became {value}")
+    until(lambda: client.ask("GET", "/stats").document["batcher"][key] == value)
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Poll until something is so."""
     give_up = time.monotonic() + seconds
     while not condition():
@@ -194,7 +197,7 @@ class Wire:
         self.opened.append(self)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(20)
+        self.socket.settimeout(PATIENCE)
         self.socket.connect((server.host, server.port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = b""
@@ -265,7 +268,7 @@ def modules_after(script: str, arguments: Sequence[str] = ()) -> set[str]:
     """The top-level modules that a new interpreter has imported when it has run a script."""
     code = f"import sys\n{script}\nsys.stderr.write(' '.join(sys.modules))"
     command = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return {name.partition(".")[0] for name in done.stderr.split()}
 

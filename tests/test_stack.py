@@ -16,7 +16,7 @@ from serving.board import Family
 from serving.metrics import CONTENT
 from settings import describe, variable
 from tests.conftest import ROOT, Start
-from tests.support import until
+from tests.support import PATIENCE, until
 
 COMPOSE = ROOT / "docker-compose.yaml"
 STAND_IN = ROOT / "deploy" / "stand-in" / "compose.yaml"
@@ -157,5 +157,5 @@ def test_the_health_check_asks_whether_the_server_is_ready(start: Start) -> None
         server.process.terminate()
         until(lambda: healthy(server.port) == 1)
         server.process.terminate()
-        server.process.wait(timeout=30)
+        server.process.wait(timeout=PATIENCE)
         assert healthy(server.port) == 1

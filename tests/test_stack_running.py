@@ -39,7 +39,13 @@ from tests.support import until
 
 OBSERVE = ROOT / "deploy" / "observe"
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not STACK, reason="make stack-test runs this")]
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _there_is_one() -> None:
+    """Fail without a stack to ask, and say how to get one."""
+    assert STACK, "make stack-test starts the stack that this asks"
 
 
 @pytest.fixture

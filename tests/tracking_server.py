@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from loadtest.ports import reserved_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class TrackingServer:
 
     def wait(self) -> None:
         """Wait until the server answers."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not self._healthy():
             assert self.process.poll() is None, self._log()
             assert time.monotonic() < deadline, self._log()
@@ -64,27 +65,24 @@ def tracking_server(
         artifacts: options that say where artifacts go; without them it hands them out itself, from ``files`` there.
         environment: variables to set besides this process's own.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     where: Sequence[str] = artifacts or ("--artifacts-destination", str(folder / "files"))
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", *where]
     # The job runner's eight processes do nothing for a registry.
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (folder / "server.log").open("wb") as log:
+    with reserved_port() as port, (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            command,
+            [*command, "--port", str(port)],
             cwd=folder,
             env={**os.environ, **quiet, **(environment or {})},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
-        yield TrackingServer(port, folder, process)
-    finally:
-        # The server has a child process; both are in a group of their own.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        try:
+            yield TrackingServer(port, folder, process)
+        finally:
+            # The server has a child process; both are in a group of their own.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

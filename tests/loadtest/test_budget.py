@@ -11,7 +11,7 @@ import pytest
 
 from loadtest.budget import Budget, DoesNotFit, budget
 from loadtest.cgroup import MIB, MOUNT, NoControlGroups, make_group
-from tests.support import lives, until
+from tests.support import PATIENCE, lives, until
 
 
 def _why_not() -> str:
@@ -110,7 +110,7 @@ def test_a_process_that_wants_more_memory_is_killed_and_counted() -> None:
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-        assert process.wait(timeout=20) == -9
+        assert process.wait(timeout=PATIENCE) == -9
         usage = limit.usage()
     assert usage.oom_kills == 1
     assert usage.peak_memory_mib is None or 50 < usage.peak_memory_mib <= 64

@@ -28,7 +28,7 @@ def test_a_server_that_lets_everybody_go_has_no_fault(start: Start, capsys: pyte
     table = capsys.readouterr().out
     for way in ("closes at once", "half a head", "half a body", "resets", "pipelines and closes", "garbage"):
         count = next(line for line in table.splitlines() if line.endswith(f" x {way}")).split()[0]
-        assert int(count) > 2, way
+        assert int(count) > 0, way
 
 
 def test_somebody_elses_answer_is_a_failure(start: Start) -> None:

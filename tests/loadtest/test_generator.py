@@ -102,13 +102,13 @@ def test_wrong_labels_are_failures(start: Start, sample: Covertype, tmp_path: Pa
 
 
 def test_the_last_answers_are_waited_for(start: Start) -> None:
-    """What was asked shortly before the end, and took far longer, is in the result."""
-    with start("--batching", "off", fixed=0.3) as server:
-        measured = measure(crowd(server, users=5, time="1"))
+    """What was asked before the end, and is answered long after it, is in the result."""
+    with start("--batching", "off", fixed=2) as server:
+        measured = measure(crowd(server, users=2, time="1"))
         accepted = counted(server, "accepted")
-    assert measured.whole.requests == accepted >= 5
+    assert measured.whole.requests == accepted >= 1
     assert measured.whole.failures == 0
-    assert measured.whole.max > 1200
+    assert measured.whole.max >= 2000
 
 
 def test_refusals_are_failures(start: Start) -> None:

@@ -6,19 +6,58 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
 
 import pytest
 
-from loadtest.__main__ import main
+from loadtest.__main__ import WEB_PORTS, main
+from loadtest.ports import reserved_port
+from loadtest.process import ServerProcess
 from tests.conftest import ROOT, Start, stub_serving
-from tests.support import until
+from tests.support import PATIENCE, until
+
+LISTENS: Final = "0A"
+"""In /proc/net/tcp, as include/net/tcp_states.h numbers it."""
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def locust(host: str, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """``make loadtest``'s command with some options, in a group of its own, to which Ctrl-C comes at the end."""
+    command = [sys.executable, "-m", "loadtest", "--host", host, *options]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(timeout=PATIENCE)
+
+
+def page(address: str) -> str:
+    """The web interface's page; empty while there is none."""
+    try:
+        with urllib.request.urlopen(address, timeout=PATIENCE) as response:  # noqa: S310 - our own
+            return str(response.read().decode())
+    except OSError:
+        return ""
+
+
+def listening(process: "subprocess.Popen[bytes]") -> list[tuple[str, int]]:
+    """Addresses and ports at which a process and all that descend from it listen."""
+    found = set()
+    for pid in ServerProcess(process, 0).processes():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            descriptors = [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()]
+            for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == LISTENS and f"socket:[{fields[9]}]" in descriptors:
+                    address, _, port = fields[1].partition(":")
+                    found.add((socket.inet_ntoa(bytes.fromhex(address)[::-1]), int(port, 16)))
+            lines = Path("/proc/net/tcp6").read_text().splitlines()[1:]
+            assert not [line for line in lines if f"socket:[{line.split()[9]}]" in descriptors]
+    return sorted(found)
 
 
 def test_without_a_server_one_is_started_and_ended(
@@ -26,39 +65,51 @@ def test_without_a_server_one_is_started_and_ended(
 ) -> None:
     """A run without the web interface starts a server where it is wanted, asks it, and leaves nothing listening."""
     monkeypatch.setattr("loadtest.__main__.serving", stub_serving)
-    port = free_port()
     options = ["--users", "5", "--rate", "10", "--time", "1", "--processes", "1"]
-    assert main(["--host", f"http://127.0.0.1:{port}", *options]) == 0
-    told = capfd.readouterr()
-    assert "starting a server" in told.err
-    assert "Aggregated" in told.out + told.err
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", port)) != 0
+    with reserved_port() as port:
+        assert main(["--host", f"http://127.0.0.1:{port}", *options]) == 0
+        told = capfd.readouterr()
+        assert "starting a server" in told.err
+        assert "Aggregated" in told.out + told.err
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_the_web_interface_knows_host_and_users(start: Start) -> None:
     """It opens with the fields filled in, for the server that runs already; Ctrl-C ends it."""
-    port = free_port()
-    with start() as server:
+    with start() as server, reserved_port() as port:
         host = f"http://{server.host}:{server.port}"
-        options = ["--host", host, "--users", "321", "--rate", "45", "--web-port", str(port)]
-        with subprocess.Popen(
-            [sys.executable, "-m", "loadtest", *options], cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True
-        ) as process:
-
-            def page() -> str:
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
-                        return str(response.read().decode())
-                except OSError:
-                    return ""
-
-            until(lambda: host in page())
-            text = page()
-            os.killpg(process.pid, signal.SIGINT)
-            process.wait(timeout=30)
+        with locust(host, "--users", "321", "--rate", "45", "--web-port", str(port)):
+            until(lambda: host in page(f"http://127.0.0.1:{port}/"))
+            text = page(f"http://127.0.0.1:{port}/")
     assert '"num_users": 321' in text
     assert '"spawn_rate": 45' in text
+
+
+def test_two_runs_at_a_time_are_not_in_each_others_way_nor_open_to_the_network(start: Start) -> None:
+    """Each has a port for its page and another at which its generators meet, on the loopback, and asks the server."""
+    with start() as server:
+        host = f"http://{server.host}:{server.port}"
+        options = ("--users", "4", "--rate", "10", "--processes", "2", "--", "--autostart")
+        with locust(host, *options) as one, locust(host, *options) as other:
+            until(lambda: all(len(listening(run)) == 2 for run in (one, other)))
+            places = listening(one) + listening(other)
+            assert {address for address, _ in places} == {"127.0.0.1"}
+            assert len({port for _, port in places}) == 4
+            pages = [port for _, port in places if host in page(f"http://127.0.0.1:{port}/")]
+            assert len(pages) == 2
+            assert set(pages) < set(WEB_PORTS)
+            until(lambda: server.get("/stats")["connections"] > 2 * 4)
+
+
+def test_a_port_that_is_in_use_is_not_taken_for_the_web_interface(capsys: pytest.CaptureFixture[str]) -> None:
+    """If it was asked for; the remedy is told, and nothing is started."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["--web-port", str(port)]) == 2
+    assert capsys.readouterr().err == (
+        f"loadtest: no web interface at 127.0.0.1, port {port}: Address already in use; choose another --web-port\n"
+    )
 
 
 def test_a_stranger_that_does_not_answer_is_not_started(capsys: pytest.CaptureFixture[str]) -> None:

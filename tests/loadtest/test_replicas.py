@@ -11,6 +11,7 @@ from loadtest.cgroup import MIB, Counters
 from loadtest.replicas import Shift, Turn, compared, parser, share
 from loadtest.stack import Usage, used
 from tests.conftest import ROOT
+from tests.support import PATIENCE
 
 NOTHING = Usage(0.0, 0.0, 0.0)
 
@@ -51,6 +52,8 @@ def test_without_a_docker_engine_it_says_so() -> None:
     """There was no run, and the reason is one line."""
     environment = {**os.environ, "DOCKER_HOST": "unix:///nonexistent/docker.sock"}
     command = [sys.executable, "-m", "loadtest.replicas"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert done.returncode == 2
     assert re.fullmatch("replicas: no Docker Engine answers: .*\n", done.stderr)

@@ -2,12 +2,8 @@
 
 import html
 import json
-import os
 import re
-import shutil
-import signal
 import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -17,26 +13,21 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Start
-from tests.loadtest.test_main import free_port
-from tests.support import until
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium (Debian: apt-get install chromium)")
+from loadtest.ports import reserved_port
+from tests.conftest import Start
+from tests.loadtest.test_main import locust
+from tests.support import PATIENCE, until
 
 
 @contextmanager
 def interface(host: str, port: int) -> Iterator[str]:
     """Locust's web interface, with a run that has begun; gives its address."""
-    web_port = free_port()
-    command = [sys.executable, "-m", "loadtest", "--host", f"http://{host}:{port}", "--users", "40", "--rate", "100"]
-    command += ["--processes", "1", "--web-port", str(web_port), "--", "--autostart"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True) as process:
-        try:
-            yield f"http://127.0.0.1:{web_port}"
-        finally:
-            os.killpg(process.pid, signal.SIGINT)
-            process.wait(timeout=30)
+    options = ["--users", "40", "--rate", "100", "--processes", "1"]
+    with (
+        reserved_port() as web_port,
+        locust(f"http://{host}:{port}", *options, "--web-port", str(web_port), "--", "--autostart"),
+    ):
+        yield f"http://127.0.0.1:{web_port}"
 
 
 def shown(address: str) -> list[dict[str, str]]:
@@ -60,9 +51,10 @@ def now(rows: list[dict[str, str]], figure: str) -> float:
 
 def browse(address: str) -> list[list[str]]:
     """The cells of the table that a browser shows."""
-    assert CHROMIUM is not None
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=6000", "--dump-dom"]
-    done = subprocess.run([*command, f"{address}/?tab=server"], capture_output=True, text=True, timeout=60, check=True)
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=6000", "--dump-dom"]
+    done = subprocess.run(
+        [*command, f"{address}/?tab=server"], capture_output=True, text=True, timeout=PATIENCE, check=True
+    )
     rows = re.findall(r"<tr.*?</tr>", done.stdout, re.DOTALL)
     return [
         [html.unescape(re.sub("<.*?>", "", cell)) for cell in re.findall(r"<t[hd].*?</t[hd]>", row)] for row in rows
@@ -113,7 +105,7 @@ def test_a_server_that_is_not_ours_is_said_to_be_that() -> None:
             stranger.shutdown()
 
 
-@needs_chromium
+@pytest.mark.tool("chromium")
 def test_a_browser_shows_figures_that_move(start: Start) -> None:
     """The tab is there, and from one look to the next its figures are others."""
     with start() as server, interface(server.host, server.port) as address:

@@ -36,7 +36,7 @@ from settings import Settings
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import NAME
 from tests.registry.support import Place, prepared_in, way
-from tests.support import lives, modules_after, shell_script
+from tests.support import PATIENCE, lives, modules_after, shell_script
 
 pytestmark = MLFLOW_WARNS
 
@@ -198,7 +198,7 @@ async def test_cancelling_ends_the_child(child: Callable[[str], None], files: Pa
     leave = "touch $TMPDIR/left\nprintf '%s' $TMPDIR >folder\necho $$ >started && mv started pid"
     child(f"trap '' TERM INT\n{leave}\nwhile :; do sleep 0.1; done")
     waiting = asyncio.create_task(prepare_in_child(URI, way("sqlite:///x.db"), "auto", files))
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + PATIENCE
     while not (tmp_path / "pid").exists():
         assert time.monotonic() < give_up, "the child does not start"
         await asyncio.sleep(0.01)
@@ -208,7 +208,7 @@ async def test_cancelling_ends_the_child(child: Callable[[str], None], files: Pa
     assert (folder / "left").exists()
     try:
         waiting.cancel()
-        await asyncio.wait([waiting], timeout=10)
+        await asyncio.wait([waiting], timeout=PATIENCE)
         assert waiting.cancelled()
         assert not lives(pid)
         assert not folder.exists()

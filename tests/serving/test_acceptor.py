@@ -13,7 +13,7 @@ import uvloop
 
 from serving.acceptor import Acceptor
 from tests.conftest import Start
-from tests.support import Client
+from tests.support import AT_ONCE, PATIENCE, Client
 
 
 def test_all_who_wait_are_taken_within_a_few_turns() -> None:
@@ -110,7 +110,7 @@ def test_who_is_accepted_just_before_a_drain_does_not_hold_it_up(start: Start) -
             connection = stack.enter_context(socket.socket())
             connection.setblocking(False)
             connection.connect_ex((server.host, server.port))
-        assert server.process.wait(timeout=5) == 0
+        assert server.process.wait(timeout=AT_ONCE) == 0
 
 
 def test_when_files_run_out_newcomers_are_told_and_later_ones_served(start: Start) -> None:
@@ -124,7 +124,7 @@ def test_when_files_run_out_newcomers_are_told_and_later_ones_served(start: Star
         refused = 0
         with ExitStack() as crowd:
             for _ in range(20):
-                one = crowd.enter_context(socket.create_connection((server.host, server.port), timeout=10))
+                one = crowd.enter_context(socket.create_connection((server.host, server.port), timeout=PATIENCE))
                 one.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
                 head = one.recv(4096)
                 assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
@@ -132,7 +132,7 @@ def test_when_files_run_out_newcomers_are_told_and_later_ones_served(start: Star
             assert refused
             assert early.predict(2).status == 200
         while True:
-            late = stack.enter_context(socket.create_connection((server.host, server.port), timeout=10))
+            late = stack.enter_context(socket.create_connection((server.host, server.port), timeout=PATIENCE))
             late.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
             if late.recv(4096).startswith(b"HTTP/1.1 200"):
                 break

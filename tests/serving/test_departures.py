@@ -1,6 +1,7 @@
 """Clients that are slow, stop, or go without a farewell, in both ways of serving HTTP."""
 
 import contextlib
+import itertools
 import select
 import signal
 import socket
@@ -15,7 +16,7 @@ from loadtest.process import ServerProcess
 from tests.conftest import Start
 from tests.serving.conftest import WAYS, Hold
 from tests.stub_server import HELD
-from tests.support import Client, Gate, Wire, chunked, counted, in_the_batcher, label, request, rows, until
+from tests.support import AT_ONCE, Client, Gate, Wire, chunked, counted, in_the_batcher, label, request, rows, until
 
 BODY = rows(3)
 GOOD = request(BODY)
@@ -66,7 +67,7 @@ def test_an_idle_connection_is_closed_without_a_word(impatient: ServerProcess) -
     assert used.ask(GOOD).document == {"prediction": [label(3)]}
     assert used.ends()
     assert unused.ends()
-    assert 1 <= time.monotonic() - began < 10
+    assert 1 <= time.monotonic() - began < AT_ONCE
 
 
 DRIPS = {
@@ -86,13 +87,13 @@ def test_a_request_that_drips_in_is_given_up(impatient: ServerProcess) -> None:
     dripping = {Wire(impatient): drip for drip in DRIPS.values()}
     for wire, (first, _, _) in dripping.items():
         assert wire.ask(GOOD + first).document == {"prediction": [label(3)]}
-    for number in range(400):
+    for number in itertools.count():
         sockets = {wire.socket: wire for wire in dripping}
         for ready in select.select(sockets, (), (), 0.03)[0]:
             wire = sockets[ready]
             answer = wire.receive()
             assert (answer.status, answer.kind, answer.closes) == (408, "request-timeout", True)
-            assert dripping.pop(wire)[2] <= time.monotonic() - began < 10
+            assert dripping.pop(wire)[2] <= time.monotonic() - began < AT_ONCE
             assert wire.ends()
         if not dripping:
             break
@@ -285,7 +286,7 @@ def test_whatever_is_read_is_answered_before_the_server_stops(start: Start, way:
             assert wire.ends()
         assert [garbage.receive().status, garbage.receive().status] == [200, 400]
         garbage.close()
-        assert server.process.wait(timeout=10) == 0
+        assert server.process.wait(timeout=AT_ONCE) == 0
 
 
 def test_what_waits_when_the_time_to_drain_is_over_is_sent_away(start: Start, way: str, tmp_path: Path) -> None:
@@ -308,7 +309,7 @@ def test_what_waits_when_the_time_to_drain_is_over_is_sent_away(start: Start, wa
         assert busy.receive().document == {"prediction": [label(HELD)]}
         assert busy.receive().kind == "draining"
         assert busy.ends()
-        assert server.process.wait(timeout=10) == 0
+        assert server.process.wait(timeout=AT_ONCE) == 0
 
 
 def test_a_client_that_stays_does_not_hold_up_the_drain(start: Start, way: str) -> None:
@@ -318,4 +319,4 @@ def test_a_client_that_stays_does_not_hold_up_the_drain(start: Start, way: str) 
         flood(deaf, INDEX)
         assert refused.ask(GARBAGE).status == 400
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=12) == 0
+        assert server.process.wait(timeout=AT_ONCE) == 0

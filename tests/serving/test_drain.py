@@ -13,7 +13,7 @@ import pytest
 from loadtest.process import ServerProcess
 from tests.conftest import Start
 from tests.stub_server import HANGS, HELD
-from tests.support import Client, Gate, Reply, label, rows, until, wait_for
+from tests.support import AT_ONCE, PATIENCE, Client, Gate, Reply, label, rows, until, wait_for
 
 
 def test_sigterm_answers_what_was_accepted_and_exits_with_0(start: Start) -> None:
@@ -25,7 +25,7 @@ def test_sigterm_answers_what_was_accepted_and_exits_with_0(start: Start) -> Non
         server.process.send_signal(signal.SIGTERM)
         replies: list[Reply] = [future.result() for future in asked]
         assert [reply.document for reply in replies] == [{"prediction": [label(number)]} for number in range(24)]
-        assert server.process.wait(timeout=10) == 0
+        assert server.process.wait(timeout=AT_ONCE) == 0
 
 
 @pytest.mark.parametrize("options", [("--http", "hot"), ("--http", "asgi"), ("--workers", "2")], ids=" ".join)
@@ -36,7 +36,7 @@ def test_a_stop_under_load_cuts_nobody_off(start: Start, options: tuple[str, ...
     def ask_until_nobody_listens(server: ServerProcess) -> int:
         answers = 0
         while True:
-            connection = http.client.HTTPConnection(server.host, server.port, timeout=20)
+            connection = http.client.HTTPConnection(server.host, server.port, timeout=PATIENCE)
             try:
                 connection.connect()
             except OSError:
@@ -56,50 +56,53 @@ def test_a_stop_under_load_cuts_nobody_off(start: Start, options: tuple[str, ...
         until(lambda: watcher.ask("GET", "/stats").document["batcher"]["answered"] > 100)
         server.process.send_signal(signal.SIGTERM)
         assert all(client.result() > 0 for client in clients)
-        assert server.process.wait(timeout=5) == 0
+        assert server.process.wait(timeout=AT_ONCE) == 0
 
 
 def test_a_request_that_is_not_wholly_read_does_not_hold_up_the_drain(start: Start) -> None:
     """A connection with half a body is closed, idle ones too, and the process ends at once."""
     with (
         start() as server,
-        socket.create_connection((server.host, server.port), timeout=10) as half,
-        socket.create_connection((server.host, server.port), timeout=10) as idle,
+        socket.create_connection((server.host, server.port), timeout=PATIENCE) as half,
+        socket.create_connection((server.host, server.port), timeout=PATIENCE) as idle,
     ):
         half.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
         assert Client(server).predict(1).status == 200
         server.process.send_signal(signal.SIGTERM)
         assert half.recv(1) == b""
         assert idle.recv(1) == b""
-        assert server.process.wait(timeout=5) == 0
+        assert server.process.wait(timeout=AT_ONCE) == 0
 
 
-def test_sigterm_answers_the_whole_request_before_a_half_read_one(start: Start) -> None:
+def test_sigterm_answers_the_whole_request_before_a_half_read_one(start: Start, tmp_path: Path) -> None:
     """Of two pipelined requests, the one that was read to its end is answered, and nothing is logged as a fault."""
     body = rows(3)
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    gate = tmp_path / "gate"
     with (
-        start(fixed=0.3) as server,
-        socket.create_connection((server.host, server.port), timeout=10) as connection,
+        start(gate=str(gate)) as server,
+        socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection,
     ):
-        connection.sendall(head + body + head + body[:5])
-        wait_for(Client(server), "running_rows", 1)
-        server.process.send_signal(signal.SIGTERM)
+        with Gate(gate):
+            connection.sendall(head + body + head + body[:5])
+            wait_for(Client(server), "running_rows", 1)
+            server.process.send_signal(signal.SIGTERM)
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
         assert answer.startswith(b"HTTP/1.1 200")
-        assert answer.endswith(f'{{"prediction":[{label(3)}]}}'.encode())
-        assert server.process.wait(timeout=5) == 0
+        assert answer.endswith(f'{{"prediction":[{label(HELD)}]}}'.encode())
+        assert server.process.wait(timeout=AT_ONCE) == 0
 
 
 def test_pipelined_requests_of_a_client_that_hangs_up_are_forgotten(
-    start: Start, capfd: pytest.CaptureFixture[str]
+    start: Start, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """All of them leave the queue, and the log has nothing to say about it."""
-    body = rows(3)
+    body = rows(HELD)
+    gate = tmp_path / "gate"
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    with start(fixed=0.3) as server:
+    with start(gate=str(gate)) as server:
         watcher = Client(server)
-        with socket.create_connection((server.host, server.port), timeout=10) as connection:
+        with Gate(gate), socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection:
             connection.sendall((head + body) * 3)
             wait_for(watcher, "running_rows", 1)
         wait_for(watcher, "cancelled", 1)
@@ -123,22 +126,25 @@ def test_with_a_drain_delay_it_serves_on_as_not_ready(start: Start) -> None:
         assert client.predict(3).document == {"prediction": [label(3)]}
         assert client.ask("GET", "/health/live").status == 200
         server.process.send_signal(signal.SIGTERM)  # a second signal ends the delay
-        assert server.process.wait(timeout=5) == 0
+        assert server.process.wait(timeout=AT_ONCE) == 0
 
 
-def test_after_the_drain_timeout_the_queued_are_told_to_go_elsewhere(start: Start) -> None:
+def test_after_the_drain_timeout_the_queued_are_told_to_go_elsewhere(start: Start, tmp_path: Path) -> None:
     """What is in the engine is answered; what is still queued gets a 503, not a cut connection."""
+    gate = tmp_path / "gate"
     options = ["--drain-timeout-seconds", "0.3", "--max-batch-rows", "1"]
-    with start(*options, fixed=0.4) as server, ThreadPoolExecutor(10) as pool:
+    with start(*options, gate=str(gate)) as server, ThreadPoolExecutor(10) as pool:
         watcher = Client(server)
-        asked = [pool.submit(Client(server).predict, number) for number in range(10)]
-        wait_for(watcher, "accepted", 10)
-        server.process.send_signal(signal.SIGTERM)
-        statuses = [(reply.status, reply.document.get("title")) for reply in (future.result() for future in asked)]
-        assert (200, None) in statuses
-        assert (503, "The server is shutting down") in statuses
-        assert len(set(statuses)) == 2
-        assert server.process.wait(timeout=10) == 0
+        with Gate(gate):
+            running = pool.submit(Client(server).predict, HELD)
+            wait_for(watcher, "running_rows", 1)
+            queued = [pool.submit(Client(server).predict, number) for number in range(9)]
+            wait_for(watcher, "queued_rows", 9)
+            server.process.send_signal(signal.SIGTERM)
+            replies = [future.result() for future in queued]
+        assert {(reply.status, reply.document["title"]) for reply in replies} == {(503, "The server is shutting down")}
+        assert running.result().document == {"prediction": [label(HELD)]}
+        assert server.process.wait(timeout=AT_ONCE) == 0
 
 
 def test_an_engine_that_hangs_keeps_neither_the_queue_nor_the_process(start: Start) -> None:
@@ -152,10 +158,10 @@ def test_an_engine_that_hangs_keeps_neither_the_queue_nor_the_process(start: Sta
         asked_at = time.monotonic()
         reply = watcher.predict(2, headers={"Canopy-Deadline-Ms": "400"})
         assert (reply.status, reply.document["type"]) == (504, "urn:canopy:problem:deadline-exceeded")
-        assert 0.4 < time.monotonic() - asked_at < 10
+        assert 0.4 < time.monotonic() - asked_at < AT_ONCE
 
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=20) == 0
+        assert server.process.wait(timeout=PATIENCE) == 0
         assert asked.result().status == 503
 
 
@@ -163,7 +169,7 @@ def test_ctrl_c_exits_with_0(start: Start) -> None:
     """SIGINT drains as SIGTERM does."""
     with start() as server:
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(timeout=5) == 0
+        assert server.process.wait(timeout=AT_ONCE) == 0
 
 
 @pytest.mark.parametrize("way", [pytest.param("hot", id="hot"), pytest.param("asgi", id="asgi")])
@@ -178,7 +184,7 @@ def test_ctrl_c_while_it_drains_stops_at_once_and_quietly(start: Start, tmp_path
         server.process.send_signal(signal.SIGTERM)
         until(lambda: "draining" in log.read_text())
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(timeout=5) == 0
+        assert server.process.wait(timeout=AT_ONCE) == 0
     assert "Traceback" not in log.read_text()
     assert "ERROR" not in log.read_text()
 
@@ -188,4 +194,4 @@ def test_sigterm_while_the_model_is_loaded_exits_with_0(start: Start) -> None:
     with start(ready_within=None, load_after="/nonexistent") as server:
         server.wait_until_listening(30)
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=5) == 0
+        assert server.process.wait(timeout=AT_ONCE) == 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from loadtest.process import ServerProcess
 from serving.heads import END, KnownHeads
 from tests.conftest import Start
-from tests.support import Wire, label, request, rows, until
+from tests.support import AT_ONCE, Wire, label, request, rows, until
 
 BODY = rows(5)
 KNOWN = request(BODY)
@@ -116,6 +116,6 @@ def test_a_drain_does_not_wait_for_the_body_of_a_known_head(start: Start) -> Non
         wire.send(HEAD)
         server.get("/health/live")  # by now the head has been read
         server.process.terminate()
-        until(lambda: server.process.poll() is not None, seconds=5)
+        until(lambda: server.process.poll() is not None, seconds=AT_ONCE)
         assert server.process.returncode == 0
         assert wire.ends()

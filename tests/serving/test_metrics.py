@@ -4,6 +4,7 @@ import os
 import time
 import urllib.request
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -19,8 +20,8 @@ from serving.metrics import CONTENT, Metrics
 from serving.model import ModelHandle
 from tests.conftest import Start
 from tests.serving.conftest import Hold
-from tests.stub_server import NO_JSON, RAISES
-from tests.support import Wire, chunked, request, rows, until
+from tests.stub_server import HELD, NO_JSON, RAISES
+from tests.support import PATIENCE, Gate, Wire, chunked, in_the_batcher, request, rows, until
 from workers import share_memory
 
 SMALL = (
@@ -39,7 +40,7 @@ def told(board: Board) -> dict[str, float]:
 
 def scrape(server: ServerProcess) -> dict[str, float]:
     """Every sample of a server."""
-    with urllib.request.urlopen(f"http://{server.host}:{server.port}/metrics", timeout=10) as response:
+    with urllib.request.urlopen(f"http://{server.host}:{server.port}/metrics", timeout=PATIENCE) as response:
         assert response.headers["content-type"].startswith("text/plain; version=")
         return samples(response.read())
 
@@ -198,17 +199,21 @@ def test_the_queue_is_told_as_it_is(server: ServerProcess, hold: Hold) -> None:
     assert after["canopy_cancelled_total"] == before["canopy_cancelled_total"] + 1
 
 
-def test_what_is_sent_away_is_counted_by_reason(start: Start, way: str) -> None:
-    """A full queue, a backlog that is too long, a deadline that passed."""
-    with start("--http", way, "--max-queue-rows", "2", "--max-batch-rows", "1", fixed=0.2) as server:
+def test_what_is_sent_away_is_counted_by_reason(start: Start, way: str, tmp_path: Path) -> None:
+    """Here it is that the queue was full."""
+    gate = tmp_path / "gate"
+    with start("--http", way, "--max-queue-rows", "2", gate=str(gate)) as server:
         wires = [Wire(server) for _ in range(6)]
-        for wire in wires:
-            wire.send(request(rows(1)))
-        statuses = [wire.receive().status for wire in wires]
-        shed = statuses.count(503)
-        assert shed >= 2
-        assert scrape(server)["canopy_shed_total,reason=queue_full"] == shed
-        assert server.get("/stats")["batcher"]["queue_full"] == shed
+        with Gate(gate):
+            wires[0].send(request(rows(HELD)))
+            until(lambda: in_the_batcher(server) == (0, 1))
+            for wire in wires[1:3]:
+                wire.send(request(rows(1)))
+            until(lambda: in_the_batcher(server) == (2, 1))
+            assert [wire.ask(request(rows(1))).status for wire in wires[3:]] == [503] * 3
+        assert [wire.receive().status for wire in wires[:3]] == [200] * 3
+        assert scrape(server)["canopy_shed_total,reason=queue_full"] == 3
+        assert server.get("/stats")["batcher"]["queue_full"] == 3
 
 
 def test_open_metrics_is_told_to_who_asks_for_it(server: ServerProcess) -> None:
@@ -224,11 +229,9 @@ def test_open_metrics_is_told_to_who_asks_for_it(server: ServerProcess) -> None:
 
 def test_a_busy_worker_tells_its_cpu_time_and_memory(server: ServerProcess) -> None:
     """In seconds and bytes, each worker by itself."""
-    give_up = time.monotonic() + 20
     (before,) = server.get("/stats")["workers"]
     assert 10e6 < before["resident_memory_bytes"] < 2e9
-    while server.get("/stats")["workers"][0]["cpu_seconds"] <= before["cpu_seconds"]:
-        assert time.monotonic() < give_up
+    until(lambda: server.get("/stats")["workers"][0]["cpu_seconds"] > before["cpu_seconds"])
 
 
 @pytest.mark.parametrize("sent", ["true", "1", "TRUE"])

@@ -13,7 +13,7 @@ import trustme
 from loadtest.process import ServerProcess
 from settings import Settings, SettingsError
 from tests.conftest import Start
-from tests.support import Wire, label, request, rows, until
+from tests.support import AT_ONCE, PATIENCE, Wire, label, request, rows, until
 
 
 class Secured(Wire):
@@ -55,7 +55,7 @@ def server(start: Start, way: str, files: tuple[str, str], context: ssl.SSLConte
     with start("--http", way, "--tls-certificate", certificate, "--tls-key", key, ready_within=None) as server:
 
         def ready() -> bool:
-            connection = http.client.HTTPSConnection(server.host, server.port, context=context, timeout=10)
+            connection = http.client.HTTPSConnection(server.host, server.port, context=context, timeout=PATIENCE)
             try:
                 connection.request("GET", "/health/ready")
                 return connection.getresponse().status == 200
@@ -85,12 +85,12 @@ def test_requests_are_answered_in_secret(server: ServerProcess, context: ssl.SSL
 def test_who_speaks_plainly_or_breaks_off_harms_nobody(server: ServerProcess, context: ssl.SSLContext) -> None:
     """Their connections end; others are served, and a drain waits for nobody."""
     for sent in (b"", request(rows(3)), b"\x16\x03\x01\x00"):
-        with socket.create_connection((server.host, server.port), timeout=10) as connection:
+        with socket.create_connection((server.host, server.port), timeout=PATIENCE) as connection:
             connection.sendall(sent)
     wire = Secured(server, context)
     assert wire.ask(request(rows(3))).document == {"prediction": [label(3)]}
     server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(timeout=10) == 0
+    assert server.process.wait(timeout=AT_ONCE) == 0
 
 
 @pytest.mark.parametrize(
