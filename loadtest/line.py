@@ -73,6 +73,15 @@ class Line:
         body, self._unread = self._unread[:length], self._unread[length:]
         return Answer(int(first.split()[1]), headers, body)
 
+    def ended(self) -> bool:
+        """Whether the server has ended the connection while nothing was asked."""
+        try:
+            return not self._unread and not self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
+
     async def until_closed(self) -> None:
         """Read until the server ends the connection in order."""
         while await asyncio.get_running_loop().sock_recv(self._socket, 1 << 16):

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
@@ -24,26 +24,30 @@ def reserved_port(wanted: Iterable[int] = ANY, host: str = LOOPBACK) -> Iterator
         host: the address that the program will listen on.
 
     Yields:
-        The first of them at which nobody listens.
+        The first of them at which nobody listens, and which nobody keeps.
 
     Raises:
-        OSError: somebody listens at every one.
+        OSError: there is no such port.
     """
-    with _first(wanted, host) as holder:
-        port: int = holder.getsockname()[1]
-        yield port
-
-
-def _first(wanted: Iterable[int], host: str) -> socket.socket:
     taken = OSError("no port was asked for")
     for port in wanted:
-        holder = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        try:
-            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            holder.bind((host, port))
-        except OSError as error:
-            holder.close()
-            taken = error
-        else:
-            return holder
+        with ExitStack() as stack:
+            try:
+                kept = _keep(host, port, stack)
+            except OSError as error:
+                taken = error
+                continue
+            yield kept
+            return
     raise taken
+
+
+def _keep(host: str, port: int, stack: ExitStack) -> int:
+    holder = stack.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET))
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind((host, port))
+    kept: int = holder.getsockname()[1]
+    # Two that keep the same number would not notice each other by that. Of a name that is in no file system, as of a
+    # port, there is one in each network namespace.
+    stack.enter_context(socket.socket(socket.AF_UNIX)).bind(f"\0canopy-port-{kept}")
+    return kept

@@ -105,7 +105,7 @@ def serving(
     *,
     program: Sequence[str] = (_SERVER,),
     environment: Mapping[str, str] | None = None,
-    ready_within: float | None = 60,
+    ready_within: float | None = 120,
     log: IO[bytes] | None = None,
     admit: Callable[[int], None] | None = None,
     port: int | None = None,

@@ -131,7 +131,7 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.
 
     def run(options: Sequence[str], *, cwd: Path = folder) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "training", *options]
-        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=5 * PATIENCE, check=False)
 
     return run
 
@@ -185,7 +185,7 @@ def start() -> Start:
     """
 
     def run(
-        *options: str, ready_within: float | None = 60, log: IO[bytes] | None = None, **told: object
+        *options: str, ready_within: float | None = PATIENCE, log: IO[bytes] | None = None, **told: object
     ) -> AbstractContextManager[ServerProcess]:
         return stub_serving(options, told, ready_within=ready_within, log=log)
 

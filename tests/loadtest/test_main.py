@@ -31,7 +31,8 @@ def locust(host: str, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
         try:
             yield process
         finally:
-            os.killpg(process.pid, signal.SIGINT)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
             process.wait(timeout=PATIENCE)
 
 

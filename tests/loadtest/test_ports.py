@@ -31,11 +31,28 @@ def test_two_are_never_the_same() -> None:
         assert len({one, other, third}) == 3
 
 
-def test_the_first_port_at_which_nobody_listens_is_taken() -> None:
+@pytest.fixture
+def free() -> int:
+    """A port at which nobody listens, and which nobody keeps."""
+    with reserved_port() as port:
+        return port
+
+
+def test_the_first_port_at_which_nobody_listens_is_taken(free: int) -> None:
     """In the order in which they are wanted; if somebody listens at each, it is an error."""
-    with reserved_port() as free, socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         in_use = taken.getsockname()[1]
         with reserved_port([in_use, free]) as found:
             assert found == free
         with pytest.raises(OSError, match="in use"), reserved_port([in_use, in_use]):
             pass
+
+
+def test_a_number_that_somebody_else_keeps_is_not_to_be_had(free: int) -> None:
+    """Though nobody listens there yet."""
+    with reserved_port([free]) as kept:
+        assert kept == free
+        with pytest.raises(OSError, match="in use"), reserved_port([free]):
+            pass
+    with reserved_port([free]) as again:
+        assert again == free
