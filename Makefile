@@ -14,8 +14,8 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve train test test-tools test-slow lint format loadtest loadtest-budget budget-search bench bench-forest \
-	bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish stack \
-	stack-test stack-down lock clean
+	bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish soak \
+	stack stack-test stack-down lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -57,6 +57,11 @@ test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk or Chromium, whi
 test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
 	@exec $(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
 
+# How long a soak takes at least, and the seed of what happens in it.
+SOAK = --time $(or $(call given,TIME),10m) $(call option,SEED,seed) $(call option,WORKERS,workers)
+soak: $(VENV)/.dev ## run the whole product under every fault in random order, as root: TIME=10m SEED= WORKERS=2
+	@exec $(PY) -m tests.soak $(SOAK) $(ARGS)
+
 lint: $(VENV)/.dev ## check style and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -68,7 +73,7 @@ format: $(VENV)/.dev ## rewrite the code in the house's style
 
 CROWD = $(call option,USERS,users) $(call option,RATE,rate) $(call option,TIME,time) $(call option,PROFILE,profile)
 
-loadtest: $(VENV)/.loadtest ## open Locust on port 8089; HOST= USERS= RATE= SHAPE=, and with TIME= at once and without it
+loadtest: $(VENV)/.loadtest ## open Locust on port 8089 or the next; HOST= USERS= RATE= SHAPE=, and with TIME= at once and without it
 	$(MODEL)
 	@exec $(PY) -m loadtest $(CROWD) $(call option,HOST,host) $(call option,SHAPE,shape) $(ARGS)
 

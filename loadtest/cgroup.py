@@ -41,6 +41,9 @@ class Counters:
 class Group(Protocol):
     """A control group."""
 
+    def below(self, name: str) -> "Group":
+        """Make another one below this; OSError if that cannot be."""
+
     def admit(self, pid: int) -> None:
         """Take a process in, with all its threads and with every child that it starts from now on."""
 

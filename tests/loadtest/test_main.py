@@ -61,6 +61,19 @@ def listening(process: "subprocess.Popen[bytes]") -> list[tuple[str, int]]:
     return sorted(found)
 
 
+def interface(process: "subprocess.Popen[bytes]") -> str:
+    """The address of a web interface, once there is one."""
+    found: list[int] = []
+
+    def there() -> bool:
+        assert process.poll() is None, "it has ended"
+        found[:] = [port for _, port in listening(process) if port in WEB_PORTS]
+        return bool(found)
+
+    until(there)
+    return f"http://127.0.0.1:{found[0]}"
+
+
 def test_without_a_server_one_is_started_and_ended(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,11 +91,12 @@ def test_without_a_server_one_is_started_and_ended(
 
 def test_the_web_interface_knows_host_and_users(start: Start) -> None:
     """It opens with the fields filled in, for the server that runs already; Ctrl-C ends it."""
-    with start() as server, reserved_port() as port:
+    with start() as server:
         host = f"http://{server.host}:{server.port}"
-        with locust(host, "--users", "321", "--rate", "45", "--web-port", str(port)):
-            until(lambda: host in page(f"http://127.0.0.1:{port}/"))
-            text = page(f"http://127.0.0.1:{port}/")
+        with locust(host, "--users", "321", "--rate", "45") as process:
+            address = interface(process)
+            until(lambda: host in page(address))
+            text = page(address)
     assert '"num_users": 321' in text
     assert '"spawn_rate": 45' in text
 

@@ -13,21 +13,17 @@ from typing import Any
 
 import pytest
 
-from loadtest.ports import reserved_port
 from tests.conftest import Start
-from tests.loadtest.test_main import locust
+from tests.loadtest.test_main import interface, locust
 from tests.support import PATIENCE, until
 
 
 @contextmanager
-def interface(host: str, port: int) -> Iterator[str]:
+def running(host: str, port: int) -> Iterator[str]:
     """Locust's web interface, with a run that has begun; gives its address."""
-    options = ["--users", "40", "--rate", "100", "--processes", "1"]
-    with (
-        reserved_port() as web_port,
-        locust(f"http://{host}:{port}", *options, "--web-port", str(web_port), "--", "--autostart"),
-    ):
-        yield f"http://127.0.0.1:{web_port}"
+    options = ["--users", "40", "--rate", "100", "--processes", "1", "--", "--autostart"]
+    with locust(f"http://{host}:{port}", *options) as process:
+        yield interface(process)
 
 
 def shown(address: str) -> list[dict[str, str]]:
@@ -63,7 +59,7 @@ def browse(address: str) -> list[list[str]]:
 
 def test_the_page_gets_the_servers_own_figures(start: Start) -> None:
     """Title and columns with the page, moving figures with the statistics; and a word when the server is gone."""
-    with start("--max-wait-ms", "50", fixed=0.01) as server, interface(server.host, server.port) as address:
+    with start("--max-wait-ms", "50", fixed=0.01) as server, running(server.host, server.port) as address:
         until(lambda: now(shown(address), "Answers a second") > 0)
         with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310 - our own
             page = response.read().decode()
@@ -99,7 +95,7 @@ def test_a_server_that_is_not_ours_is_said_to_be_that() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as stranger:
         threading.Thread(target=stranger.serve_forever).start()
         try:
-            with interface("127.0.0.1", stranger.server_port) as address:
+            with running("127.0.0.1", stranger.server_port) as address:
                 until(lambda: any("is not Canopy's" in row["figure"] for row in shown(address)))
         finally:
             stranger.shutdown()
@@ -108,7 +104,7 @@ def test_a_server_that_is_not_ours_is_said_to_be_that() -> None:
 @pytest.mark.tool("chromium")
 def test_a_browser_shows_figures_that_move(start: Start) -> None:
     """The tab is there, and from one look to the next its figures are others."""
-    with start() as server, interface(server.host, server.port) as address:
+    with start() as server, running(server.host, server.port) as address:
         until(lambda: now(shown(address), "Answers a second") > 0)
         first = browse(address)
         assert first[0] == ["The server says", "Now", "Most in a minute", "Last minute"]

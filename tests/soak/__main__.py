@@ -50,7 +50,7 @@ async def soak(seconds: float, seed: int, workers: int, folder: Path) -> list[st
         followed = await stack.enter_async_context(registry(folder))
         environment = {**followed.environment, "AWS_SECRET_ACCESS_KEY": key, "CANOPY_ADMIN_TOKEN": admin}
         user = ""
-        match draw.choice(["password", "token", "address"]):
+        match credentials := draw.choice(["password", "token", "address"]):
             case "password":
                 environment |= {"MLFLOW_TRACKING_USERNAME": "warden", "MLFLOW_TRACKING_PASSWORD": password}
             case "token":
@@ -68,7 +68,7 @@ async def soak(seconds: float, seed: int, workers: int, folder: Path) -> list[st
         rows = load_sample().rows[:ROWS].tolist()
         clients = Clients(LOOPBACK, product.port, rows, ledger, draw)
         campaign = Campaign(followed, small, product, clients, ledger, draw, workers, admin)
-        sys.stdout.write(f"soak: seed {seed}, {workers} workers, {way}, credentials in {user or environment.keys()}\n")
+        sys.stdout.write(f"soak: seed {seed}, {workers} workers, {way}, credentials by {credentials}\n")
         await product.start()
         beside = [asyncio.create_task(clients.ask(HURRIED, PAUSING)), asyncio.create_task(product.watch())]
         running = asyncio.create_task(campaign.run(seconds))
@@ -80,8 +80,8 @@ async def soak(seconds: float, seed: int, workers: int, folder: Path) -> list[st
             for task in [running, *beside]:
                 task.cancel()
             await asyncio.gather(running, *beside, return_exceptions=True)
-            await product.stop()
-            product.read_log()
+        await product.stop()
+        product.read_log()
         ledger.judge(len(clients.everybody))
         told = [f"{count:>10,} x right, of version {version}" for version, count in sorted(ledger.answered.items())]
         told += [f"{count:>10,} x {kind}" for kind, count in ledger.excused.items()]

@@ -1,5 +1,4 @@
 import math
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from loadtest.cgroup import MIB, Group, NoControlGroups, make_group
 from tests.conftest import ROOT
+from tests.support import PATIENCE
 from workers.limits import cgroup_memory_left, cgroup_quota
 
 MOUNTS = {
@@ -133,37 +134,38 @@ def test_memory_limits_of_version_1_count(process: Path, hierarchy: Path) -> Non
     assert cgroup_memory_left(process) == 0
 
 
-REAL = Path("/sys/fs/cgroup/cpu")
-
-
 @pytest.fixture
-def group() -> Iterator[Path]:
-    """A real cgroup of version 1 with a quota of 30 ms in each 100 ms, and one in it that has none."""
-    folder = REAL / f"canopy-test-{os.getpid()}"
-    inner = folder / "inner"
+def group() -> Iterator[Group]:
+    """A real cgroup, of the version that this machine has, in one with 30 ms in each 100 ms and 256 MiB."""
     try:
-        inner.mkdir(parents=True)
-    except OSError as error:
-        pytest.skip(f"no cgroup can be made here: {error}")
+        outer = make_group()
+    except NoControlGroups as error:
+        pytest.skip(str(error))
     try:
-        (folder / "cpu.cfs_quota_us").write_text("30000")
+        outer.limit(0.3, 256 * MIB)
+        inner = outer.below("inner")
         yield inner
+        inner.remove()
     finally:
-        inner.rmdir()
-        folder.rmdir()
+        outer.remove()
 
 
-def test_a_real_quota_is_found_by_the_process_in_it(group: Path) -> None:
-    """A process in a cgroup sees the quota of the one above and may use one CPU, at whichever it may run."""
+def test_a_real_quota_is_found_by_the_process_in_it(group: Group) -> None:
+    """A process in a cgroup sees the limits of the one above and may use one CPU, at whichever it may run."""
     script = f"""
-import os, pathlib, sys
+import sys
 sys.path.insert(0, {str(ROOT)!r})
 from workers.limits import cgroup_memory_left, cgroup_quota, usable_cpus
-pathlib.Path({str(group / "cgroup.procs")!r}).write_text(str(os.getpid()))
-print(cgroup_quota(), usable_cpus())
+sys.stdin.readline()
+print(cgroup_quota(), usable_cpus(), cgroup_memory_left())
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split() == ["0.3", "1"]
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        group.admit(process.pid)
+        told, _ = process.communicate("\n", timeout=PATIENCE)
+    quota, cpus, left = told.split()
+    assert (quota, cpus) == ("0.3", "1")
+    assert 0 < float(left) <= 256 * MIB
 
 
 def test_affinity_limits_too() -> None:
