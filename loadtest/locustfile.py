@@ -26,6 +26,10 @@ from loadtest.shaped import Shaped
 from loadtest.shapes import SHAPES
 from preprocessing import schema
 
+# Seconds of silence after which a generator counts as lost, and with the last of them the run stops. Locust's own three
+# are soon over where server and generators want the same cores, for one that gets ready does not listen meanwhile.
+runners.HEARTBEAT_LIVENESS = 30
+
 _GATHERING = {"", "hold"}
 """Shapes in which the crowd gathers once, and is then whole."""
 

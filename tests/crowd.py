@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from loadtest.process import ServerProcess
-from tests.support import Client
+from tests.support import Client, until
 
 _CLIENTS = 6
 
@@ -43,6 +43,12 @@ def crowd(server: ServerProcess, ask: Callable[[Client, int], int]) -> Iterator[
             done.set()
         for each in asking:
             each.result()
+
+
+def all_go_on(seen: list[list[int]]) -> None:
+    """Wait until each client has asked anew, and been answered."""
+    before = [len(mine) for mine in seen]
+    until(lambda: all(len(mine) > so_far + 1 for mine, so_far in zip(seen, before, strict=True)))
 
 
 def in_order(versions: list[int]) -> list[int]:

@@ -3,7 +3,7 @@
 import base64
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -56,7 +56,7 @@ class Ledger:
         stops: how often each of the kept connections was said farewell to.
     """
 
-    def __init__(self, labels: dict[int, Sequence[int]], secrets: Sequence[str]) -> None:
+    def __init__(self, labels: Mapping[int, Sequence[int]], secrets: Sequence[str]) -> None:
         self.answered: Counter[int] = Counter()
         self.excused: Counter[Excuse] = Counter()
         self.faults: list[str] = []

@@ -8,14 +8,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from loadtest.ports import LOOPBACK, reserved_port
 from loadtest.process import ServerProcess, serving
 from tests.soak.ledger import Fault, Ledger
-from tests.support import children
+from tests.support import children, lives
 
 PATIENCE: Final = 180.0
 """Seconds after which something that is waited for never comes."""
@@ -76,8 +76,10 @@ class Product:
         """End it with all its processes, at once."""
         left = self.server.processes()
         for pid in left:
-            os.kill(pid, signal.SIGKILL)
-        await self.gone()
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        await self._wait_for(lambda: not any(map(lives, left)), "be gone")
+        self.server.process.wait()
         self._running.close()
 
     async def gone(self) -> None:
@@ -113,11 +115,12 @@ class Product:
         """
         try:
             with urllib.request.urlopen(f"http://{LOOPBACK}:{self.port}{path}", timeout=10) as response:
-                text = f"{response.headers}{(body := response.read().decode())}"
+                headers, body = response.headers, response.read()
         except urllib.error.HTTPError as error:
-            text = f"{error.headers}{(body := error.read().decode())}"
-        self._ledger.read(path, text)
-        return body
+            headers, body = error.headers, error.read()
+        text: str = body.decode()
+        self._ledger.read(path, f"{headers}{text}")
+        return text
 
     async def watch(self) -> None:
         """Read all that anybody may read, and the log, again and again until cancelled."""
