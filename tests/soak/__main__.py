@@ -7,6 +7,7 @@ drawn depends on the seed alone, when it happens on the machine too. It runs as 
 import argparse
 import asyncio
 import secrets
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -98,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2, help="of the server")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep every log in this folder")
     args = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whatever ends it, nothing is left behind
     seed = secrets.randbelow(1_000_000) if args.seed is None else args.seed
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.keep or Path(temporary)

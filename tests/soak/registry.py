@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import subprocess
-import sys
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tests.conftest import ROOT
 from tests.object_store import BUCKET, object_store
 from tests.soak.relay import Relay, relay
 from tests.tracking_server import tracking_server
+from training.__main__ import main as train
 
 NAME: Final = "BestModelRF"
 TREES: Final = ("3", "5", "7")
@@ -49,9 +48,7 @@ async def registry(folder: Path) -> AsyncIterator[Registry]:
     where = ("--no-serve-artifacts", "--default-artifact-root", f"s3://{BUCKET}/soak")
     with object_store(folder) as s3, tracking_server(folder, *where, environment=s3) as server:
         await asyncio.to_thread(server.wait)
-        for trees in TREES:
-            await asyncio.to_thread(_train, server.uri, trees, s3)
-        labels, client = await asyncio.to_thread(_learn, server.uri, s3, folder)
+        labels, client = await asyncio.to_thread(_train, server.uri, s3, folder)
         s3_port = urlsplit(s3["MLFLOW_S3_ENDPOINT_URL"]).port
         assert s3_port is not None
         async with relay(server.port) as tracking, relay(s3_port) as store:
@@ -61,26 +58,18 @@ async def registry(folder: Path) -> AsyncIterator[Registry]:
             yield made
 
 
-def _train(uri: str, trees: str, s3: Mapping[str, str]) -> None:
-    import os
+def _train(uri: str, s3: Mapping[str, str], folder: Path) -> tuple[dict[int, list[int]], Any]:
+    """Train all versions; returns the labels that are logged with each, and MLflow's client.
 
-    command = [sys.executable, "-m", "training", "--tracking-uri", uri, "--trees", trees, "--depth", "8"]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **s3}, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def _learn(uri: str, s3: Mapping[str, str], folder: Path) -> tuple[dict[int, list[int]], Any]:
-    """The labels that training logged with each version, and MLflow's client."""
-    import os
-
+    This process's environment is to lead to the store, and MLflow to be kept from leaking: ``isolated_mlflow``.
+    """
     os.environ.update(s3)
     import mlflow
 
     client = mlflow.MlflowClient(uri, uri)
     labels = {}
-    for version in range(1, len(TREES) + 1):
+    for version, trees in enumerate(TREES, 1):
+        assert train(["--tracking-uri", uri, "--trees", trees, "--depth", "8"]) == 0
         run = client.get_model_version(NAME, str(version)).run_id
         target = folder / f"labels-{version}"
         target.mkdir()
