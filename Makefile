@@ -13,8 +13,8 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-tools test-slow lint format loadtest loadtest-budget budget-search bench bench-forest \
-	bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish soak \
+.PHONY: help setup serve train test test-tools test-slow soak lint format loadtest loadtest-budget budget-search bench \
+	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
 	stack stack-test stack-down lock clean
 
 help: ## list the targets

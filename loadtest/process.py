@@ -33,7 +33,7 @@ class ServerProcess:
 
     def get(self, path: str) -> dict[str, Any]:
         """Fetch a JSON document; an error status raises ``urllib.error.HTTPError``."""
-        with urllib.request.urlopen(f"http://{self.host}:{self.port}{path}", timeout=10) as response:
+        with urllib.request.urlopen(f"http://{self.host}:{self.port}{path}", timeout=30) as response:
             document: dict[str, Any] = orjson.loads(response.read())
         return document
 

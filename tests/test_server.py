@@ -22,7 +22,7 @@ from loadtest.process import ServerProcess, serving
 from preprocessing import schema
 from registry import Prepared
 from tests.conftest import ROOT, Store
-from tests.support import AT_ONCE, Client, Reply, children, lives, modules_after, until
+from tests.support import AT_ONCE, PATIENCE, Client, Reply, children, lives, modules_after, until
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +267,7 @@ def test_a_signal_while_the_store_is_silent_ends_the_server(
 ) -> None:
     """Stopped while it waits to be told which version to serve, it exits with 0 at once and quietly."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(60)
+        silent.settimeout(PATIENCE)
         store = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with started([sys.executable, str(ROOT / "server.py"), "--port", "0", "--tracking-uri", store]) as process:
             with silent.accept()[0]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.support import shell_script
+from tests.support import PATIENCE, shell_script
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def setup(project: Path, python: str) -> subprocess.CompletedProcess[str]:
         env={"PATH": "/usr/bin:/bin", "PYTHON": python},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -147,7 +147,7 @@ def test_the_dashboard_is_whole() -> None:
 def healthy(port: int) -> int:
     """The exit status of a container's health check."""
     command = [sys.executable, "-S", str(ROOT / "deploy" / "healthy.py")]
-    return subprocess.run(command, env={"CANOPY_PORT": str(port)}, timeout=30, check=False).returncode
+    return subprocess.run(command, env={"CANOPY_PORT": str(port)}, timeout=PATIENCE, check=False).returncode
 
 
 def test_the_health_check_asks_whether_the_server_is_ready(start: Start) -> None:

@@ -29,7 +29,7 @@ def running(host: str, port: int) -> Iterator[str]:
 def shown(address: str) -> list[dict[str, str]]:
     """The rows of the tab, as the page fetches them; none while there is no page."""
     try:
-        with urllib.request.urlopen(f"{address}/stats/requests", timeout=5) as response:  # noqa: S310 - our own
+        with urllib.request.urlopen(f"{address}/stats/requests", timeout=PATIENCE) as response:  # noqa: S310 - our own
             document: dict[str, Any] = json.load(response)
     except OSError:
         return []
@@ -61,7 +61,7 @@ def test_the_page_gets_the_servers_own_figures(start: Start) -> None:
     """Title and columns with the page, moving figures with the statistics; and a word when the server is gone."""
     with start("--max-wait-ms", "50", fixed=0.01) as server, running(server.host, server.port) as address:
         until(lambda: now(shown(address), "Answers a second") > 0)
-        with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310 - our own
+        with urllib.request.urlopen(address, timeout=PATIENCE) as response:  # noqa: S310 - our own
             page = response.read().decode()
         assert '"extended_tabs": [{"key": "server", "title": "Server"}]' in page
         assert '"title": "Last minute"' in page

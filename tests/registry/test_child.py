@@ -319,9 +319,8 @@ def noisy(uri, access, choice, cache, **how):
 command.prepare = noisy
 sys.exit(command.main(["prepare", "models:/Forest/3", "--cache", sys.argv[1]]))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "files")], capture_output=True, text=True, timeout=60, check=True
-    )
+    command = [sys.executable, "-c", script, str(tmp_path / "files")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     (line,) = done.stdout.splitlines()
     assert json.loads(line)["model"]["version"]["number"] == "3"
     assert done.stderr == "noise\n"

@@ -16,7 +16,20 @@ from loadtest.process import ServerProcess
 from tests.conftest import Start
 from tests.serving.conftest import WAYS, Hold
 from tests.stub_server import HELD
-from tests.support import AT_ONCE, Client, Gate, Wire, chunked, counted, in_the_batcher, label, request, rows, until
+from tests.support import (
+    AT_ONCE,
+    PATIENCE,
+    Client,
+    Gate,
+    Wire,
+    chunked,
+    counted,
+    in_the_batcher,
+    label,
+    request,
+    rows,
+    until,
+)
 
 BODY = rows(3)
 GOOD = request(BODY)
@@ -110,7 +123,7 @@ def flood(wire: Wire, sent: bytes) -> None:
         for _ in range(100_000):
             wire.send(sent * 20)
         raise AssertionError("the server takes whatever is sent to it")
-    wire.socket.settimeout(20)
+    wire.socket.settimeout(PATIENCE)
 
 
 def test_a_client_that_reads_nothing_is_cut_off(start: Start, way: str) -> None:

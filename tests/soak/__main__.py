@@ -20,9 +20,9 @@ from dataset import load_sample
 from loadtest.churn import duration
 from loadtest.ports import LOOPBACK
 from tests.isolation import isolated_mlflow
-from tests.soak.campaign import Campaign
+from tests.soak.campaign import EVENTS, Campaign
 from tests.soak.clients import Clients
-from tests.soak.disk import disk
+from tests.soak.disk import NoDisk, disk
 from tests.soak.ledger import Fault, Ledger
 from tests.soak.product import Product
 from tests.soak.registry import NAME, registry
@@ -34,13 +34,14 @@ ROWS = 2000
 """Of the sample, which are asked for."""
 
 
-async def soak(seconds: float, seed: int, workers: int, folder: Path) -> list[str]:
+async def soak(seconds: float, seed: int, workers: int, faults: Sequence[str], folder: Path) -> list[str]:
     """Run a soak; returns what has happened, and the faults raise.
 
     Args:
         seconds: how long, at least; everything happens once.
         seed: of all that is drawn.
         workers: of the server.
+        faults: what may happen, of EVENTS.
         folder: an empty one.
     """
     draw = Random(seed)  # noqa: S311 - what happens is no secret
@@ -72,7 +73,7 @@ async def soak(seconds: float, seed: int, workers: int, folder: Path) -> list[st
         sys.stdout.write(f"soak: seed {seed}, {workers} workers, {way}, credentials by {credentials}\n")
         await product.start()
         beside = [asyncio.create_task(clients.ask(HURRIED, PAUSING)), asyncio.create_task(product.watch())]
-        running = asyncio.create_task(campaign.run(seconds))
+        running = asyncio.create_task(campaign.run(seconds, faults))
         try:
             done, _ = await asyncio.wait([running, *beside], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -90,13 +91,17 @@ async def soak(seconds: float, seed: int, workers: int, folder: Path) -> list[st
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 1, and the last line has the seed, if something is as it must not be."""
+    """Run the command line.
+
+    The exit status is 1, and the last line has the seed, if something is as it must not be, and 2 without a disk.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m tests.soak", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--time", type=duration, default="10m", metavar="T", help="at least: 90s, 10m, 1h")
     parser.add_argument("--seed", type=int, help="of what happens; without it a new one")
     parser.add_argument("--workers", type=int, default=2, help="of the server")
+    parser.add_argument("--faults", nargs="+", choices=EVENTS, default=list(EVENTS), help="what may happen")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep every log in this folder")
     args = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whatever ends it, nothing is left behind
@@ -106,7 +111,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder.mkdir(exist_ok=True)
         try:
             with isolated_mlflow(folder):
-                told = asyncio.run(soak(args.time, seed, args.workers, folder.resolve()))
+                told = asyncio.run(soak(args.time, seed, args.workers, args.faults, folder.resolve()))
+        except NoDisk as error:
+            sys.stderr.write(f"soak: {error}\n")
+            return 2
         except Fault as fault:
             sys.stdout.write(f"soak: seed {seed}, {args.workers} workers: {fault}\n")
             return 1

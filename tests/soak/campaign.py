@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -52,18 +52,22 @@ class Campaign:
     told: list[str] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
 
-    async def run(self, seconds: float) -> None:
+    async def run(self, seconds: float, faults: Sequence[str]) -> None:
         """Let everything happen once, and then more of it until the time is over.
+
+        Args:
+            seconds: the time.
+            faults: what may happen, of EVENTS.
 
         Raises:
             Fault: something is as it must not be.
         """
         await self.settle()
         until = time.monotonic() + seconds
-        events = list(EVENTS)
+        events = list(faults)
         self.draw.shuffle(events)
         while events or time.monotonic() < until:
-            name = events.pop() if events else self.draw.choice(list(EVENTS))
+            name = events.pop() if events else self.draw.choice(faults)
             self.tell(name)
             await EVENTS[name](self)
             await self.settle()

@@ -12,6 +12,10 @@ from typing import Final
 MEGABYTES: Final = 8
 
 
+class NoDisk(Exception):
+    """There can be no small file system here; the message says why."""
+
+
 class Disk:
     """A file system, with the cache in it; made by ``disk``.
 
@@ -80,7 +84,7 @@ def disk(folder: Path) -> Iterator[Disk]:
     """Mount a small file system at a folder.
 
     Raises:
-        OSError: this user may not.
+        NoDisk: this user may not.
     """
     folder.mkdir()
     done = subprocess.run(
@@ -90,7 +94,7 @@ def disk(folder: Path) -> Iterator[Disk]:
         check=False,
     )
     if done.returncode:
-        raise OSError(f"no file system can be mounted: {done.stderr.strip()}; run this as root")
+        raise NoDisk(f"no small file system can be mounted: {done.stderr.strip()}; run this as root")
     try:
         yield Disk(folder)
     finally:

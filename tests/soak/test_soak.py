@@ -21,6 +21,8 @@ def test_the_product_survives_every_fault(workers: str) -> None:
     """Each of them happens once at least; with another seed and longer: ``make soak``."""
     command = [sys.executable, "-m", "tests.soak", "--time", "1s", "--seed", "14", "--workers", workers]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=3600, check=False)
+    if done.returncode == 2:
+        pytest.skip(done.stderr.splitlines()[-1])
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == f"soak: seed 14, {workers} workers: no fault"
 

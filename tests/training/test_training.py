@@ -411,7 +411,7 @@ command.EMBEDDED_STORE = "sqlite:///" + str(command.STORE / "mlflow.db")
 sys.exit(command.main(["--tracking-uri", command.EMBEDDED_STORE, "--trees", "1", "--data", {str(plots)!r}]))
 """
     both = [subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path) for _ in range(2)]
-    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert [process.wait(timeout=600) for process in both] == [0, 0]
     assert stages(Store(f"sqlite:///{folder / 'mlflow.db'}", folder), NAME) == {"1": "Production"}
 
 

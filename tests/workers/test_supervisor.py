@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.support import lives
+from tests.support import PATIENCE, lives
 from workers import Refused, Seat, Supervisor, listen, share_memory
 
 WORKER = f"""
@@ -128,7 +128,7 @@ async def running(supervisor: Supervisor, **task: object) -> AsyncIterator[str]:
         await asyncio.Event().wait()
 
     run = asyncio.create_task(supervisor.run(direct))
-    await asyncio.wait([run, served], timeout=30, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([run, served], timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
     try:
         if run.done():
             run.result()
@@ -138,7 +138,7 @@ async def running(supervisor: Supervisor, **task: object) -> AsyncIterator[str]:
         await run
 
 
-async def came_true(condition: Callable[[], bool], seconds: float = 30) -> None:
+async def came_true(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Poll until something is so."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
