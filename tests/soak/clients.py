@@ -11,7 +11,7 @@ import orjson
 
 from loadtest.closed_loop import encode_request
 from loadtest.line import Answer, Line
-from tests.soak.ledger import Ledger
+from tests.soak.ledger import Fault, Ledger
 
 PATIENCE: Final = 60.0
 """Seconds after which an answer, or a connection, fails to come."""
@@ -66,13 +66,16 @@ class Clients:
         """Wait until each was answered once more.
 
         Raises:
-            TimeoutError: somebody was not.
+            Fault: somebody was not, or something else was seen that must not be.
         """
         before = [client.right for client in self.everybody]
-        async with asyncio.timeout(seconds):
-            for client, so_far in zip(self.everybody, before, strict=True):
-                while client.right <= so_far:  # noqa: ASYNC110 - looking is cheaper than an event an answer
-                    await asyncio.sleep(0.02)
+        give_up = time.monotonic() + seconds
+        for client, so_far in zip(self.everybody, before, strict=True):
+            while client.right <= so_far:
+                self.ledger.judge(len(self.everybody))
+                if time.monotonic() > give_up:
+                    raise Fault(f"client {client.number} was not answered for {seconds:g} s")
+                await asyncio.sleep(0.02)
 
     async def _go_on(self, client: Client, requests: Sequence[bytes]) -> None:
         while True:
