@@ -116,8 +116,12 @@ class Clients:
 
     def _lost(self, client: Client, began: float, *, used: bool, error: OSError) -> None:
         detail = f"{'a kept' if used else 'a new'} connection broke instead of an answer: {error!r}"
-        if used and self.ledger.open("crossing", began) and not self.ledger.open("broken", began):
+        killed = self.ledger.open("broken", began)
+        if used and not killed and self.ledger.open("crossing", began):
             self.ledger.loss("crossing", client.number, began, detail)
+        elif not used and killed and self.ledger.open("refused", began):
+            # The socket of a process that is killed outlives it for a moment: that is as good as nobody.
+            self.ledger.loss("refused", client.number, began, detail)
         else:
             self.ledger.loss("broken", client.number, began, detail)
 
