@@ -65,9 +65,10 @@ class PrometheusMetrics(Collector):
         for part in self._board.content:
             yield self._histogram(part) if isinstance(part, Histogram) else self._family(part)
         model = self._handle.model
-        info = GaugeMetricFamily(f"{_PREFIX}model_info", "The model in service", labels=["name", "version", "engine"])
+        labels = ["name", "version", "engine", "columns"]
+        info = GaugeMetricFamily(f"{_PREFIX}model_info", "The model in service", labels=labels)
         if model is not None:
-            info.add_metric([model.name, model.version, model.engine.name], 1)
+            info.add_metric([model.name, model.version, model.engine.name, model.columns], 1)
         yield info
 
     def _family(self, part: Family) -> Metric:

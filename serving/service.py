@@ -117,6 +117,8 @@ class Service:
             "status": status,
             "model": None if model is None else str(model),
             "engine": None if model is None else model.engine.name,
+            "columns": None if model is None else model.columns,
+            "warnings": [] if model is None else model.warnings,
             "update_failure": self.trouble,
         }
 

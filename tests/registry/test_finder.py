@@ -16,6 +16,7 @@ from registry import (
     ModelNotFound,
     ModelURI,
     Prepared,
+    Stated,
     StoreUnavailable,
     TooLarge,
     TrustedFormats,
@@ -45,6 +46,7 @@ def finder(
     uri: ModelURI = URI,
     choice: EngineChoice = "auto",
     formats: TrustedFormats = "any",
+    stated: Stated = None,
     memory_left: float = math.inf,
     patience: float = 300,
 ) -> CachedFinder:
@@ -56,6 +58,7 @@ def finder(
         Cache(folder),
         memory_left=lambda: memory_left,
         trusted_formats=formats,
+        stated=stated,
         log_level="error",
         patience=patience,
     )
@@ -195,7 +198,7 @@ from registry.finder import CachedFinder
 access = Access.read({server_place.tracking_uri!r}, {{}})
 found = CachedFinder(
     ModelURI.parse({str(URI)!r}), access, "auto", Cache(Path({str(tmp_path)!r})),
-    memory_left=lambda: 0, trusted_formats="any", log_level="info", patience=60,
+    memory_left=lambda: 0, trusted_formats="any", stated=None, log_level="info", patience=60,
 )
 assert asyncio.run(found.resolve()).number == "1"
 """
