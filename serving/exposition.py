@@ -65,10 +65,9 @@ class PrometheusMetrics(Collector):
         for part in self._board.content:
             yield self._histogram(part) if isinstance(part, Histogram) else self._family(part)
         model = self._handle.model
-        labels = ["name", "version", "engine", "columns"]
-        info = GaugeMetricFamily(f"{_PREFIX}model_info", "The model in service", labels=labels)
+        info = GaugeMetricFamily(f"{_PREFIX}model_info", "The model in service", labels=["name", "version", "engine"])
         if model is not None:
-            info.add_metric([model.name, model.version, model.engine.name, model.columns], 1)
+            info.add_metric([model.name, model.version, model.engine.name], 1)
         yield info
 
     def _family(self, part: Family) -> Metric:
