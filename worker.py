@@ -195,7 +195,7 @@ class Worker:
         engine = registry.engines.open_engine(prepared)
         calls = warm_up(engine, self._settings.max_batch_rows)
         version, columns = prepared.version, prepared.columns.known
-        return Model(version.name, version.number, engine, columns, prepared.warnings), calls
+        return Model(version.name, version.number, engine, columns, prepared.assumption), calls
 
     def _put_in_service(self, model: Model) -> None:
         first = self._service.handle.model is None

@@ -14,9 +14,9 @@ from typing import BinaryIO, get_args
 from registry import look, outcome
 from registry.access import Access
 from registry.cache import Cache
-from registry.columns import read_stated
+from registry.columns import Stated, read_stated
 from registry.confinement import die_with, use_one_thread, volunteer
-from registry.errors import RegistryError
+from registry.errors import BadColumns, RegistryError
 from registry.prepare import prepare
 from registry.prepared import EngineChoice, TrustedFormats
 from registry.uri import ModelURI
@@ -57,7 +57,7 @@ def _own_output() -> BinaryIO:
 
 def _prepare(given: argparse.Namespace) -> outcome.Done:
     uri, access = ModelURI.parse(given.uri), Access.read(given.tracking_uri, os.environ)
-    how = {"trusted_formats": given.trusted_formats, "stated": read_stated(given.columns)}
+    how = {"trusted_formats": given.trusted_formats, "stated": given.columns}
     how |= {"memory": given.memory, "anew": given.anew}
     prepared = prepare(uri, access, given.engine, Cache(given.cache), **how)
     if given.parent is None:  # a server tells its own log, when it serves it
@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     add.add_argument(
         "--columns",
         default=os.environ.get("CANOPY_COLUMNS") or "",
+        type=_stated,
         metavar="ours|uci|FILE",
         help="order of the columns of a model that does not name them, the same as the servers' (default: "
         "CANOPY_COLUMNS, else taken to be ours, with a warning)",
@@ -129,6 +130,13 @@ def _among(type_: object) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def _stated(text: str) -> Stated:
+    try:
+        return read_stated(text)
+    except BadColumns as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _words(type_: object) -> list[str]:

@@ -39,10 +39,14 @@ class Prepared:
     columns: Columns = field(default=Columns())
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """What whoever serves it should know."""
-        assumed = assumption(self.version) if self.columns.known == "assumed" else ""
-        return tuple(filter(None, (self.warning, assumed)))
+    def assumption(self) -> str:
+        """What is assumed of the model's data, which may be wrong; empty if nothing is."""
+        return assumption(self.version) if self.columns.known == "assumed" else ""
+
+    @property
+    def warnings(self) -> list[str]:
+        """All that whoever serves it should know."""
+        return [*filter(None, (self.warning, self.assumption))]
 
     @property
     def model(self) -> Path:

@@ -1,5 +1,6 @@
 """Models that are no forest, served through MLflow's pyfunc: any flavour, but milliseconds a call."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ class PyfuncEngine:
         self._order = order
         inputs = model.metadata.get_input_schema()
         own = np.array(schema.COLUMNS)
-        self._names = told(inputs).names or (own if order is None else own[order]).tolist()
+        self._names = told(inputs).names or _fitted(model) or (own if order is None else own[order]).tolist()
         self._types = _types(inputs)
 
     def predict(self, matrix: NDArray[np.float32]) -> Prediction:
@@ -60,6 +61,14 @@ def told(inputs: Any) -> Told:  # noqa: ANN401
         return Told(None, len(inputs.inputs))
     width = inputs.inputs[0].shape[-1]
     return Told(None, width if width >= 0 else None)
+
+
+def _fitted(model: Any) -> list[str] | None:  # noqa: ANN401
+    """The names of the columns that a scikit-learn estimator was fitted on, and will hear of no others."""
+    with suppress(NotImplementedError):
+        if (names := getattr(model.get_raw_model(), "feature_names_in_", None)) is not None:
+            return list(names)
+    return None
 
 
 def _types(inputs: Any) -> list[np.dtype[Any]] | None:  # noqa: ANN401

@@ -16,14 +16,14 @@ class Model:
         version: its version, as the registry writes it.
         engine: what computes its predictions.
         columns: how the order of its columns is known.
-        warnings: what whoever relies on it should know.
+        warning: what whoever relies on its answers should know; empty if nothing.
     """
 
     name: str
     version: str
     engine: Engine
     columns: Literal["named", "stated", "assumed"] = "named"
-    warnings: tuple[str, ...] = ()
+    warning: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}/{self.version}"

@@ -118,7 +118,7 @@ class Service:
             "model": None if model is None else str(model),
             "engine": None if model is None else model.engine.name,
             "columns": None if model is None else model.columns,
-            "warnings": [] if model is None else model.warnings,
+            "warning": None if model is None else model.warning or None,
             "update_failure": self.trouble,
         }
 

@@ -97,10 +97,10 @@ def registry(
         yield Registry(tracking.uri, client, sample.rows[ASKED], own, misled)
 
 
-def told(server: ServerProcess, path: str) -> tuple[str, list[str]]:
-    """What a page tells of the columns, and its warnings."""
+def told(server: ServerProcess, path: str) -> tuple[str, str | None]:
+    """What a page tells of the columns, and its warning."""
     state = server.get(path)
-    return state["columns"], state["warnings"]
+    return state["columns"], state["warning"]
 
 
 def guessing(server: ServerProcess) -> int:
@@ -120,8 +120,9 @@ def test_with_nothing_said_it_is_served_with_a_warning_until_a_version_names_its
 
     def is_warned_of(server: ServerProcess, workers: int) -> None:
         for path in ("/health/ready", "/", "/stats") * 4:  # so often that each worker was asked
-            known, (warning,) = told(server, path)
+            known, warning = told(server, path)
             assert known == "assumed"
+            assert warning is not None
             assert warning.startswith(f"{NAME}/1 does not name its columns")
             assert "--columns uci" in warning
             assert "--columns ours" in warning
@@ -133,7 +134,7 @@ def test_with_nothing_said_it_is_served_with_a_warning_until_a_version_names_its
         registry.promote(2)
         until(lambda: server.get("/")["model"] == f"{NAME}/2", 120)
         for path in ("/health/ready", "/", "/stats") * 4:
-            until(lambda path=path: told(server, path) == ("named", []))  # type: ignore[misc]
+            until(lambda path=path: told(server, path) == ("named", None))  # type: ignore[misc]
         until(lambda: guessing(server) == 0)
         assert registry.labels(server) == registry.own
         registry.promote(1)
@@ -163,7 +164,7 @@ def test_with_ucis_order_stated_every_label_is_the_forests_own(registry: Registr
     registry.promote(1)
     options = ("--columns", "uci", "--engine", engine)
     with registry.served(tmp_path / "cache", tmp_path / "log", *options) as server:
-        assert told(server, "/health/ready") == ("stated", [])
+        assert told(server, "/health/ready") == ("stated", None)
         assert server.get("/")["engine"] == engine
         assert registry.labels(server) == registry.own
     assert "does not name" not in (tmp_path / "log").read_text()

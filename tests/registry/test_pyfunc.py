@@ -27,6 +27,10 @@ class Recorder:
         self.given: Any = None
         self._answer = answer
 
+    def get_raw_model(self) -> None:
+        """As MLflow does for models that are nothing else."""
+        raise NotImplementedError
+
     def predict(self, frame: Any) -> Any:  # noqa: ANN401 - pandas is untyped
         """Remember the frame and answer."""
         self.given = frame

@@ -137,7 +137,7 @@ def test_a_forest_fitted_in_ucis_order_is_served_right_if_that_is_stated(
     rest = bench.table[3000:] if names is None else bench.frame(names, slice(3000, None))
     bench.save(mine, signature=infer_signature(rest))
     right = bench.prepare(engine, "uci")
-    assert (right.engine, right.columns, right.warnings) == (engine, UCIS, ())
+    assert (right.engine, right.columns, right.warnings) == (engine, UCIS, [])
     bench.check(right, mine, rest)
     shutil.rmtree(right.folder)
     guessed = bench.prepare(engine)
@@ -186,7 +186,7 @@ def test_names_in_signature_or_example_make_an_assumption_needless(
     mine = bench.fit(forest())
     bench.save(mine, **name(bench))
     made = bench.prepare(engine)
-    assert (made.columns, made.warnings) == (NAMED, ())
+    assert (made.columns, made.warnings) == (NAMED, [])
     bench.check(made, mine, bench.table[3000:])
     shutil.rmtree(made.folder)
     with pytest.raises(SchemaMismatch, match="contradict --columns"):
@@ -199,7 +199,8 @@ def test_an_estimators_own_names_are_enough(bench: Bench, names: list[str]) -> N
     mine = bench.fit(linear(), names)
     bench.save(mine, signature=False)
     made = bench.prepare("pyfunc")
-    assert (made.columns, made.warnings) == (NAMED, ())
+    assert (made.columns, made.warnings) == (NAMED, [])
+    bench.check(made, mine, bench.frame(names, slice(3000, None)))
 
 
 @ENGINES
