@@ -283,7 +283,7 @@ def test_the_command_takes_the_columns_as_the_servers_do(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """From its option or their variable; its log has the warning, unless it works for a server, which has it itself."""
     arguments = ["prepare", "models:/Unnamed/1", "--cache", str(tmp_path), "--tracking-uri", sqlite_place.tracking_uri]
@@ -297,7 +297,7 @@ def test_the_command_takes_the_columns_as_the_servers_do(
     monkeypatch.setenv("CANOPY_COLUMNS", "ucy")
     with pytest.raises(SystemExit):
         command.main(arguments)
-    assert "--columns: 'ucy' is neither ours, nor uci, nor a file" in capsys.readouterr().err
+    assert "--columns: 'ucy' is neither ours, nor uci, nor a file" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
