@@ -44,11 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings.read(sys.argv[1:] if arguments is None else arguments, os.environ)
         uri = registry.ModelURI.parse(settings.model_uri)
         access = registry.Access.read(settings.tracking_uri, os.environ)
+        stated = registry.read_stated(settings.columns if handed is None else "")  # a worker is told
     except (SettingsError, registry.BadAccess) as error:
         sys.stderr.write(f"canopy: {error}\n")
         return 2
     except registry.BadModelURI as error:
         sys.stderr.write(f"canopy: --model-uri or CANOPY_MODEL_URI: {error}\n")
+        return 2
+    except registry.BadColumns as error:
+        sys.stderr.write(f"canopy: --columns or CANOPY_COLUMNS: {error}\n")
         return 2
     if handed is not None:
         seat, channel = handed
@@ -66,9 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     memory = workers.share_memory(_SHARED * count)
     seats = [workers.Seat(index, count, listener.detach(), memory) for index, listener in enumerate(listeners)]
     if count == 1:
-        return _work(settings, seats[0], OwnSource(settings, uri, access))
+        return _work(settings, seats[0], OwnSource(settings, uri, access, stated))
     try:
-        asyncio.run(_supervise(settings, uri, access, seats))
+        asyncio.run(_supervise(settings, uri, access, stated, seats))
     except registry.RegistryError as error:
         logger.error(str(error))  # noqa: TRY400 - the message says it all
         return 1
@@ -93,7 +97,11 @@ def _work(settings: Settings, seat: workers.Seat, source: Source) -> int:
 
 
 async def _supervise(
-    settings: Settings, uri: registry.ModelURI, access: registry.Access, seats: Sequence[workers.Seat]
+    settings: Settings,
+    uri: registry.ModelURI,
+    access: registry.Access,
+    stated: registry.Stated,
+    seats: Sequence[workers.Seat],
 ) -> None:
     """Run a worker for each seat until a signal ends them all.
 
@@ -120,7 +128,7 @@ async def _supervise(
         def tell(trouble: str | None) -> None:
             supervisor.inform(msgspec.json.encode(trouble))
 
-        watcher = watch(settings, uri, access, deliver, tell)
+        watcher = watch(settings, uri, access, stated, deliver, tell)
         supervisor.on_look = watcher.look
         supervisor.on_lost = lambda task: watcher.restore(registry.Prepared.decode(task))
 

@@ -61,6 +61,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="formats of models to load: any, or skops only, which runs no code; a compiled forest is data"
         ),
     ] = "any"
+    columns: Annotated[
+        str,
+        Meta(
+            description="order of the columns of a model that does not name them: ours, uci (as fetch_covtype has it), "
+            "or a file with a name a line; while it is not stated it is taken to be ours, with a warning"
+        ),
+    ] = ""
     cache: Annotated[
         str,
         Meta(min_length=1, description="folder for models that are ready to be served; several servers may share it"),

@@ -50,9 +50,11 @@ class Source(Protocol):
 class OwnSource:
     """For a worker that is alone: it follows the registry itself, and the log hears of it."""
 
-    def __init__(self, settings: Settings, uri: registry.ModelURI, access: registry.Access) -> None:
+    def __init__(
+        self, settings: Settings, uri: registry.ModelURI, access: registry.Access, stated: registry.Stated
+    ) -> None:
         self.trouble: str | None = None
-        self._watcher = watch(settings, uri, access, self._deliver, self._tell)
+        self._watcher = watch(settings, uri, access, stated, self._deliver, self._tell)
         self._models: asyncio.Queue[registry.Prepared] = asyncio.Queue()
         self._outcome: asyncio.Future[None] | None = None
 
@@ -115,6 +117,7 @@ def watch(
     settings: Settings,
     uri: registry.ModelURI,
     access: registry.Access,
+    stated: registry.Stated,
     deliver: Callable[[registry.Prepared], Awaitable[object]],
     tell: Callable[[str | None], object],
 ) -> Watcher:
@@ -124,6 +127,7 @@ def watch(
         settings: the server's.
         uri: the model.
         access: the way to the registry.
+        stated: the order of a model's columns, if it does not name them itself.
         deliver: see ``Watcher``.
         tell: see ``Watcher``.
     """
@@ -134,6 +138,7 @@ def watch(
         Cache(Path(settings.cache)),
         memory_left=cgroup_memory_left,
         trusted_formats=settings.trusted_formats,
+        stated=stated,
         log_level=settings.log_level,
         patience=settings.prepare_timeout_seconds,
     )

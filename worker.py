@@ -194,7 +194,8 @@ class Worker:
         """Open a version and try it out; takes long."""
         engine = registry.engines.open_engine(prepared)
         calls = warm_up(engine, self._settings.max_batch_rows)
-        return Model(prepared.version.name, prepared.version.number, engine), calls
+        version, columns = prepared.version, prepared.columns.known
+        return Model(version.name, version.number, engine, columns, prepared.assumption), calls
 
     def _put_in_service(self, model: Model) -> None:
         first = self._service.handle.model is None

@@ -17,12 +17,7 @@ LABELS = range(1, 8)
 SAMPLE = Path(__file__).with_name("sample.csv.gz")
 
 _NUMERIC = len(schema.NUMERIC)
-_UCI = (
-    *schema.NUMERIC,
-    *(f"Wilderness_Area_{name}" for name in schema.UCI_WILDERNESS_AREAS),
-    *(f"Soil_Type_{name}" for name in schema.SOIL_TYPES),
-    LABEL,
-)
+_UCI = (*schema.UCI_COLUMNS, LABEL)
 """UCI's columns in UCI's order, by the schema's names."""
 
 _OWN = (*schema.FIELDS, LABEL)

@@ -1,7 +1,9 @@
-"""What a row means: the schema, the decoding of a request body, the model's matrix."""
+"""What a row means: the schema, the decoding of a request body; and in ``preprocessing.matrix`` the model's matrix.
+
+Only the last takes numpy, which processes that serve nothing do without.
+"""
 
 from preprocessing.errors import InvalidBody, InvalidRow, MalformedJSON
-from preprocessing.matrix import MatrixBuilder, one_hot
 from preprocessing.rows import Row, RowDecoder
 
-__all__ = ["InvalidBody", "InvalidRow", "MalformedJSON", "MatrixBuilder", "Row", "RowDecoder", "one_hot"]
+__all__ = ["InvalidBody", "InvalidRow", "MalformedJSON", "Row", "RowDecoder"]

@@ -51,6 +51,13 @@ FIRST_SOIL: Final = FIRST_WILDERNESS + len(WILDERNESS_AREAS)
 UCI_WILDERNESS_AREAS: Final = WILDERNESS_AREAS[::-1]
 """The same areas in UCI's order, Wilderness_Area1..4: Rawah, Neota, Comanche Peak, Cache la Poudre."""
 
+UCI_COLUMNS: Final = (
+    *NUMERIC,
+    *(f"Wilderness_Area_{name}" for name in UCI_WILDERNESS_AREAS),
+    *(f"Soil_Type_{name}" for name in SOIL_TYPES),
+)
+"""COLUMNS in the order of UCI's file and of ``sklearn.datasets.fetch_covtype``: only the areas run the other way."""
+
 
 def _uci_aliases() -> dict[str, str]:
     """Name UCI's indicator columns, counted from 1 as UCI does and from 0 as ``fetch_covtype`` does, in our terms."""

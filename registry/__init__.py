@@ -5,8 +5,10 @@ by another process, which runs ``registry.prepare``, and ``registry.engines`` op
 """
 
 from registry.access import Access
+from registry.columns import Columns, Stated, read_stated
 from registry.errors import (
     BadAccess,
+    BadColumns,
     BadModelURI,
     CacheUnusable,
     ModelNotFound,
@@ -24,8 +26,10 @@ from registry.version import Logged, ModelVersion
 __all__ = [
     "Access",
     "BadAccess",
+    "BadColumns",
     "BadModelURI",
     "CacheUnusable",
+    "Columns",
     "EngineChoice",
     "Logged",
     "ModelNotFound",
@@ -34,9 +38,11 @@ __all__ = [
     "Prepared",
     "RegistryError",
     "SchemaMismatch",
+    "Stated",
     "StoreUnavailable",
     "TooLarge",
     "TrustedFormats",
     "UntrustedFormat",
     "UnusableModel",
+    "read_stated",
 ]

@@ -4,6 +4,7 @@ So may an init container, or a job with more memory than the servers have, that 
 """
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,12 +14,15 @@ from typing import BinaryIO, get_args
 from registry import look, outcome
 from registry.access import Access
 from registry.cache import Cache
+from registry.columns import Stated, read_stated
 from registry.confinement import die_with, use_one_thread, volunteer
-from registry.errors import RegistryError
+from registry.errors import BadColumns, RegistryError
 from registry.prepare import prepare
 from registry.prepared import EngineChoice, TrustedFormats
 from registry.uri import ModelURI
 from settings import EMBEDDED_STORE, STORE, start_logging, tame_mlflow
+
+logger = logging.getLogger("canopy.registry")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,8 +57,13 @@ def _own_output() -> BinaryIO:
 
 def _prepare(given: argparse.Namespace) -> outcome.Done:
     uri, access = ModelURI.parse(given.uri), Access.read(given.tracking_uri, os.environ)
-    how = {"trusted_formats": given.trusted_formats, "memory": given.memory, "anew": given.anew}
-    return outcome.Done(prepare(uri, access, given.engine, Cache(given.cache), **how))
+    how = {"trusted_formats": given.trusted_formats, "stated": given.columns}
+    how |= {"memory": given.memory, "anew": given.anew}
+    prepared = prepare(uri, access, given.engine, Cache(given.cache), **how)
+    if given.parent is None:  # a server tells its own log, when it serves it
+        for warning in prepared.warnings:
+            logger.warning(warning)
+    return outcome.Done(prepared)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,6 +105,14 @@ def _parser() -> argparse.ArgumentParser:
         help="model files that may be loaded: any, or only skops, which cannot run code",
     )
     add.add_argument(
+        "--columns",
+        default=os.environ.get("CANOPY_COLUMNS") or "",
+        type=_stated,
+        metavar="ours|uci|FILE",
+        help="order of the columns of a model that does not name them, the same as the servers' (default: "
+        "CANOPY_COLUMNS, else taken to be ours, with a warning)",
+    )
+    add.add_argument(
         "--memory", type=int, metavar="BYTES", help="most memory of its own to take for a model that is not compiled"
     )
     add.add_argument("--anew", action="store_true", help="replace what is in the cache already, for it is spoilt")
@@ -113,6 +130,13 @@ def _among(type_: object) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def _stated(text: str) -> Stated:
+    try:
+        return read_stated(text)
+    except BadColumns as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _words(type_: object) -> list[str]:

@@ -30,6 +30,7 @@ import msgspec
 
 from registry import kernel
 from registry.access import Access
+from registry.columns import Stated
 from registry.draft import RECORD, Draft, Entry, remove, sizes
 from registry.errors import CacheUnusable
 from registry.lock import locked
@@ -70,7 +71,7 @@ class Cache:
             return None
         with suppress(OSError):  # the folder may be one that we may only read
             os.utime(folder)
-        return Prepared(entry.version, entry.engine, folder, entry.formats, entry.warning)
+        return Prepared(entry.version, entry.engine, folder, entry.formats, entry.warning, entry.columns)
 
     @contextmanager
     def hold(self, key: str) -> Iterator[Draft]:
@@ -136,10 +137,12 @@ def _clear(place: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def key(version: ModelVersion, access: Access, choice: EngineChoice, formats: TrustedFormats) -> str:
+def key(
+    version: ModelVersion, access: Access, choice: EngineChoice, formats: TrustedFormats, stated: Stated = None
+) -> str:
     """The name of the entry for a version that is prepared in one way, relative to the cache's folder."""
     facts = (access.address, version.name, version.number, version.source, version.created)
-    ways = (choice, formats, FORMAT, kernel.built())
+    ways = (choice, formats, stated, FORMAT, kernel.built())
     digest = hashlib.sha256(msgspec.json.encode((*facts, *ways))).hexdigest()[:16]
     name = quote(version.name, safe=" ")[:_LONGEST_NAME]
     return f"{'%2E' + name[1:] if name.startswith('.') else name}/{version.number}-{digest}"

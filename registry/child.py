@@ -20,6 +20,7 @@ import msgspec
 
 from registry import outcome
 from registry.access import Access
+from registry.columns import Stated
 from registry.errors import UnusableModel
 from registry.prepare import too_large
 from registry.prepared import EngineChoice, Prepared, TrustedFormats
@@ -38,6 +39,7 @@ async def prepare_in_child(
     *,
     memory: int | None = None,
     trusted_formats: TrustedFormats = "any",
+    stated: Stated = None,
     log_level: str = "info",
     anew: bool = False,
 ) -> Prepared:
@@ -52,6 +54,7 @@ async def prepare_in_child(
         cache_folder: where the prepared models are.
         memory: bytes that the child may have while it loads a model.
         trusted_formats: the files that may be loaded.
+        stated: the order of the model's columns, if it does not name them itself.
         log_level: what the child logs.
         anew: whether to replace what is in the cache already.
 
@@ -70,6 +73,7 @@ async def prepare_in_child(
         command += ["--memory", str(memory)]
     try:
         async with _temporary_folder() as folder:
+            command += ["--columns", await in_daemon_thread(partial(_written, stated, folder))]
             # Command lines can be read by every user of a machine, and the address may have a password in it.
             output, status = await _run(command, {"MLFLOW_TRACKING_URI": access.tracking_uri, "TMPDIR": folder})
     except OSError as error:  # out of files, space, processes or memory, which passes
@@ -80,6 +84,15 @@ async def prepare_in_child(
         if status in _STARVED:
             raise too_large(uri, memory) from None
         raise UnusableModel(f"{uri}: the process that prepares it ended with {status}") from None
+
+
+def _written(stated: Stated, folder: str) -> str:
+    """What states the order of columns to a child: a file, for the user's may have changed meanwhile."""
+    if stated is None:
+        return ""
+    file = Path(folder, "columns")
+    file.write_text("\n".join(stated))
+    return str(file)
 
 
 async def _run(command: Sequence[str], variables: Mapping[str, str]) -> tuple[bytes, int | None]:

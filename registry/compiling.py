@@ -4,12 +4,14 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from forest import Origin, UnsupportedModel, build
 from preprocessing import schema
 from registry.access import Access
+from registry.columns import Stated
 from registry.confinement import starved
 from registry.download import Download, download
 from registry.errors import RegistryError
@@ -35,7 +37,7 @@ _PENALTY: Final[dict[PreparedEngine, str]] = {
 
 
 def compile_model(
-    version: ModelVersion, access: Access, choice: EngineChoice, folder: Path, formats: TrustedFormats
+    version: ModelVersion, access: Access, choice: EngineChoice, folder: Path, formats: TrustedFormats, stated: Stated
 ) -> Prepared:
     """Download a version and make it ready for an engine.
 
@@ -45,6 +47,7 @@ def compile_model(
         choice: the engine wanted.
         folder: where to put the files, empty.
         formats: the files that may be loaded.
+        stated: the order of the model's columns, if it does not name them itself.
 
     Raises:
         StoreUnavailable: the store of the artifacts cannot be used.
@@ -57,7 +60,7 @@ def compile_model(
         logger.info("downloading %s", version)
         start = time.monotonic()
         download(version.uri, access, wanted.model)
-        model = Download(wanted.model, formats)
+        model = Download(wanted.model, formats, stated)
         logger.info("downloaded in %.1f s", time.monotonic() - start)
         return _prepare(model, version, _CANDIDATES[choice], folder)
     except RegistryError:
@@ -88,7 +91,7 @@ def _prepare(
         if not slower or starved(error):  # with more memory the faster one may do
             raise
         return _prepare(model, version, slower, folder, str(error))
-    return prepared
+    return replace(prepared, columns=model.columns)
 
 
 def _compile(model: Download, prepared: Prepared) -> None:
@@ -104,7 +107,7 @@ def _compile(model: Download, prepared: Prepared) -> None:
 
 def _keep_forest(model: Download, _prepared: Prepared) -> None:
     """Make sure that scikit-learn's engine can take the download."""
-    _ = model.order
+    _ = model.forest
 
 
 def _keep(model: Download, prepared: Prepared) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from registry.columns import Columns
 from registry.prepared import Prepared, PreparedEngine, TrustedFormats
 from registry.version import ModelVersion
 
@@ -22,6 +23,7 @@ class Entry(msgspec.Struct, frozen=True):
     engine: PreparedEngine
     formats: TrustedFormats
     warning: str
+    columns: Columns
     files: dict[str, int]
 
 
@@ -50,7 +52,7 @@ class Draft:
             OSError: it cannot be written.
         """
         files = sizes(self.folder)
-        entry = Entry(prepared.version, prepared.engine, prepared.formats, prepared.warning, files)
+        entry = Entry(prepared.version, prepared.engine, prepared.formats, prepared.warning, prepared.columns, files)
         (self.folder / RECORD).write_bytes(msgspec.json.encode(entry))
         for path in (*map(self.folder.joinpath, files), self.folder / RECORD, self.folder):
             _sync(path)

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from forest import BadArtifact, CompiledEngine, Engine, SklearnEngine, read_artifact
 from preprocessing import schema
-from registry.columns import column_order
 from registry.errors import UnusableModel
 from registry.loading import load, untrusted
 from registry.prepared import Prepared, PreparedEngine
@@ -38,9 +40,7 @@ def _open_compiled(prepared: Prepared) -> Engine:
 
 
 def _open_sklearn(prepared: Prepared) -> Engine:
-    estimator = load(prepared.model, prepared.formats)
-    names = getattr(estimator, "feature_names_in_", None)
-    return SklearnEngine(estimator, column_order(names, estimator.n_features_in_))
+    return SklearnEngine(load(prepared.model, prepared.formats), _order(prepared))
 
 
 def _open_pyfunc(prepared: Prepared) -> Engine:
@@ -48,7 +48,12 @@ def _open_pyfunc(prepared: Prepared) -> Engine:
         raise untrusted("pyfunc may run code")
     import mlflow
 
-    return PyfuncEngine(mlflow.pyfunc.load_model(str(prepared.model)))
+    return PyfuncEngine(mlflow.pyfunc.load_model(str(prepared.model)), _order(prepared))
+
+
+def _order(prepared: Prepared) -> NDArray[np.intp] | None:
+    order = prepared.columns.order
+    return None if order is None else np.array(order, dtype=np.intp)
 
 
 _OPEN: Final[dict[PreparedEngine, Callable[[Prepared], Engine]]] = {

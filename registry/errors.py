@@ -28,6 +28,10 @@ class BadAccess(RegistryError, ValueError):
     """A variable that says how to reach the registry has a bad value; the message names it."""
 
 
+class BadColumns(RegistryError, ValueError):
+    """What states the order of a model's columns is no such statement; the message says where its fault is."""
+
+
 class ModelNotFound(RegistryError):
     """The registry has no such model, or no such version of it."""
 

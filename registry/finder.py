@@ -9,6 +9,7 @@ from functools import partial
 from registry.access import Access
 from registry.cache import Cache, key
 from registry.child import prepare_in_child
+from registry.columns import Stated
 from registry.errors import CacheUnusable, UnusableModel
 from registry.prepared import EngineChoice, Prepared, TrustedFormats
 from registry.recall import keep_served, last_served, recall_unchanged, remember, remember_served
@@ -32,6 +33,7 @@ class CachedFinder:
         cache: where prepared models are.
         memory_left: tells the bytes of memory that a child may take; infinite for no limit.
         trusted_formats: the files that may be loaded.
+        stated: the order of a model's columns, if it does not name them itself.
         log_level: what a child logs.
         patience: seconds that a child may take.
     """
@@ -45,6 +47,7 @@ class CachedFinder:
         *,
         memory_left: Callable[[], float],
         trusted_formats: TrustedFormats,
+        stated: Stated,
         log_level: str,
         patience: float,
     ) -> None:
@@ -54,6 +57,7 @@ class CachedFinder:
         self._cache = cache
         self._memory_left = memory_left
         self._formats = trusted_formats
+        self._stated = stated
         self._log_level = log_level
         self._patience = patience
         self._kept: ModelVersion | None = None
@@ -65,8 +69,6 @@ class CachedFinder:
     async def prepare(self, version: ModelVersion | Unresolved) -> Prepared:
         """See ``Finder``."""
         if version is not UNRESOLVED and (found := await in_daemon_thread(partial(self._find, version))) is not None:
-            if found.warning:
-                logger.warning(found.warning)
             return found
         return await self._prepare(self._uri)
 
@@ -94,6 +96,7 @@ class CachedFinder:
                     self._cache.folder,
                     memory=None if memory == math.inf else int(memory),
                     trusted_formats=self._formats,
+                    stated=self._stated,
                     log_level=self._log_level,
                     anew=anew,
                 )
@@ -131,4 +134,4 @@ class CachedFinder:
         return self._find(version) if version else None
 
     def _find(self, version: ModelVersion) -> Prepared | None:
-        return self._cache.find(key(version, self._access, self._choice, self._formats))
+        return self._cache.find(key(version, self._access, self._choice, self._formats, self._stated))

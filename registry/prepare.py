@@ -4,11 +4,12 @@ import logging
 import time
 from pathlib import Path
 
-from registry import kernel
+from registry import header, kernel
 from registry.access import Access
 from registry.cache import Cache, key
+from registry.columns import Stated, settle
 from registry.confinement import expect, limit_memory, starved
-from registry.errors import ModelNotFound, TooLarge, UnusableModel
+from registry.errors import ModelNotFound, SchemaMismatch, TooLarge, UnusableModel
 from registry.fetch import Unsupported, fetch
 from registry.prepared import EngineChoice, Prepared, TrustedFormats
 from registry.recall import remember
@@ -27,6 +28,7 @@ def prepare(
     cache: Cache,
     *,
     trusted_formats: TrustedFormats = "any",
+    stated: Stated = None,
     memory: int | None = None,
     anew: bool = False,
 ) -> Prepared:
@@ -38,10 +40,11 @@ def prepare(
     Args:
         uri: the model.
         access: the way to the registry.
-        choice: the engine wanted; ``auto`` takes the fastest that can serve the model, and logs it if that is not
-            the fastest of all.
+        choice: the engine wanted; ``auto`` takes the fastest that can serve the model, and warns if that is not the
+            fastest of all.
         cache: where to find the files, or to put them.
         trusted_formats: the files that may be loaded.
+        stated: the order of the model's columns, if it does not name them itself.
         memory: bytes that this process may have while it loads a model; None sets no limit. It stays.
         anew: whether to replace what is in the cache already, but for what another process has made meanwhile.
 
@@ -55,26 +58,27 @@ def prepare(
     since = stamp(access.tracking_uri)
     version = resolve(uri, access)
     remember(uri, access, cache, version, since)
-    entry = key(version, access, choice, trusted_formats)
+    entry = key(version, access, choice, trusted_formats, stated)
     prepared = cache.find(entry, oldest)
     if prepared is None:
         with cache.hold(entry) as draft:
             prepared = cache.find(entry, oldest)  # whoever held it before has made it
             if prepared is None:
-                made = _fetched(version, access, choice, draft.folder, trusted_formats)
+                made = _fetched(version, access, choice, draft.folder, trusted_formats, stated)
                 if made is None:
-                    made = _compiled(version, access, choice, draft.folder, trusted_formats, memory)
+                    made = _compiled(version, access, choice, draft.folder, trusted_formats, stated, memory)
                 prepared = draft.publish(made)
         cache.prune()
-    if prepared.warning:
-        logger.warning(prepared.warning)
     return prepared
 
 
 def _fetched(
-    version: ModelVersion, access: Access, choice: EngineChoice, folder: Path, formats: TrustedFormats
+    version: ModelVersion, access: Access, choice: EngineChoice, folder: Path, formats: TrustedFormats, stated: Stated
 ) -> Prepared | None:
-    """The artifact that training has logged; None if there is none that can be used."""
+    """The artifact that training has logged; None if there is none that can be used as it is.
+
+    One whose columns are not known to be the schema's is none: what else the model says of them, ``_compiled`` sees.
+    """
     file = version.compiled
     if file is None or file.format != FORMAT or choice not in {"auto", "compiled"} or not kernel.built():
         return None
@@ -83,6 +87,9 @@ def _fetched(
     start = time.monotonic()
     try:
         _fetch(access, locate(version, access), file, prepared.artifact)
+        columns = settle({"its compiled forest": header.told(prepared.artifact)}, stated)
+        if columns.order is not None or columns.known != "named":
+            raise SchemaMismatch(f"the compiled forest of {version} does not name the schema's columns in their order")
     except (UnusableModel, ModelNotFound) as error:
         prepared.artifact.unlink(missing_ok=True)
         logger.warning("%s; compiling %s anew", error, version)
@@ -106,6 +113,7 @@ def _compiled(
     choice: EngineChoice,
     folder: Path,
     formats: TrustedFormats,
+    stated: Stated,
     memory: int | None,
 ) -> Prepared:
     """The version downloaded and compiled.
@@ -119,7 +127,7 @@ def _compiled(
         expect()
         from registry.compiling import compile_model
 
-        return compile_model(version, access, choice, folder, formats)
+        return compile_model(version, access, choice, folder, formats, stated)
     except (MemoryError, ImportError) as error:
         if starved(error):
             raise too_large(version.uri, memory) from None

@@ -1,11 +1,12 @@
 """A version whose files are ready for an engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from registry.columns import Columns, assumption
 from registry.version import ModelVersion
 
 PreparedEngine = Literal["compiled", "sklearn", "pyfunc"]
@@ -26,7 +27,8 @@ class Prepared:
         engine: the engine that the files are for.
         folder: where they are.
         formats: the files that may be loaded.
-        warning: what whoever serves it should know: that it is served by a slower engine, and why; empty if nothing.
+        warning: that it is served by a slower engine, and why; empty if it is not.
+        columns: the model's; a compiled forest takes the schema's whatever they are.
     """
 
     version: ModelVersion
@@ -34,6 +36,17 @@ class Prepared:
     folder: Path
     formats: TrustedFormats = "any"
     warning: str = ""
+    columns: Columns = field(default=Columns())
+
+    @property
+    def assumption(self) -> str:
+        """What is assumed of the model's data, which may be wrong; empty if nothing is."""
+        return assumption(self.version) if self.columns.known == "assumed" else ""
+
+    @property
+    def warnings(self) -> list[str]:
+        """All that whoever serves it should know."""
+        return [*filter(None, (self.warning, self.assumption))]
 
     @property
     def model(self) -> Path:

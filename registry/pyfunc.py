@@ -1,5 +1,6 @@
 """Models that are no forest, served through MLflow's pyfunc: any flavour, but milliseconds a call."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from forest import Prediction
 from preprocessing import schema
-from registry.columns import column_order
+from registry.columns import Told
 
 
 class PyfuncEngine:
@@ -15,20 +16,20 @@ class PyfuncEngine:
 
     Args:
         model: a loaded ``mlflow.pyfunc.PyFuncModel``. Its signature, if it has one, names its columns and types.
-
-    Raises:
-        SchemaMismatch: the signature's columns are not the schema's.
+        order: (54,) for each of the model's columns, where it stands in the matrices; None if they agree.
     """
 
     name = "pyfunc"
     bounded = False
     classes: NDArray[Any] | None = None
 
-    def __init__(self, model: Any) -> None:  # noqa: ANN401 - mlflow is imported late
+    def __init__(self, model: Any, order: NDArray[np.intp] | None = None) -> None:  # noqa: ANN401 - mlflow is imported late
         self._model = model
-        names, width, self._types = _signature(model.metadata.get_input_schema())
-        self._order = column_order(names, width)
-        self._names = names or list(schema.COLUMNS)
+        self._order = order
+        inputs = model.metadata.get_input_schema()
+        own = np.array(schema.COLUMNS)
+        self._names = told(inputs).names or _fitted(model) or (own if order is None else own[order]).tolist()
+        self._types = _types(inputs)
 
     def predict(self, matrix: NDArray[np.float32]) -> Prediction:
         """See ``forest.Engine.predict``; the probabilities are always None.
@@ -50,18 +51,33 @@ class PyfuncEngine:
         return Prediction(labels.reshape(-1), None)
 
 
-def _signature(inputs: Any) -> tuple[list[str] | None, int | None, list[np.dtype[Any]] | None]:  # noqa: ANN401
-    """Names, number and types of the columns that a signature asks for, each None if it does not say."""
+def told(inputs: Any) -> Told:  # noqa: ANN401
+    """What the input schema of a signature, if there is one, says of the model's columns."""
     if inputs is None:
-        return None, None, None
+        return Told(None)
     if inputs.has_input_names():
-        names = inputs.input_names()
-        return names, len(names), [np.dtype(type_) for type_ in inputs.numpy_types()]
+        return Told(inputs.input_names(), len(inputs.inputs))
     if not inputs.is_tensor_spec():
-        return None, len(inputs.inputs), [np.dtype(type_) for type_ in inputs.numpy_types()]
-    tensor = inputs.inputs[0]
-    width = tensor.shape[-1] if tensor.shape[-1] >= 0 else len(schema.COLUMNS)
-    return None, width, [np.dtype(tensor.type)] * width
+        return Told(None, len(inputs.inputs))
+    width = inputs.inputs[0].shape[-1]
+    return Told(None, width if width >= 0 else None)
+
+
+def _fitted(model: Any) -> list[str] | None:  # noqa: ANN401
+    """The names of the columns that a scikit-learn estimator was fitted on, and will hear of no others."""
+    with suppress(NotImplementedError):
+        if (names := getattr(model.get_raw_model(), "feature_names_in_", None)) is not None:
+            return list(names)
+    return None
+
+
+def _types(inputs: Any) -> list[np.dtype[Any]] | None:  # noqa: ANN401
+    """The types of the columns that a signature asks for; None if it does not say."""
+    if inputs is None:
+        return None
+    if inputs.is_tensor_spec() and not inputs.has_input_names():
+        return [np.dtype(inputs.inputs[0].type)] * len(schema.COLUMNS)
+    return [np.dtype(type_) for type_ in inputs.numpy_types()]
 
 
 def _fits(values: NDArray[np.float32], type_: np.dtype[Any]) -> bool:

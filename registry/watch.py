@@ -202,6 +202,8 @@ class Watcher:
 
     async def _serves(self, prepared: Prepared) -> None:
         self._current = prepared
+        for warning in prepared.warnings:
+            logger.warning(warning)
         await self._finder.keep(prepared)
 
     def _failed(self, error: RegistryError) -> None:

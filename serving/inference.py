@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest import Engine, Prediction
-from preprocessing import MatrixBuilder, Row, schema
+from preprocessing import Row, schema
+from preprocessing.matrix import MatrixBuilder
 from serving.errors import ModelNotReady
 from serving.model import Model, ModelHandle
 

@@ -50,6 +50,7 @@ CONTENT: Final = (
     Family(
         "model_update_failing", "Workers that do not serve the newest version, for it cannot be had or served", "gauge"
     ),
+    Family("model_columns_assumed", "Workers whose model's columns are only assumed to be in Canopy's order", "gauge"),
     Family("worker_model_version", "Version of the model in service, 0 if there is none", "gauge", each_worker=True),
     Family("worker_cpu_seconds", "CPU time used", each_worker=True),
     Family("worker_resident_memory_bytes", "Resident memory", "gauge", each_worker=True),
@@ -101,7 +102,7 @@ class Metrics:
         weakref.finalize(self, os.close, self._memory)
         for slot in (
             *self._present.values(),
-            *map(place, ("connections", "model_update_failing", "worker_model_version")),
+            *map(place, ("connections", "model_update_failing", "model_columns_assumed", "worker_model_version")),
         ):
             row[slot] = 0.0
 
@@ -136,16 +137,18 @@ class Metrics:
             for part, value in (("inference_duration_seconds", event.duration), ("batch_size", event.rows)):
                 self._observe(part, _BOUNDS[part], value)
 
-    def serves(self, version: str, trouble: str | None) -> None:
+    def serves(self, version: str, trouble: str | None, *, assumed: bool) -> None:
         """What is served.
 
         Args:
             version: of the model, as the registry writes it.
             trouble: why it is not the newest one, if it is not.
+            assumed: whether the order of the model's columns is.
         """
         row, place = self.board.row, self.board.place
         row[place("worker_model_version")] = float(version) if version.isdecimal() else 0.0
         row[place("model_update_failing")] = float(trouble is not None)
+        row[place("model_columns_assumed")] = float(assumed)
 
     def publish(self, statistics: Statistics, connections: int) -> None:
         """Put on the board what is counted elsewhere; called several times a second, and before the board is read.

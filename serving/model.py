@@ -1,6 +1,7 @@
 """The model in service: a handle that is swapped, never changed."""
 
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import quote
 
 from forest import Engine
@@ -14,11 +15,15 @@ class Model:
         name: the registered model.
         version: its version, as the registry writes it.
         engine: what computes its predictions.
+        columns: how the order of its columns is known.
+        warning: what whoever relies on its answers should know; empty if nothing.
     """
 
     name: str
     version: str
     engine: Engine
+    columns: Literal["named", "stated", "assumed"] = "named"
+    warning: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}/{self.version}"

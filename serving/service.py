@@ -117,6 +117,8 @@ class Service:
             "status": status,
             "model": None if model is None else str(model),
             "engine": None if model is None else model.engine.name,
+            "columns": None if model is None else model.columns,
+            "warning": None if model is None else model.warning or None,
             "update_failure": self.trouble,
         }
 
@@ -133,7 +135,10 @@ class Service:
     def _publish(self) -> None:
         """Put this worker's figures on the board."""
         model = self.handle.model
-        self.metrics.serves("" if model is None else model.version, self.trouble)
+        if model is None:
+            self.metrics.serves("", self.trouble, assumed=False)
+        else:
+            self.metrics.serves(model.version, self.trouble, assumed=model.columns == "assumed")
         if self.batcher is not None:
             self.metrics.publish(self.batcher.statistics(), len(self.connections))
 

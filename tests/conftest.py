@@ -22,7 +22,8 @@ from xdist.scheduler import LoadFileScheduling
 from dataset import Covertype, load_sample
 from forest import Origin, Parity, compile_forest, write_artifact
 from loadtest.process import ServerProcess, serving
-from preprocessing import one_hot, schema
+from preprocessing import schema
+from preprocessing.matrix import one_hot
 from registry import ModelVersion, Prepared
 from registry.lock import locked
 from tests.left_out import LeftOut

@@ -58,6 +58,12 @@ def test_every_setting_of_the_server_is_a_knob_with_its_default() -> None:
     assert {key: value for key, value in told.items() if key not in knobs()}.items() <= settings.items()
 
 
+def test_what_is_prepared_is_what_the_servers_look_for() -> None:
+    """Whoever fills their cache is told all that decides what they find there."""
+    of = {"CANOPY_ENGINE", "CANOPY_TRUSTED_FORMATS", "CANOPY_COLUMNS"}
+    assert {key for key, value in services(COMPOSE)["prepare"]["environment"].items() if value is None} == of
+
+
 def test_nobody_else_can_reach_a_port() -> None:
     """All ports are bound to one address, this machine's own unless .env says otherwise."""
     ports = [port for service in services(COMPOSE).values() for port in service.get("ports", [])]

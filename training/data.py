@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset import SAMPLE, Covertype, from_uci, read_csv
-from preprocessing import one_hot, schema
+from preprocessing import schema
+from preprocessing.matrix import one_hot
 
 
 @dataclass(frozen=True, slots=True)

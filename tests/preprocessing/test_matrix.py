@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import MatrixBuilder, Row, schema
+from preprocessing import Row, schema
+from preprocessing.matrix import MatrixBuilder
 from preprocessing.rows import FLOAT32_MAX
 
 VALUES = st.floats(-FLOAT32_MAX, FLOAT32_MAX)

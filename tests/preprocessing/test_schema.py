@@ -3,6 +3,7 @@
 import pytest
 
 from preprocessing import schema
+from tests.support import modules_after
 
 
 def test_there_are_twelve_fields_and_fifty_four_columns() -> None:
@@ -18,6 +19,13 @@ def test_names_are_in_code_order() -> None:
     """Wilderness areas run alphabetically, soil types by ascending ELU code."""
     assert list(schema.WILDERNESS_AREAS) == sorted(schema.WILDERNESS_AREAS)
     assert list(schema.SOIL_TYPES) == sorted(schema.SOIL_TYPES)
+
+
+def test_the_schema_is_light() -> None:
+    """Processes that serve nothing look at it, and at what a user states of columns, without numpy's memory."""
+    found = modules_after("import registry, preprocessing\nregistry.read_stated('uci')")
+    assert {"registry", "preprocessing", "msgspec"} <= found
+    assert found.isdisjoint({"numpy", "forest", "mlflow"})
 
 
 @pytest.mark.parametrize(

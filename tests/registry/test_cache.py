@@ -9,20 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from registry import CacheUnusable, ModelVersion, Prepared, kernel
+from registry import CacheUnusable, Columns, ModelVersion, Prepared, kernel, read_stated
 from registry.cache import Cache, key
 from registry.draft import RECORD
 from tests.registry.support import way
 
 ACCESS = way("http://tracking.invalid")
 VERSION = ModelVersion("Forest", "3", "models:/m-1", 5)
+COLUMNS = Columns(tuple(range(53, -1, -1)), "assumed")
 KEY = key(VERSION, ACCESS, "auto", "any")
 
 
 def made(cache: Cache, key: str = KEY, content: bytes = b"trees") -> Prepared:
     """An entry."""
     with cache.hold(key) as draft:
-        prepared = Prepared(VERSION, "compiled", draft.folder, warning="slow")
+        prepared = Prepared(VERSION, "compiled", draft.folder, warning="slow", columns=COLUMNS)
         prepared.artifact.write_bytes(content)
         return draft.publish(prepared)
 
@@ -32,7 +33,8 @@ def test_what_was_made_is_found(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     assert cache.find(KEY) is None
     entry = made(cache)
-    assert entry == Prepared(VERSION, "compiled", tmp_path / KEY, warning="slow")
+    assert entry == Prepared(VERSION, "compiled", tmp_path / KEY, warning="slow", columns=COLUMNS)
+    assert len(entry.warnings) == 2
     assert cache.find(KEY) == entry
     assert cache.find(key(VERSION, ACCESS, "sklearn", "any")) is None
     assert entry.artifact.read_bytes() == b"trees"
@@ -46,7 +48,7 @@ def test_who_asks_does_not_matter() -> None:
 
 
 def test_whatever_makes_other_files_has_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Server, name, number, source, time, engine, trust and kernel are all in the key."""
+    """Server, name, number, source, time, engine, trust, stated columns and kernel are all in the key."""
     others = [
         key(VERSION, way("http://elsewhere"), "auto", "any"),
         key(ModelVersion("Wood", "3", "models:/m-1", 5), ACCESS, "auto", "any"),
@@ -55,6 +57,8 @@ def test_whatever_makes_other_files_has_another_key(monkeypatch: pytest.MonkeyPa
         key(ModelVersion("Forest", "3", "models:/m-1", 6), ACCESS, "auto", "any"),
         key(VERSION, ACCESS, "sklearn", "any"),
         key(VERSION, ACCESS, "auto", "skops"),
+        key(VERSION, ACCESS, "auto", "any", read_stated("ours")),
+        key(VERSION, ACCESS, "auto", "any", read_stated("uci")),
     ]
     monkeypatch.setattr(kernel, "built", lambda: False)
     assert len({KEY, key(VERSION, ACCESS, "auto", "any"), *others}) == len(others) + 2

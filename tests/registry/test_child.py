@@ -29,6 +29,7 @@ from registry import (
     TooLarge,
     UntrustedFormat,
     UnusableModel,
+    read_stated,
 )
 from registry import __main__ as module
 from registry.child import prepare_in_child
@@ -102,26 +103,34 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
     return replace
 
 
-@pytest.mark.parametrize("engine", [pytest.param("auto", id="auto"), pytest.param("pyfunc", id="pyfunc")])
+@pytest.mark.parametrize(
+    ("engine", "stated_as"), [pytest.param("auto", "", id="auto"), pytest.param("pyfunc", "uci", id="pyfunc")]
+)
 async def test_the_child_is_told_what_to_prepare(
     child: Callable[[str], None],
     tmp_path: Path,
     files: Path,
     monkeypatch: pytest.MonkeyPatch,
     engine: EngineChoice,
+    stated_as: str,
 ) -> None:
     """In the same working folder, the child is given what means the model, store, engine, folder and limits wanted."""
-    child("printf '%s\\n' \"$@\" >arguments; printf '%s' \"$MLFLOW_TRACKING_URI\" >variable")
+    stated = read_stated(stated_as)
+    monkeypatch.setenv("CANOPY_COLUMNS", "ours")  # which a server's option overrides
+    child("printf '%s\\n' \"$@\" >arguments; printf '%s' \"$MLFLOW_TRACKING_URI\" >variable; cp $TMPDIR/columns . || :")
     with pytest.raises(UnusableModel):
         await prepare_in_child(
-            URI, way("sqlite:///x.db"), engine, files, memory=10**9, trusted_formats="skops", anew=True
+            URI, way("sqlite:///x.db"), engine, files, memory=10**9, trusted_formats="skops", stated=stated, anew=True
         )
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "variable").read_text())
     arguments = (tmp_path / "arguments").read_text().splitlines()
+    columns = arguments.index("--columns") + 1
+    arguments[columns] = arguments[columns] and "columns"  # the folder of the child's files has gone with it
     given = module._parser().parse_args(arguments[arguments.index("prepare") :])
     assert (given.uri, given.tracking_uri) == (str(URI), "sqlite:///x.db")
     assert (given.engine, given.cache) == (engine, files)
     assert (given.memory, given.trusted_formats, given.parent) == (10**9, "skops", os.getpid())
+    assert given.columns == stated
     assert given.anew
 
 
@@ -266,6 +275,29 @@ def test_the_command_prepares_for_the_engine_that_the_servers_are_set_to(
     monkeypatch.setenv("CANOPY_ENGINE", "abacus")
     with pytest.raises(SystemExit):
         command.main(arguments)
+
+
+def test_the_command_takes_the_columns_as_the_servers_do(
+    command: ModuleType,
+    sqlite_place: Place,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """From its option or their variable; its log has the warning, unless it works for a server, which has it itself."""
+    arguments = ["prepare", "models:/Unnamed/1", "--cache", str(tmp_path), "--tracking-uri", sqlite_place.tracking_uri]
+    assert command.main([*arguments, "--columns", "uci"]) == 0
+    assert command.main([*arguments, "--parent", str(os.getppid())]) == 0
+    assert "does not name its columns" not in caplog.text
+    assert command.main(arguments) == 0
+    assert caplog.text.count("Unnamed/1 does not name its columns") == 1
+    records = [json.loads(record.read_bytes())["columns"] for record in tmp_path.glob("Unnamed/*/prepared.json")]
+    assert sorted(record["known"] for record in records) == ["assumed", "stated"]
+    monkeypatch.setenv("CANOPY_COLUMNS", "ucy")
+    with pytest.raises(SystemExit):
+        command.main(arguments)
+    assert "--columns: 'ucy' is neither ours, nor uci, nor a file" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

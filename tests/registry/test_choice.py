@@ -70,6 +70,7 @@ def test_a_forest_is_compiled_and_its_download_removed(
     """Of a forest, only the compiled one is left: for the schema's columns, found equal, with its origin in it."""
     made = prepare_first(sqlite_place, name, choice, tmp_path / "files")
     assert (str(made.version), made.engine, made.warning) == (f"{name}/1", "compiled", "")
+    assert made.columns.known == ("assumed" if name == "Unnamed" else "named")
     assert made.folder.parent == tmp_path / "files" / name
     assert sorted(made.folder.iterdir()) == [made.artifact, made.folder / "prepared.json"]
     artifact = read_artifact(made.artifact)
@@ -132,17 +133,18 @@ def test_what_cannot_be_compiled_is_served_by_scikit_learn_and_told_once(
     zoo: dict[str, Specimen],
     rows: NDArray[np.float32],
     monkeypatch: pytest.MonkeyPatch,
-    told: Callable[[], list[str]],
+    tmp_path: Path,
     obstruct: Callable[[pytest.MonkeyPatch], None],
     name: str,
     reason: str,
 ) -> None:
     """With auto, such a forest is served by scikit-learn, and one warning says so, what it costs and why."""
     obstruct(monkeypatch)
-    engine = loaded(sqlite_place, name)
+    made = prepare_first(sqlite_place, name, "auto", tmp_path / "files")
+    engine = open_engine(made)
     assert engine.name == "sklearn"
     np.testing.assert_array_equal(engine.predict(rows).labels, zoo[name].labels(rows))
-    (line,) = told()
+    (line,) = made.warnings
     assert line.startswith(f"serving {name}/1 by scikit-learn, many times slower than compiled: ")
     assert reason in line
     assert "\n" not in line

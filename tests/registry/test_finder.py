@@ -16,10 +16,12 @@ from registry import (
     ModelNotFound,
     ModelURI,
     Prepared,
+    Stated,
     StoreUnavailable,
     TooLarge,
     TrustedFormats,
     UnusableModel,
+    read_stated,
 )
 from registry.cache import Cache
 from registry.draft import sizes
@@ -45,6 +47,7 @@ def finder(
     uri: ModelURI = URI,
     choice: EngineChoice = "auto",
     formats: TrustedFormats = "any",
+    stated: Stated = None,
     memory_left: float = math.inf,
     patience: float = 300,
 ) -> CachedFinder:
@@ -56,6 +59,7 @@ def finder(
         Cache(folder),
         memory_left=lambda: memory_left,
         trusted_formats=formats,
+        stated=stated,
         log_level="error",
         patience=patience,
     )
@@ -90,6 +94,21 @@ async def test_what_is_prepared_is_found_without_a_child(place: Place, tmp_path:
     assert await at_hand(finder(place.tracking_uri, tmp_path)) == made
     assert await at_hand(finder(place.tracking_uri, tmp_path, choice="sklearn")) is None
     assert await at_hand(finder(place.tracking_uri, tmp_path, formats="skops")) is None
+
+
+async def test_what_is_prepared_for_another_order_of_columns_is_never_found(
+    sqlite_place: Place, tmp_path: Path
+) -> None:
+    """A child is told the order that is stated; whoever states another, or none, has to prepare for himself."""
+    unnamed = ModelURI.parse("models:/Unnamed/1")
+    uci = read_stated("uci")
+    made = await finder(sqlite_place.tracking_uri, tmp_path, uri=unnamed, stated=uci).prepare(UNRESOLVED)
+    assert made.columns.known == "stated"
+    assert made.columns.order is not None
+    for stated, found in ((uci, made), (None, None), (read_stated("ours"), None)):
+        mine = finder(sqlite_place.tracking_uri, tmp_path, uri=unnamed, stated=stated)
+        await mine.keep(made)
+        assert await mine.last_known() == found
 
 
 async def test_what_is_not_prepared_a_child_prepares(place: Place, tmp_path: Path) -> None:
@@ -195,7 +214,7 @@ from registry.finder import CachedFinder
 access = Access.read({server_place.tracking_uri!r}, {{}})
 found = CachedFinder(
     ModelURI.parse({str(URI)!r}), access, "auto", Cache(Path({str(tmp_path)!r})),
-    memory_left=lambda: 0, trusted_formats="any", log_level="info", patience=60,
+    memory_left=lambda: 0, trusted_formats="any", stated=None, log_level="info", patience=60,
 )
 assert asyncio.run(found.resolve()).number == "1"
 """

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
-from registry import CacheUnusable, ModelURI, ModelVersion, StoreUnavailable, TooLarge, UnusableModel, fetch
+from forest import Origin, Parity, compile_forest, write_artifact
+from preprocessing import schema
+from registry import (
+    CacheUnusable,
+    Columns,
+    ModelURI,
+    ModelVersion,
+    SchemaMismatch,
+    StoreUnavailable,
+    TooLarge,
+    UnusableModel,
+    fetch,
+    header,
+    read_stated,
+)
+from registry import prepare as module
 from registry.cache import Cache
 from registry.engines import open_engine
 from registry.prepare import prepare
@@ -254,6 +271,69 @@ def test_another_format_is_not_fetched(place: Place, tmp_path: Path, caplog: pyt
         prepared_in(tmp_path, f"models:/{READY}/2", place.tracking_uri)
     assert "fetching" not in caplog.text
     assert "comparing with scikit-learn" in caplog.text
+
+
+NAMED, OTHERS = tuple(schema.COLUMNS), tuple(schema.COLUMNS[::-1])
+
+
+@pytest.mark.parametrize(
+    ("names", "stated", "reason"),
+    [
+        pytest.param(NAMED, None, None, id="named"),
+        pytest.param(NAMED, NAMED, None, id="as-stated"),
+        pytest.param(NAMED, OTHERS, "contradict --columns", id="not-as-stated"),
+        pytest.param(OTHERS, None, "does not name the schema's columns in their order", id="other-order"),
+        pytest.param(OTHERS, OTHERS, "does not name the schema's columns in their order", id="other-order-stated"),
+        pytest.param(None, None, "does not name", id="unnamed"),
+        pytest.param(None, NAMED, "does not name", id="unnamed-but-stated"),
+        pytest.param(("a", "b"), None, "unknown", id="of-something-else"),
+    ],
+)
+def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is(
+    forest: Any,  # noqa: ANN401 - sklearn is untyped
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    names: tuple[str, ...] | None,
+    stated: tuple[str, ...] | None,
+    reason: str | None,
+) -> None:
+    """Else the log says why the model itself is looked at, whose signature may tell more."""
+    logged = tmp_path / "logged"
+    write_artifact(logged, compile_forest(forest, columns=names), Origin("Logged"), Parity(rows=1, different=0))
+    file = Logged("canopy/forest.canopy", FORMAT, "0" * 64, 1)
+    version = ModelVersion("Logged", "1", compiled=file)
+    monkeypatch.setattr(module, "locate", lambda *_: "")
+    monkeypatch.setattr(module, "_fetch", lambda _access, _location, _file, path: shutil.copy(logged, path))
+    made = module._fetched(version, way("http://tracking.invalid"), "auto", tmp_path, "any", stated)
+    assert (made is None) == (reason is not None)
+    if made is None:
+        assert f"{reason}" in caplog.text
+        assert "compiling Logged/1 anew" in caplog.text
+        assert not (tmp_path / "forest.canopy").exists()
+    else:
+        assert (made.columns, made.warnings) == (Columns(), [])
+        assert open_engine(made).name == "compiled"
+
+
+def test_a_stated_order_decides_whether_a_compiled_forest_will_do(sqlite_place: Place, tmp_path: Path) -> None:
+    """The model beside it is held against the statement: with its own order it goes on, with another it is refused."""
+    own = np.random.default_rng(7).permutation(54)
+    stated = tuple(np.array(schema.COLUMNS)[own].tolist())
+    made = prepare(ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), "auto", Cache(tmp_path), stated=stated)
+    assert (made.engine, made.columns) == ("compiled", Columns(tuple(own.tolist())))
+    other = read_stated("uci")
+    with pytest.raises(SchemaMismatch, match="contradict --columns"):
+        prepare(ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), "auto", Cache(tmp_path), stated=other)
+
+
+@pytest.mark.parametrize("content", [b"", b"CANOPY\x0fF" * 20, bytes(100)])
+def test_a_header_that_cannot_be_read_is_damaged(tmp_path: Path, content: bytes) -> None:
+    """UnusableModel says so; that of an artifact tells its columns."""
+    file = tmp_path / "forest.canopy"
+    file.write_bytes(content)
+    with pytest.raises(UnusableModel, match=r"forest\.canopy is damaged"):
+        header.told(file)
 
 
 def retag(place: Place, change: dict[str, object]) -> None:

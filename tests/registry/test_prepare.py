@@ -177,13 +177,11 @@ def test_the_forest_engine_refuses_what_is_no_forest(sqlite_place: Place, name: 
         loaded(sqlite_place, name, "sklearn")
 
 
-def test_serving_through_pyfunc_unasked_is_told(sqlite_place: Place, caplog: pytest.LogCaptureFixture) -> None:
-    """When auto falls back to pyfunc, the log says that it does and why."""
-    with caplog.at_level("WARNING", "canopy.registry"):
-        loaded(sqlite_place, "Logistic")
-    (record,) = [record for record in caplog.records if record.name == "canopy.registry"]
-    assert "pyfunc" in record.getMessage()
-    assert "LogisticRegression is no RandomForestClassifier" in record.getMessage()
+def test_serving_through_pyfunc_unasked_is_told(sqlite_place: Place, tmp_path: Path) -> None:
+    """When auto falls back to pyfunc, a warning says that it does and why."""
+    (warning,) = prepared_in(tmp_path, "models:/Logistic/1", sqlite_place.tracking_uri).warnings
+    assert "pyfunc" in warning
+    assert "LogisticRegression is no RandomForestClassifier" in warning
 
 
 def test_errors_of_the_registry_pass_unchanged(sqlite_place: Place, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ class World:
         refused: versions that cannot be served.
         resolves: whether the version is known before it is prepared.
         known: what was served last.
+        warnings: what there is to be told of versions.
         log: what happened, with its second.
     """
 
@@ -36,6 +37,7 @@ class World:
         self.refused: set[int] = set()
         self.resolves = True
         self.known: Prepared | None = None
+        self.warnings: dict[int, str] = {}
         self.log: list[tuple[float, str]] = []
         self.watcher = Watcher(
             self, self._deliver, self._tell, poll=poll, patience=patience, spread=lambda seconds: seconds
@@ -58,7 +60,7 @@ class World:
         self.note(f"prepare {wanted.number}")
         if int(wanted.number) in self.unusable:
             raise UnusableModel(f"version {wanted.number} is broken")
-        return Prepared(wanted, "compiled", Path(wanted.number))
+        return Prepared(wanted, "compiled", Path(wanted.number), warning=self.warnings.get(int(wanted.number), ""))
 
     async def keep(self, prepared: Prepared) -> None:
         """See ``Finder``."""
@@ -124,6 +126,22 @@ def test_each_new_version_is_served_at_the_next_poll_a_former_one_too() -> None:
     assert log == [
         (second, f"{what} {number}") for second, number in ((0, 1), (60, 2), (120, 1)) for what in ("prepare", "serve")
     ]
+
+
+def test_what_there_is_to_know_of_a_version_is_logged_when_it_comes_into_service(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each time, but not at each look, whichever way it is found that nothing has changed."""
+    world = World()
+    world.resolves = False
+    world.warnings[1] = "Forest/1 is odd"
+    live(world, in_turn(world, (130, 2), (190, 1), (400, 1)))
+    assert caplog.text.count("Forest/1 is odd") == 2
+    world = World()
+    world.known = Prepared(version(7), "compiled", Path("7"), warning="Forest/7 is odd")
+    world.now = StoreUnavailable("the store is down")
+    live(world, in_turn(world, (70, 7), (200, 7)))
+    assert caplog.text.count("Forest/7 is odd") == 1
 
 
 def test_without_polling_only_a_request_makes_it_look() -> None:

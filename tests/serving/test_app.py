@@ -127,6 +127,7 @@ def test_the_other_routes(client: Client) -> None:
     assert client.ask("GET", "/health/live").document == {"status": "live"}
     ready = client.ask("GET", "/health/ready")
     assert (ready.status, ready.document["status"]) == (200, "ready")
+    assert (ready.document["columns"], ready.document["warning"]) == ("named", None)
     assert client.ask("GET", "/stats").document["batcher"]["queued_rows"] == 0
 
 

@@ -177,6 +177,7 @@ def test_requests_are_counted_by_route_and_status(start: Start, way: str) -> Non
         assert sampled["canopy_batch_size_sum"] == 6
         assert sampled["canopy_failed_total"] == sampled["canopy_failed_batches_total"] == 1
         assert sampled["canopy_model_info,engine=stub,name=BestModelRF,version=7"] == 1
+        assert sampled["canopy_model_columns_assumed"] == 0
 
 
 def test_the_queue_is_told_as_it_is(server: ServerProcess, hold: Hold) -> None:
