@@ -16,8 +16,9 @@ from registry.errors import (
     TooLarge,
     UntrustedFormat,
     UnusableModel,
+    VersionMismatch,
 )
-from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.uri import ModelURI
 from registry.version import Logged, ModelVersion
 
@@ -31,6 +32,7 @@ __all__ = [
     "ModelNotFound",
     "ModelURI",
     "ModelVersion",
+    "OtherVersions",
     "Prepared",
     "RegistryError",
     "SchemaMismatch",
@@ -39,4 +41,5 @@ __all__ = [
     "TrustedFormats",
     "UntrustedFormat",
     "UnusableModel",
+    "VersionMismatch",
 ]

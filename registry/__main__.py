@@ -16,7 +16,7 @@ from registry.cache import Cache
 from registry.confinement import die_with, use_one_thread, volunteer
 from registry.errors import RegistryError
 from registry.prepare import prepare
-from registry.prepared import EngineChoice, TrustedFormats
+from registry.prepared import EngineChoice, OtherVersions, TrustedFormats
 from registry.uri import ModelURI
 from settings import EMBEDDED_STORE, STORE, start_logging, tame_mlflow
 
@@ -53,7 +53,12 @@ def _own_output() -> BinaryIO:
 
 def _prepare(given: argparse.Namespace) -> outcome.Done:
     uri, access = ModelURI.parse(given.uri), Access.read(given.tracking_uri, os.environ)
-    how = {"trusted_formats": given.trusted_formats, "memory": given.memory, "anew": given.anew}
+    how = {
+        "trusted_formats": given.trusted_formats,
+        "others": given.other_versions,
+        "memory": given.memory,
+        "anew": given.anew,
+    }
     return outcome.Done(prepare(uri, access, given.engine, Cache(given.cache), **how))
 
 
@@ -94,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
         type=_among(TrustedFormats),
         choices=_words(TrustedFormats),
         help="model files that may be loaded: any, or only skops, which cannot run code",
+    )
+    add.add_argument(
+        "--other-versions",
+        default=os.environ.get("CANOPY_OTHER_VERSIONS") or "refuse",
+        type=_among(OtherVersions),
+        choices=_words(OtherVersions),
+        help="models of another minor version of scikit-learn that cannot be compiled: refuse, or serve",
     )
     add.add_argument(
         "--memory", type=int, metavar="BYTES", help="most memory of its own to take for a model that is not compiled"

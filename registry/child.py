@@ -22,7 +22,7 @@ from registry import outcome
 from registry.access import Access
 from registry.errors import UnusableModel
 from registry.prepare import too_large
-from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.uri import ModelURI
 from threads import in_daemon_thread
 
@@ -38,6 +38,7 @@ async def prepare_in_child(
     *,
     memory: int | None = None,
     trusted_formats: TrustedFormats = "any",
+    other_versions: OtherVersions = "refuse",
     log_level: str = "info",
     anew: bool = False,
 ) -> Prepared:
@@ -52,6 +53,7 @@ async def prepare_in_child(
         cache_folder: where the prepared models are.
         memory: bytes that the child may have while it loads a model.
         trusted_formats: the files that may be loaded.
+        other_versions: what to do with models of other versions of scikit-learn.
         log_level: what the child logs.
         anew: whether to replace what is in the cache already.
 
@@ -63,7 +65,7 @@ async def prepare_in_child(
     # -P: modules of the folder that the server was started in are none of ours.
     command = [sys.executable, "-P", "-m", "registry", "prepare", str(uri)]
     command += ["--cache", str(cache_folder), "--engine", choice, "--trusted-formats", trusted_formats]
-    command += ["--log-level", log_level, "--parent", str(os.getpid())]
+    command += ["--other-versions", other_versions, "--log-level", log_level, "--parent", str(os.getpid())]
     if anew:
         command.append("--anew")
     if memory is not None:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from registry.prepared import Prepared, PreparedEngine, TrustedFormats
+from registry.prepared import OtherVersions, Prepared, PreparedEngine, TrustedFormats
 from registry.version import ModelVersion
 
 RECORD: Final = "prepared.json"
@@ -23,6 +23,7 @@ class Entry(msgspec.Struct, frozen=True):
     formats: TrustedFormats
     warning: str
     files: dict[str, int]
+    others: OtherVersions = "refuse"
 
 
 class Draft:
@@ -50,7 +51,7 @@ class Draft:
             OSError: it cannot be written.
         """
         files = sizes(self.folder)
-        entry = Entry(prepared.version, prepared.engine, prepared.formats, prepared.warning, files)
+        entry = Entry(prepared.version, prepared.engine, prepared.formats, prepared.warning, files, prepared.others)
         (self.folder / RECORD).write_bytes(msgspec.json.encode(entry))
         for path in (*map(self.folder.joinpath, files), self.folder / RECORD, self.folder):
             _sync(path)

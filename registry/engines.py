@@ -7,7 +7,7 @@ from forest import BadArtifact, CompiledEngine, Engine, SklearnEngine, read_arti
 from preprocessing import schema
 from registry.columns import column_order
 from registry.errors import UnusableModel
-from registry.loading import load, untrusted
+from registry.loading import load, own_version, untrusted
 from registry.prepared import Prepared, PreparedEngine
 from registry.pyfunc import PyfuncEngine
 
@@ -38,7 +38,8 @@ def _open_compiled(prepared: Prepared) -> Engine:
 
 
 def _open_sklearn(prepared: Prepared) -> Engine:
-    estimator = load(prepared.model, prepared.formats)
+    with own_version(prepared.others):
+        estimator = load(prepared.model, prepared.formats)
     names = getattr(estimator, "feature_names_in_", None)
     return SklearnEngine(estimator, column_order(names, estimator.n_features_in_))
 
@@ -48,7 +49,9 @@ def _open_pyfunc(prepared: Prepared) -> Engine:
         raise untrusted("pyfunc may run code")
     import mlflow
 
-    return PyfuncEngine(mlflow.pyfunc.load_model(str(prepared.model)))
+    with own_version(prepared.others):
+        model = mlflow.pyfunc.load_model(str(prepared.model))
+    return PyfuncEngine(model)
 
 
 _OPEN: Final[dict[PreparedEngine, Callable[[Prepared], Engine]]] = {

@@ -10,7 +10,7 @@ from registry.access import Access
 from registry.cache import Cache, key
 from registry.child import prepare_in_child
 from registry.errors import CacheUnusable, UnusableModel
-from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.recall import keep_served, last_served, recall_unchanged, remember, remember_served
 from registry.resolve import resolve
 from registry.uri import ModelURI
@@ -33,6 +33,7 @@ class CachedFinder:
         memory_left: tells the bytes of memory that a child may take; infinite for no limit.
         trusted_formats: the files that may be loaded.
         log_level: what a child logs.
+        other_versions: what to do with models of other versions of scikit-learn.
         patience: seconds that a child may take.
     """
 
@@ -47,6 +48,7 @@ class CachedFinder:
         trusted_formats: TrustedFormats,
         log_level: str,
         patience: float,
+        other_versions: OtherVersions = "refuse",
     ) -> None:
         self._uri = uri
         self._access = access
@@ -54,6 +56,7 @@ class CachedFinder:
         self._cache = cache
         self._memory_left = memory_left
         self._formats = trusted_formats
+        self._others: OtherVersions = other_versions
         self._log_level = log_level
         self._patience = patience
         self._kept: ModelVersion | None = None
@@ -94,6 +97,7 @@ class CachedFinder:
                     self._cache.folder,
                     memory=None if memory == math.inf else int(memory),
                     trusted_formats=self._formats,
+                    other_versions=self._others,
                     log_level=self._log_level,
                     anew=anew,
                 )

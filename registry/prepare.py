@@ -10,7 +10,7 @@ from registry.cache import Cache, key
 from registry.confinement import expect, limit_memory, starved
 from registry.errors import ModelNotFound, TooLarge, UnusableModel
 from registry.fetch import Unsupported, fetch
-from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.recall import remember
 from registry.resolve import locate, resolve
 from registry.store import stamp
@@ -27,6 +27,7 @@ def prepare(
     cache: Cache,
     *,
     trusted_formats: TrustedFormats = "any",
+    others: OtherVersions = "refuse",
     memory: int | None = None,
     anew: bool = False,
 ) -> Prepared:
@@ -42,6 +43,7 @@ def prepare(
             the fastest of all.
         cache: where to find the files, or to put them.
         trusted_formats: the files that may be loaded.
+        others: what to do with models of other versions of scikit-learn.
         memory: bytes that this process may have while it loads a model; None sets no limit. It stays.
         anew: whether to replace what is in the cache already, but for what another process has made meanwhile.
 
@@ -55,7 +57,7 @@ def prepare(
     since = stamp(access.tracking_uri)
     version = resolve(uri, access)
     remember(uri, access, cache, version, since)
-    entry = key(version, access, choice, trusted_formats)
+    entry = key(version, access, choice, trusted_formats, others)
     prepared = cache.find(entry, oldest)
     if prepared is None:
         with cache.hold(entry) as draft:
@@ -63,7 +65,7 @@ def prepare(
             if prepared is None:
                 made = _fetched(version, access, choice, draft.folder, trusted_formats)
                 if made is None:
-                    made = _compiled(version, access, choice, draft.folder, trusted_formats, memory)
+                    made = _compiled(version, access, choice, draft.folder, trusted_formats, others, memory)
                 prepared = draft.publish(made)
         cache.prune()
     if prepared.warning:
@@ -106,6 +108,7 @@ def _compiled(
     choice: EngineChoice,
     folder: Path,
     formats: TrustedFormats,
+    others: OtherVersions,
     memory: int | None,
 ) -> Prepared:
     """The version downloaded and compiled.
@@ -119,7 +122,7 @@ def _compiled(
         expect()
         from registry.compiling import compile_model
 
-        return compile_model(version, access, choice, folder, formats)
+        return compile_model(version, access, choice, folder, formats, others)
     except (MemoryError, ImportError) as error:
         if starved(error):
             raise too_large(version.uri, memory) from None

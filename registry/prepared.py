@@ -13,6 +13,9 @@ EngineChoice = PreparedEngine | Literal["auto"]
 TrustedFormats = Literal["any", "skops"]
 """Which files may be loaded: any, or only those that cannot run code."""
 
+OtherVersions = Literal["refuse", "serve"]
+"""What to do with a model of another version of scikit-learn that only the installed one can compute."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -27,6 +30,7 @@ class Prepared:
         folder: where they are.
         formats: the files that may be loaded.
         warning: what whoever serves it should know: that it is served by a slower engine, and why; empty if nothing.
+        others: what to do if another version of scikit-learn made it.
     """
 
     version: ModelVersion
@@ -34,6 +38,7 @@ class Prepared:
     folder: Path
     formats: TrustedFormats = "any"
     warning: str = ""
+    others: OtherVersions = "refuse"
 
     @property
     def model(self) -> Path:
