@@ -12,14 +12,14 @@ from tqdm import tqdm
 
 from forest.artifact import Artifact, BadArtifact, Origin, Parity, read, write
 from forest.bench import measure, table
-from forest.build import compare_all, references
+from forest.build import reference
 from forest.compile import Progress, compile_forest
 from forest.compiled import CompiledEngine
 from forest.engine import UnsupportedModel
 from forest.estimator import SklearnEngine, fitted_forest
 from forest.fitted import FittedForest
 from forest.installed import is_installed
-from forest.parity import threshold_rows
+from forest.parity import compare, threshold_rows
 from forest.source import estimator_file, load_estimator, load_forest
 
 _FAULTS: Final = (BadArtifact, UnsupportedModel, ImportError, OSError, ValueError)
@@ -96,7 +96,7 @@ def _load_rows(path: Path) -> NDArray[np.float32]:
 
 def _compare(engine: CompiledEngine, forest: FittedForest, estimator: Any, rows: NDArray[np.float32]) -> Parity:  # noqa: ANN401
     with _Bar("verifying", "row") as bar:
-        return compare_all(engine, references(forest, estimator and (lambda: estimator)), rows, bar)
+        return compare(engine, reference(forest, estimator and (lambda: estimator)), rows, bar)
 
 
 def _told(parity: Parity, forest: FittedForest) -> int:

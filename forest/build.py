@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest.artifact import Origin, Parity, write
-from forest.compile import Progress, compile_forest
+from forest.compile import compile_forest
 from forest.compiled import CompiledEngine
 from forest.engine import Engine
 from forest.estimator import SklearnEngine, fitted_forest
@@ -38,8 +38,8 @@ def build(
 
     Args:
         forest: a fitted forest, see ``fitted_forest``; an estimator is changed in place, see ``SklearnEngine``.
-        estimator: loads the estimator that the forest was read of, to compare it as well; None if its version of
-            scikit-learn is not installed.
+        estimator: loads the estimator that the forest was read of, to compare with; None if its version of scikit-learn
+            is not installed: then the rule of its version is what to compare with.
         path: the file to write; replaced if there is one.
         origin: where the forest comes from.
         order: (n_features,) for each of the model's columns, where it stands in the rows; None if they agree.
@@ -63,29 +63,16 @@ def build(
     rows = threshold_rows(fitted, _DRAWN_ROWS, order=order)
     if examples is not None:
         rows = np.vstack([examples, rows])
-    logger.info("compiled in %.1f s; comparing on %d rows", compiled - start, len(rows))
+    logger.info("compiled in %.1f s; comparing with scikit-learn on %d rows", compiled - start, len(rows))
     itself = estimator if forest is fitted else lambda: forest
-    parity = compare_all(engine, references(fitted, itself, order), rows)
+    parity = compare(engine, reference(fitted, itself, order), rows)
     logger.info("compared in %.1f s: %d rows differ", time.monotonic() - compiled, parity.different)
     write(path, arrays, origin, parity, scikit_learn=fitted.version)
     return parity
 
 
-def references(
+def reference(
     forest: FittedForest, estimator: Callable[[], Any] | None, order: NDArray[np.intp] | None = None
-) -> Iterator[Engine]:
-    """What to hold a compiled forest against: the rule of its version, and scikit-learn itself if it is there."""
-    yield ReferenceEngine(forest, order)
-    if estimator is not None:
-        yield SklearnEngine(estimator(), order)
-
-
-def compare_all(
-    engine: Engine,
-    against: Iterable[Engine],
-    rows: NDArray[np.float32],
-    progress: Progress = lambda _done, _total: None,
-) -> Parity:
-    """Compare an engine with each of several; the outcome is the one with the most differences."""
-    outcomes = [compare(engine, reference, rows, progress) for reference in against]
-    return max(outcomes, key=lambda outcome: outcome.different)
+) -> Engine:
+    """What to hold a compiled forest against: scikit-learn itself, if it is of the forest's version, else its rule."""
+    return ReferenceEngine(forest, order) if estimator is None else SklearnEngine(estimator(), order)

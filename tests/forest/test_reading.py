@@ -103,7 +103,7 @@ def with_attribute(forest: Any, **attributes: object) -> bytes:  # noqa: ANN401
     """The pickle of a forest on which something was set."""
     changed = pickle.loads(pickle.dumps(forest))  # noqa: S301 - made here
     vars(changed).update(attributes)
-    return cloudpickle.dumps(changed)
+    return bytes(cloudpickle.dumps(changed))
 
 
 def patching(forest: Any) -> bytes:  # noqa: ANN401
@@ -186,8 +186,10 @@ def test_a_file_of_endless_steps_is_refused(tmp_path: Path, monkeypatch: pytest.
 def changed_tree(change: Callable[[dict[str, Any]], None]) -> Callable[[Any], bytes]:
     """Write a forest whose first tree's state is changed."""
 
-    class Changed(pickle._Pickler):  # type: ignore[misc, name-defined] # the one in Python can be told how
-        def reducer_override(self, thing: object) -> Any:  # noqa: ANN401
+    class Changed(pickle.Pickler):
+        done = False
+
+        def reducer_override(self, thing: Any) -> Any:  # noqa: ANN401
             from sklearn.tree._tree import Tree
 
             if type(thing) is not Tree or self.done:
@@ -200,9 +202,7 @@ def changed_tree(change: Callable[[dict[str, Any]], None]) -> Callable[[Any], by
 
     def dump(forest: Any) -> bytes:  # noqa: ANN401
         file = io.BytesIO()
-        pickler = Changed(file, 4)
-        pickler.done = False
-        pickler.dump(forest)
+        Changed(file, 4).dump(forest)
         return file.getvalue()
 
     return dump

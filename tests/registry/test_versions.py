@@ -185,7 +185,7 @@ def own(matrix: NDArray[np.float32]) -> Any:  # noqa: ANN401 - sklearn is untype
 
 def lower(forest: Any, threshold: float = 0.2) -> Callable[[Any], NDArray[Any]]:  # noqa: ANN401
     """A ``predict`` with a lower threshold for one class."""
-    return lambda rows: (forest.predict_proba(np.asarray(rows))[:, 1] > threshold).astype(int)
+    return lambda rows: np.asarray(forest.predict_proba(np.asarray(rows))[:, 1] > threshold, dtype=int)
 
 
 def a_subclass(forest: Any) -> Any:  # noqa: ANN401
@@ -194,7 +194,7 @@ def a_subclass(forest: Any) -> Any:  # noqa: ANN401
 
     class Cautious(RandomForestClassifier):  # type: ignore[misc] # sklearn is untyped
         def predict(self, X: Any) -> NDArray[Any]:  # noqa: ANN401, N803
-            return (self.predict_proba(np.asarray(X))[:, 1] > 0.2).astype(int)
+            return np.asarray(self.predict_proba(np.asarray(X))[:, 1] > 0.2, dtype=int)
 
     made = Cautious()
     made.__dict__.update(forest.__dict__)

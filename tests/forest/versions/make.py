@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
+import cloudpickle
 import joblib
 import numpy as np
 import pandas as pd
@@ -101,7 +101,7 @@ def asked(forest: Any, table: np.ndarray, seed: int) -> np.ndarray:  # noqa: ANN
             toward = np.float32(draw.choice([-np.inf, threshold, np.inf]))
             row[feature] = np.nextafter(np.float32(threshold), toward)
     greatest = np.finfo(np.float32).max
-    return np.clip(rows, -greatest, greatest)
+    return np.asarray(np.clip(rows, -greatest, greatest))
 
 
 def members(seed: int) -> Iterator[tuple[str, bytes]]:
