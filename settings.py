@@ -61,6 +61,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="formats of models to load: any, or skops only, which runs no code; a compiled forest is data"
         ),
     ] = "any"
+    other_versions: Annotated[
+        Literal["refuse", "serve"],
+        Meta(
+            description="models of another minor version of scikit-learn that cannot be compiled: refuse, or serve by "
+            "the one installed, whose answers may differ"
+        ),
+    ] = "refuse"
     columns: Annotated[
         str,
         Meta(

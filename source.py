@@ -138,6 +138,7 @@ def watch(
         Cache(Path(settings.cache)),
         memory_left=cgroup_memory_left,
         trusted_formats=settings.trusted_formats,
+        other_versions=settings.other_versions,
         stated=stated,
         log_level=settings.log_level,
         patience=settings.prepare_timeout_seconds,

@@ -7,8 +7,11 @@ from forest.build import build
 from forest.compile import compile_forest
 from forest.compiled import CompiledEngine
 from forest.engine import Engine, EngineName, Prediction, UnsupportedModel
-from forest.estimator import SklearnEngine, why_no_forest
+from forest.estimator import SklearnEngine, fitted_forest, why_no_forest
+from forest.fitted import FittedForest
+from forest.installed import is_installed, mismatch, watched
 from forest.parity import compare, threshold_rows
+from forest.reading import read_forest
 from forest.source import load_estimator
 
 __all__ = [
@@ -17,6 +20,7 @@ __all__ = [
     "CompiledEngine",
     "Engine",
     "EngineName",
+    "FittedForest",
     "Origin",
     "Parity",
     "Prediction",
@@ -25,9 +29,14 @@ __all__ = [
     "build",
     "compare",
     "compile_forest",
+    "fitted_forest",
+    "is_installed",
     "load_estimator",
+    "mismatch",
     "read_artifact",
+    "read_forest",
     "threshold_rows",
+    "watched",
     "why_no_forest",
     "write_artifact",
 ]

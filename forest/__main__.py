@@ -12,12 +12,15 @@ from tqdm import tqdm
 
 from forest.artifact import Artifact, BadArtifact, Origin, Parity, read, write
 from forest.bench import measure, table
+from forest.build import reference
 from forest.compile import Progress, compile_forest
 from forest.compiled import CompiledEngine
 from forest.engine import UnsupportedModel
-from forest.estimator import SklearnEngine
+from forest.estimator import SklearnEngine, fitted_forest
+from forest.fitted import FittedForest
+from forest.installed import is_installed
 from forest.parity import compare, threshold_rows
-from forest.source import estimator_file, load_estimator
+from forest.source import estimator_file, load_estimator, load_forest
 
 _FAULTS: Final = (BadArtifact, UnsupportedModel, ImportError, OSError, ValueError)
 
@@ -36,13 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compile(given: argparse.Namespace) -> int:
-    estimator = load_estimator(given.source)
+    forest, estimator = load_forest(given.source)
     with _Bar("compiling", "tree") as bar:
-        arrays = compile_forest(estimator, progress=bar)
-    parity = _compare(CompiledEngine(arrays), estimator, _rows(given, estimator))
-    write(given.out, arrays, Origin(given.source.name), parity)
+        arrays = compile_forest(forest, progress=bar)
+    parity = _compare(CompiledEngine(arrays), forest, estimator, _rows(given, forest))
+    write(given.out, arrays, Origin(given.source.name), parity, scikit_learn=forest.version)
     _print_artifact(read(given.out))
-    return _told(parity)
+    return _told(parity, forest)
 
 
 def _inspect(given: argparse.Namespace) -> int:
@@ -52,13 +55,13 @@ def _inspect(given: argparse.Namespace) -> int:
 
 
 def _verify(given: argparse.Namespace) -> int:
-    engine, estimator = CompiledEngine.load(given.file), load_estimator(given.source)
-    return _told(_compare(engine, estimator, _rows(given, estimator)))
+    engine, (forest, estimator) = CompiledEngine.load(given.file), load_forest(given.source)
+    return _told(_compare(engine, forest, estimator, _rows(given, forest)), forest)
 
 
 def _bench(given: argparse.Namespace) -> int:
     engine, estimator = CompiledEngine.load(given.file), load_estimator(given.source)
-    rows = _rows(given, estimator)
+    rows = _rows(given, fitted_forest(estimator))
     if given.rows is None:
         print("rows drawn from the forest's thresholds; name real ones with --rows for figures to rely on")
     with _Bar("measuring", "round") as bar:
@@ -69,13 +72,13 @@ def _bench(given: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(given: argparse.Namespace, estimator: Any) -> NDArray[np.float32]:  # noqa: ANN401 - sklearn is untyped
+def _rows(given: argparse.Namespace, forest: FittedForest) -> NDArray[np.float32]:
     """The rows to compare or measure on."""
     if given.rows is None:
-        return threshold_rows(estimator, given.count)
+        return threshold_rows(forest, given.count)
     rows = _load_rows(given.rows)
-    if rows.ndim != 2 or rows.shape[1] != estimator.n_features_in_:
-        raise ValueError(f"{given.rows}: has the shape {rows.shape}, not (n, {estimator.n_features_in_})")
+    if rows.ndim != 2 or rows.shape[1] != forest.width:
+        raise ValueError(f"{given.rows}: has the shape {rows.shape}, not (n, {forest.width})")
     if not len(rows) or np.isnan(rows).any():
         raise ValueError(f"{given.rows}: has {'a NaN' if len(rows) else 'no rows'}")
     return rows
@@ -91,17 +94,18 @@ def _load_rows(path: Path) -> NDArray[np.float32]:
         raise ValueError(f"{path}: is no file of rows: {error}") from None
 
 
-def _compare(engine: CompiledEngine, estimator: Any, rows: NDArray[np.float32]) -> Parity:  # noqa: ANN401
+def _compare(engine: CompiledEngine, forest: FittedForest, estimator: Any, rows: NDArray[np.float32]) -> Parity:  # noqa: ANN401
     with _Bar("verifying", "row") as bar:
-        return compare(engine, SklearnEngine(estimator), rows, bar)
+        return compare(engine, reference(forest, estimator and (lambda: estimator)), rows, bar)
 
 
-def _told(parity: Parity) -> int:
+def _told(parity: Parity, forest: FittedForest) -> int:
     """Say how a comparison ended; returns the exit status."""
+    against = "scikit-learn" if is_installed(forest.version) else f"the rule of scikit-learn {forest.version}"
     if parity.passed:
-        print(f"{parity.rows:,} rows compared with scikit-learn: equal to the last bit")
+        print(f"{parity.rows:,} rows compared with {against}: equal to the last bit")
         return 0
-    print(f"forest: {parity.different:,} of {parity.rows:,} rows differ from scikit-learn", file=sys.stderr)
+    print(f"forest: {parity.different:,} of {parity.rows:,} rows differ from {against}", file=sys.stderr)
     return 1
 
 
@@ -150,8 +154,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m forest",
         description="Compile a scikit-learn forest into one file, which a native kernel walks to the same predictions.",
-        epilog="SOURCE is a fitted RandomForestClassifier or ExtraTreesClassifier: a skops, pickle or joblib file, or "
-        "the folder of an MLflow model. A pickle or joblib file runs the code in it: take only files that you trust.",
+        epilog="SOURCE is a fitted RandomForestClassifier or ExtraTreesClassifier of scikit-learn 1.1 to 1.9: a skops, "
+        "pickle or joblib file, or the folder of an MLflow model. It is read as data. Where that cannot be done, and "
+        "where it is compared with scikit-learn, a pickle or joblib file runs the code in it: take only files that you "
+        "trust.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 

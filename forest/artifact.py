@@ -34,6 +34,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from forest.arrays import ForestArrays
+from forest.engine import check_distributions
 
 MAGIC: Final = b"CANOPY\x0fF"
 FORMAT: Final = 1
@@ -73,7 +74,7 @@ class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         rows: rows compared.
-        different: rows whose probabilities or label differed in any bit.
+        different: rows whose probabilities or label differed in any bit from what the forest's own version answers.
     """
 
     rows: int
@@ -98,7 +99,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         nodes: of all trees together.
         origin: where the forest comes from.
         parity: how it did against scikit-learn.
-        versions: of the libraries that made it.
+        versions: of the libraries that made it; scikit-learn's is the one that made the forest.
     """
 
     shapes: dict[str, list[int]]
@@ -139,8 +140,15 @@ def storable(classes: NDArray[Any]) -> bool:
         return False
 
 
-def write(path: Path, arrays: ForestArrays, origin: Origin, parity: Parity) -> None:
+def write(path: Path, arrays: ForestArrays, origin: Origin, parity: Parity, *, scikit_learn: str | None = None) -> None:
     """Write an artifact so that ``path`` has either all of it or what it had before.
+
+    Args:
+        path: the file.
+        arrays: the compiled forest.
+        origin: where it comes from.
+        parity: how it did.
+        scikit_learn: the version that made the forest; None for the one that is installed.
 
     Raises:
         OSError: the file cannot be written.
@@ -156,7 +164,11 @@ def write(path: Path, arrays: ForestArrays, origin: Origin, parity: Parity) -> N
         depth=arrays.depth,
         origin=origin,
         parity=parity,
-        versions={name: version(name) for name in ("canopy-serve", "scikit-learn", "numpy")},
+        versions={
+            "canopy-serve": version("canopy-serve"),
+            "scikit-learn": scikit_learn or version("scikit-learn"),
+            "numpy": version("numpy"),
+        },
     )
     head = msgspec.json.encode(header)
     body = bytearray(head)
@@ -219,6 +231,7 @@ def _arrays(mapped: memoryview, at: int, header: Header) -> ForestArrays:
         raise ValueError(f"its arrays end at {at}, the file at {len(mapped)}")
     if not np.isfinite(found["thresholds"]).all() or not np.isfinite(found["leaves"]).all():
         raise ValueError("a threshold or a probability is not finite")
+    check_distributions(found["leaves"])
     columns = None if header.columns is None else tuple(header.columns)
     if columns is not None and len(columns) != len(found["offsets"]) - 1:
         raise ValueError(f"it names {len(columns)} of {len(found['offsets']) - 1} columns")

@@ -1,8 +1,8 @@
-"""From a fitted forest to its artifact: compiled, held against scikit-learn and written with the outcome."""
+"""From a fitted forest to its artifact: compiled, held against its version's rule, and scikit-learn, and written."""
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from forest.artifact import Origin, Parity, write
 from forest.compile import compile_forest
 from forest.compiled import CompiledEngine
-from forest.estimator import SklearnEngine
+from forest.engine import Engine
+from forest.estimator import SklearnEngine, fitted_forest
+from forest.fitted import FittedForest
 from forest.parity import compare, threshold_rows
+from forest.reference import ReferenceEngine
 
 logger = logging.getLogger("canopy.forest")
 
@@ -22,10 +25,11 @@ _DRAWN_ROWS: Final = 3000
 
 
 def build(
-    estimator: Any,  # noqa: ANN401 - sklearn is untyped
+    forest: Any,  # noqa: ANN401 - sklearn is untyped
     path: Path,
     origin: Origin,
     *,
+    estimator: Callable[[], Any] | None = None,
     order: NDArray[np.intp] | None = None,
     columns: Sequence[str] | None = None,
     examples: NDArray[np.float32] | None = None,
@@ -33,7 +37,9 @@ def build(
     """Compile a forest, compare it and write both, whatever comes of the comparison.
 
     Args:
-        estimator: a fitted forest; changed in place, see ``SklearnEngine``.
+        forest: a fitted forest, see ``fitted_forest``; an estimator is changed in place, see ``SklearnEngine``.
+        estimator: loads the estimator that the forest was read of, to compare with; None if its version of scikit-learn
+            is not installed: then the rule of its version is what to compare with.
         path: the file to write; replaced if there is one.
         origin: where the forest comes from.
         order: (n_features,) for each of the model's columns, where it stands in the rows; None if they agree.
@@ -48,16 +54,25 @@ def build(
         ImportError: the kernel was not built.
         OSError: the file cannot be written.
     """
-    logger.info("compiling %d trees", len(estimator.estimators_))
+    fitted = fitted_forest(forest)
+    logger.info("compiling %d trees of scikit-learn %s", len(fitted.trees), fitted.version)
     start = time.monotonic()
-    arrays = compile_forest(estimator, order=order, columns=columns)
+    arrays = compile_forest(fitted, order=order, columns=columns)
     engine = CompiledEngine(arrays)
     compiled = time.monotonic()
-    rows = threshold_rows(estimator, _DRAWN_ROWS, order=order)
+    rows = threshold_rows(fitted, _DRAWN_ROWS, order=order)
     if examples is not None:
         rows = np.vstack([examples, rows])
     logger.info("compiled in %.1f s; comparing with scikit-learn on %d rows", compiled - start, len(rows))
-    parity = compare(engine, SklearnEngine(estimator, order), rows)
+    itself = estimator if forest is fitted else lambda: forest
+    parity = compare(engine, reference(fitted, itself, order), rows)
     logger.info("compared in %.1f s: %d rows differ", time.monotonic() - compiled, parity.different)
-    write(path, arrays, origin, parity)
+    write(path, arrays, origin, parity, scikit_learn=fitted.version)
     return parity
+
+
+def reference(
+    forest: FittedForest, estimator: Callable[[], Any] | None, order: NDArray[np.intp] | None = None
+) -> Engine:
+    """What to hold a compiled forest against: scikit-learn itself, if it is of the forest's version, else its rule."""
+    return ReferenceEngine(forest, order) if estimator is None else SklearnEngine(estimator(), order)

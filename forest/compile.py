@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from forest.arrays import LEAF, LINE, PAYLOAD, ForestArrays
 from forest.artifact import storable
 from forest.engine import UnsupportedModel
-from forest.estimator import why_no_forest
+from forest.estimator import fitted_forest
+from forest.fitted import FittedForest, FittedTree
 from forest.native import native
 
 Progress = Callable[[int, int], None]
@@ -26,7 +27,7 @@ _MOST_LEADS: Final = 15
 
 
 def compile_forest(
-    estimator: Any,  # noqa: ANN401 - sklearn is untyped
+    forest: Any,  # noqa: ANN401 - sklearn is untyped
     *,
     order: NDArray[np.intp] | None = None,
     columns: Sequence[str] | None = None,
@@ -35,7 +36,7 @@ def compile_forest(
     """Compile a fitted RandomForestClassifier or ExtraTreesClassifier.
 
     Args:
-        estimator: the fitted forest; not changed.
+        forest: the fitted forest, an estimator or what was read of one, see ``fitted_forest``; not changed.
         order: (n_features,) for each of the model's columns, where it stands in the matrices to come; None if they
             have the model's order.
         columns: names of the columns of the matrices to come; the model's own names if neither this nor ``order`` is
@@ -46,17 +47,16 @@ def compile_forest(
         UnsupportedModel: the arrays cannot hold the forest; the message says why.
         ImportError: the kernel was not built.
     """
-    if (reason := why_no_forest(estimator)) is not None:
-        raise UnsupportedModel(reason)
+    forest = fitted_forest(forest)
     kernel, layout = native()
-    width = int(estimator.n_features_in_)
+    width = forest.width
     if width > kernel.MAX_FEATURES:
         raise UnsupportedModel(f"the forest has {width} features, more than {kernel.MAX_FEATURES}")
-    if not storable(estimator.classes_):
-        raise UnsupportedModel(f"class labels of type {estimator.classes_.dtype} are neither plain numbers nor strings")
+    if not storable(forest.classes):
+        raise UnsupportedModel(f"class labels of type {forest.classes.dtype} are neither plain numbers nor strings")
     if order is None and columns is None:
-        columns = getattr(estimator, "feature_names_in_", None)
-    trees = [_Tree(each.tree_, order, len(estimator.classes_)) for each in estimator.estimators_]
+        columns = forest.columns
+    trees = [_Tree(forest, tree, order) for tree in forest.trees]
     thresholds, offsets = _thresholds(trees, width)
     bits = _feature_bits(width, int(np.diff(offsets).max()))
     leaves, leaf_numbers = _distinct_leaves(trees)
@@ -81,10 +81,10 @@ def compile_forest(
         offsets=offsets,
         leaves=leaves,
         feature_bits=bits,
-        classes=estimator.classes_.copy(),
+        classes=forest.classes.copy(),
         columns=None if columns is None else tuple(map(str, columns)),
         nodes=sum(len(tree.left) for tree in trees),
-        depth=max(each.tree_.max_depth for each in estimator.estimators_),
+        depth=max(tree.depth for tree in forest.trees),
     )
 
 
@@ -99,27 +99,15 @@ def round_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
 class _Tree:
     """The arrays of one of scikit-learn's trees, with thresholds as float32 and features in the matrix's order."""
 
-    def __init__(self, tree: Any, order: NDArray[np.intp] | None, n_classes: int) -> None:  # noqa: ANN401
-        self.left = np.ascontiguousarray(tree.children_left, dtype=np.int64)
-        self.right = np.ascontiguousarray(tree.children_right, dtype=np.int64)
-        self.split = self.left >= 0
-        self.visits = np.ascontiguousarray(tree.n_node_samples, dtype=np.float64)
-        self.distributions = np.ascontiguousarray(tree.value[~self.split, 0, :n_classes])
+    def __init__(self, forest: FittedForest, tree: FittedTree, order: NDArray[np.intp] | None) -> None:
+        if forest.saw_missing_values(tree):
+            raise UnsupportedModel("the forest was trained on missing values")
+        self.left, self.right, self.split = tree.left, tree.right, tree.splits
+        self.visits = tree.samples.astype(np.float64)
+        self.distributions = forest.distributions(tree)
         feature = tree.feature[self.split]
         self.feature = feature if order is None else order[feature]
         self.threshold = round_down(tree.threshold[self.split])
-        self._refuse_missing_values(tree)
-
-    def _refuse_missing_values(self, tree: Any) -> None:  # noqa: ANN401
-        """Refuse what was trained on missing values, which the walk would send elsewhere.
-
-        A tree that has seen none sends them to the child with more samples
-        (https://scikit-learn.org/stable/modules/tree.html#missing-values-support).
-        """
-        samples = tree.n_node_samples
-        larger = samples[self.left[self.split]] > samples[self.right[self.split]]
-        if not np.isfinite(tree.threshold[self.split]).all() or (tree.missing_go_to_left[self.split] != larger).any():
-            raise UnsupportedModel("the forest was trained on missing values")
 
     def payload(
         self,

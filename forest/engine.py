@@ -1,13 +1,17 @@
 """The interface of engines: what turns a matrix into predictions."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 EngineName = Literal["compiled", "sklearn"]
 """The engines of this room, the faster first."""
+
+
+_ROUNDING: Final = 1e-6
+"""How far the sum of a distribution may be from one: more than rounding makes, less than any count."""
 
 
 class UnsupportedModel(ValueError):
@@ -44,3 +48,19 @@ class Engine(Protocol):
 
     def predict(self, matrix: NDArray[np.float32]) -> Prediction:
         """Predict for a C-contiguous (n, n_features) float32 matrix of finite numbers."""
+
+
+def check_distributions(rows: NDArray[np.float64]) -> None:
+    """Make sure that each row is a distribution: counts, for one, are none.
+
+    Args:
+        rows: (n, n_classes) probabilities.
+
+    Raises:
+        ValueError: a row has a negative number, or does not sum to one.
+    """
+    sums = rows.sum(axis=1)
+    good = (np.abs(sums - 1) <= _ROUNDING) & (rows >= 0).all(axis=1)  # a NaN is not good either
+    if not good.all():
+        worst = int(np.flatnonzero(~good)[0])
+        raise ValueError(f"the probabilities are no distribution: they sum to {sums[worst]:g}")

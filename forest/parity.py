@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from forest.artifact import Parity
 from forest.compile import Progress, round_down
 from forest.engine import Engine
-from forest.estimator import SklearnEngine
+from forest.estimator import fitted_forest
+from forest.fitted import FittedTree
 
 _CHUNK = 1000
 _ROWS_A_SPLIT = 3
@@ -17,7 +18,7 @@ _GREATEST = np.finfo(np.float32).max
 
 def compare(
     engine: Engine,
-    reference: SklearnEngine,
+    reference: Engine,
     rows: NDArray[np.float32],
     progress: Progress = lambda _done, _total: None,
 ) -> Parity:
@@ -25,7 +26,7 @@ def compare(
 
     Args:
         engine: the engine to be checked.
-        reference: scikit-learn on the same forest, with the same column order.
+        reference: scikit-learn, or ``ReferenceEngine``, on the same forest, with the same column order.
         rows: (n, n_features) float32, without NaN.
         progress: told of the rows done.
 
@@ -51,7 +52,7 @@ def compare(
 
 
 def threshold_rows(
-    estimator: Any,  # noqa: ANN401 - sklearn is untyped
+    forest: Any,  # noqa: ANN401 - sklearn is untyped
     count: int,
     *,
     order: NDArray[np.intp] | None = None,
@@ -64,7 +65,7 @@ def threshold_rows(
     the way does not test get thresholds of other splits.
 
     Args:
-        estimator: a fitted forest.
+        forest: a fitted forest, see ``fitted_forest``.
         count: rows to draw; fewer if no tree has a split.
         order: (n_features,) for each of the model's columns, where it stands in the rows; None if they agree.
         seed: of the draw.
@@ -73,15 +74,16 @@ def threshold_rows(
         (n, n_features) float32, n at least ``count`` unless there is no split.
     """
     draw = np.random.default_rng(seed)
-    width = estimator.n_features_in_
-    trees = [tree for tree in (each.tree_ for each in estimator.estimators_) if tree.node_count > 1]
+    forest = fitted_forest(forest)
+    width = forest.width
+    trees = [tree for tree in forest.trees if len(tree.nodes) > 1]
     if not trees:
         return np.zeros((min(count, 1), width), dtype=np.float32)
     pool = [np.zeros(1, dtype=np.float32)] * width
     for tree in trees:
-        splits = tree.children_left >= 0
-        for feature in np.unique(tree.feature[splits]):
-            here = round_down(tree.threshold[splits & (tree.feature == feature)])
+        features, thresholds = tree.feature[tree.splits], round_down(tree.threshold[tree.splits])
+        for feature in np.unique(features):
+            here = thresholds[features == feature]
             pool[feature] = np.concatenate([pool[feature], here])
     paths = [_Paths(tree) for tree in trees]
     rows: list[NDArray[np.float32]] = []
@@ -99,14 +101,14 @@ def threshold_rows(
 class _Paths:
     """The ways to the splits of one tree."""
 
-    def __init__(self, tree: Any) -> None:  # noqa: ANN401 - sklearn is untyped
-        self._splits = np.flatnonzero(tree.children_left >= 0)
+    def __init__(self, tree: FittedTree) -> None:
+        self._splits = np.flatnonzero(tree.splits)
         self._feature = tree.feature
         self._threshold = round_down(tree.threshold)
-        self._left = tree.children_left
-        self._parent = np.full(tree.node_count, -1)
-        self._parent[tree.children_left[self._splits]] = self._splits
-        self._parent[tree.children_right[self._splits]] = self._splits
+        self._left = tree.left
+        self._parent = np.full(len(tree.nodes), -1)
+        self._parent[self._left[self._splits]] = self._splits
+        self._parent[tree.right[self._splits]] = self._splits
 
     def lead(self, row: NDArray[np.float32], draw: np.random.Generator, rows: list[NDArray[np.float32]]) -> None:
         """Append three rows that are led to a split; they have the values of ``row`` where the way leaves them free."""

@@ -1,10 +1,13 @@
-"""Estimators from files, for the command line."""
+"""Forests from files, for the command line."""
 
 from pathlib import Path
 from typing import Any, Final
 
 from forest.engine import UnsupportedModel
-from forest.estimator import why_no_forest
+from forest.estimator import fitted_forest, why_no_forest
+from forest.fitted import FittedForest
+from forest.installed import OtherVersion, is_installed, mismatch, watched
+from forest.reading import read_forest
 
 _TRUSTED: Final = ["sklearn.tree._tree.Tree"]
 """What a forest in the skops format has in it beyond what skops trusts by itself."""
@@ -26,6 +29,30 @@ def estimator_file(source: Path) -> Path:
     raise FileNotFoundError(f"there is no {' or '.join(map(str, candidates))}")
 
 
+def load_forest(source: Path) -> tuple[FittedForest, Any]:
+    """Read a forest from a skops, pickle or joblib file, or the folder of an MLflow scikit-learn model.
+
+    It is read as data. Only if that cannot be done, and the file is no skops file, does the code in it run.
+
+    Returns:
+        The forest, and the estimator if this scikit-learn is of the minor version that made it; else None.
+
+    Raises:
+        OSError: the file cannot be read.
+        UnsupportedModel: the file has no forest in it, or one of another version that cannot be read as data.
+    """
+    file = estimator_file(source)
+    try:
+        forest = read_forest(file)
+    except UnsupportedModel as error:
+        try:
+            estimator = load_estimator(source)
+        except OtherVersion as other:
+            raise OtherVersion(f"{other}; it cannot be read without it, for {error}") from None
+        return fitted_forest(estimator), estimator
+    return forest, load_estimator(source) if is_installed(forest.version) else None
+
+
 def load_estimator(source: Path) -> Any:  # noqa: ANN401 - sklearn is untyped
     """Load a forest from a skops, pickle or joblib file, or the folder of an MLflow scikit-learn model.
 
@@ -33,15 +60,22 @@ def load_estimator(source: Path) -> Any:  # noqa: ANN401 - sklearn is untyped
 
     Raises:
         OSError: the file cannot be read.
+        OtherVersion: another minor version of scikit-learn made it.
         UnsupportedModel: the file has no forest in it.
     """
     source = estimator_file(source)
+    made_by: list[str] = []
     try:
-        estimator = _load(source)
+        with watched() as made_by:
+            estimator = _load(source)
     except OSError:
         raise
     except Exception as error:
+        if made_by:
+            raise OtherVersion(f"{source}: {mismatch(made_by[0])}") from error
         raise UnsupportedModel(f"{source}: is no estimator: {type(error).__name__}: {error}") from error
+    if made_by:
+        raise OtherVersion(f"{source}: {mismatch(made_by[0])}")
     if (reason := why_no_forest(estimator)) is not None:
         raise UnsupportedModel(f"{source}: {reason}")
     return estimator

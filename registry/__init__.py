@@ -18,8 +18,9 @@ from registry.errors import (
     TooLarge,
     UntrustedFormat,
     UnusableModel,
+    VersionMismatch,
 )
-from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.uri import ModelURI
 from registry.version import Logged, ModelVersion
 
@@ -35,6 +36,7 @@ __all__ = [
     "ModelNotFound",
     "ModelURI",
     "ModelVersion",
+    "OtherVersions",
     "Prepared",
     "RegistryError",
     "SchemaMismatch",
@@ -44,5 +46,6 @@ __all__ = [
     "TrustedFormats",
     "UntrustedFormat",
     "UnusableModel",
+    "VersionMismatch",
     "read_stated",
 ]

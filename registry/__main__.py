@@ -18,7 +18,7 @@ from registry.columns import Stated, read_stated
 from registry.confinement import die_with, use_one_thread, volunteer
 from registry.errors import BadColumns, RegistryError
 from registry.prepare import prepare
-from registry.prepared import EngineChoice, TrustedFormats
+from registry.prepared import EngineChoice, OtherVersions, TrustedFormats
 from registry.uri import ModelURI
 from settings import EMBEDDED_STORE, STORE, start_logging, tame_mlflow
 
@@ -57,8 +57,13 @@ def _own_output() -> BinaryIO:
 
 def _prepare(given: argparse.Namespace) -> outcome.Done:
     uri, access = ModelURI.parse(given.uri), Access.read(given.tracking_uri, os.environ)
-    how = {"trusted_formats": given.trusted_formats, "stated": given.columns}
-    how |= {"memory": given.memory, "anew": given.anew}
+    how = {
+        "trusted_formats": given.trusted_formats,
+        "others": given.other_versions,
+        "stated": given.columns,
+        "memory": given.memory,
+        "anew": given.anew,
+    }
     prepared = prepare(uri, access, given.engine, Cache(given.cache), **how)
     if given.parent is None:  # a server tells its own log, when it serves it
         for warning in prepared.warnings:
@@ -103,6 +108,13 @@ def _parser() -> argparse.ArgumentParser:
         type=_among(TrustedFormats),
         choices=_words(TrustedFormats),
         help="model files that may be loaded: any, or only skops, which cannot run code",
+    )
+    add.add_argument(
+        "--other-versions",
+        default=os.environ.get("CANOPY_OTHER_VERSIONS") or "refuse",
+        type=_among(OtherVersions),
+        choices=_words(OtherVersions),
+        help="models of another minor version of scikit-learn that cannot be compiled: refuse, or serve",
     )
     add.add_argument(
         "--columns",

@@ -34,13 +34,16 @@ from registry.columns import Stated
 from registry.draft import RECORD, Draft, Entry, remove, sizes
 from registry.errors import CacheUnusable
 from registry.lock import locked
-from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.version import FORMAT, ModelVersion
 
 _KEPT: Final = 30 * 86_400
 """Seconds that an entry is kept after it was last asked for."""
 
 _LONGEST_NAME: Final = 100
+
+_RULES: Final = 2
+"""Counts up when models are prepared by other rules than before: what was prepared by the old ones is not served."""
 
 
 class Cache:
@@ -71,7 +74,7 @@ class Cache:
             return None
         with suppress(OSError):  # the folder may be one that we may only read
             os.utime(folder)
-        return Prepared(entry.version, entry.engine, folder, entry.formats, entry.warning, entry.columns)
+        return Prepared(entry.version, entry.engine, folder, entry.formats, entry.warning, entry.columns, entry.others)
 
     @contextmanager
     def hold(self, key: str) -> Iterator[Draft]:
@@ -138,11 +141,16 @@ def _clear(place: Path) -> None:
 
 
 def key(
-    version: ModelVersion, access: Access, choice: EngineChoice, formats: TrustedFormats, stated: Stated = None
+    version: ModelVersion,
+    access: Access,
+    choice: EngineChoice,
+    formats: TrustedFormats,
+    others: OtherVersions = "refuse",
+    stated: Stated = None,
 ) -> str:
     """The name of the entry for a version that is prepared in one way, relative to the cache's folder."""
     facts = (access.address, version.name, version.number, version.source, version.created)
-    ways = (choice, formats, stated, FORMAT, kernel.built())
+    ways = (choice, formats, others, stated, FORMAT, _RULES, kernel.built())
     digest = hashlib.sha256(msgspec.json.encode((*facts, *ways))).hexdigest()[:16]
     name = quote(version.name, safe=" ")[:_LONGEST_NAME]
     return f"{'%2E' + name[1:] if name.startswith('.') else name}/{version.number}-{digest}"

@@ -23,7 +23,7 @@ from registry.access import Access
 from registry.columns import Stated
 from registry.errors import UnusableModel
 from registry.prepare import too_large
-from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.uri import ModelURI
 from threads import in_daemon_thread
 
@@ -39,6 +39,7 @@ async def prepare_in_child(
     *,
     memory: int | None = None,
     trusted_formats: TrustedFormats = "any",
+    other_versions: OtherVersions = "refuse",
     stated: Stated = None,
     log_level: str = "info",
     anew: bool = False,
@@ -54,6 +55,7 @@ async def prepare_in_child(
         cache_folder: where the prepared models are.
         memory: bytes that the child may have while it loads a model.
         trusted_formats: the files that may be loaded.
+        other_versions: what to do with models of other versions of scikit-learn.
         stated: the order of the model's columns, if it does not name them itself.
         log_level: what the child logs.
         anew: whether to replace what is in the cache already.
@@ -66,7 +68,7 @@ async def prepare_in_child(
     # -P: modules of the folder that the server was started in are none of ours.
     command = [sys.executable, "-P", "-m", "registry", "prepare", str(uri)]
     command += ["--cache", str(cache_folder), "--engine", choice, "--trusted-formats", trusted_formats]
-    command += ["--log-level", log_level, "--parent", str(os.getpid())]
+    command += ["--other-versions", other_versions, "--log-level", log_level, "--parent", str(os.getpid())]
     if anew:
         command.append("--anew")
     if memory is not None:

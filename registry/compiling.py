@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from forest import Origin, UnsupportedModel, build
+import numpy as np
+
+from forest import CompiledEngine, Origin, SklearnEngine, UnsupportedModel, build, mismatch, why_no_forest
 from preprocessing import schema
 from registry.access import Access
 from registry.columns import Stated
 from registry.confinement import starved
 from registry.download import Download, download
 from registry.errors import RegistryError
-from registry.loading import untrusted
-from registry.prepared import EngineChoice, Prepared, PreparedEngine, TrustedFormats
+from registry.loading import other_version, untrusted
+from registry.prepared import EngineChoice, OtherVersions, Prepared, PreparedEngine, TrustedFormats
 from registry.trouble import told
 from registry.version import ModelVersion
 
@@ -37,7 +39,13 @@ _PENALTY: Final[dict[PreparedEngine, str]] = {
 
 
 def compile_model(
-    version: ModelVersion, access: Access, choice: EngineChoice, folder: Path, formats: TrustedFormats, stated: Stated
+    version: ModelVersion,
+    access: Access,
+    choice: EngineChoice,
+    folder: Path,
+    formats: TrustedFormats,
+    others: OtherVersions,
+    stated: Stated,
 ) -> Prepared:
     """Download a version and make it ready for an engine.
 
@@ -47,6 +55,7 @@ def compile_model(
         choice: the engine wanted.
         folder: where to put the files, empty.
         formats: the files that may be loaded.
+        others: what to do if another version of scikit-learn made it.
         stated: the order of the model's columns, if it does not name them itself.
 
     Raises:
@@ -60,7 +69,7 @@ def compile_model(
         logger.info("downloading %s", version)
         start = time.monotonic()
         download(version.uri, access, wanted.model)
-        model = Download(wanted.model, formats, stated)
+        model = Download(wanted.model, formats, others, stated)
         logger.info("downloaded in %.1f s", time.monotonic() - start)
         return _prepare(model, version, _CANDIDATES[choice], folder)
     except RegistryError:
@@ -84,36 +93,59 @@ def _prepare(
     """
     engine, *slower = candidates
     warning = f"serving {version} by {_PENALTY[engine]}: {reason}" if reason else ""
-    prepared = Prepared(version, engine, folder, model.formats, warning)
+    prepared = Prepared(version, engine, folder, model.formats, warning, others=model.others)
     try:
         _PREPARE[engine](model, prepared)
     except (UnsupportedModel, ImportError) as error:
         if not slower or starved(error):  # with more memory the faster one may do
             raise
         return _prepare(model, version, slower, folder, str(error))
-    return replace(prepared, columns=model.columns)
+    if engine != "compiled" and (other := model.other_version) is not None and other not in warning:
+        warning = "; ".join(filter(None, [warning, f"serving {version}, but {mismatch(other)}"]))
+    return replace(prepared, warning=warning, columns=model.columns)
 
 
 def _compile(model: Download, prepared: Prepared) -> None:
     """Compile the forest, hold it against scikit-learn and write it with the outcome."""
     origin = Origin(prepared.version.name, prepared.version.number)
-    forest, order = model.forest, model.order
-    parity = build(forest, prepared.artifact, origin, order=order, columns=schema.COLUMNS, examples=model.example())
+    forest, order, examples = model.forest, model.order, model.example()
+    parity = build(
+        forest,
+        prepared.artifact,
+        origin,
+        estimator=model.itself(),
+        order=order,
+        columns=schema.COLUMNS,
+        examples=examples,
+    )
     if not parity.passed:
         prepared.artifact.unlink()
         raise UnsupportedModel(f"compiled, it differs from scikit-learn on {parity.different} of {parity.rows} rows")
+    model.check_answers(CompiledEngine.load(prepared.artifact), examples)
     shutil.rmtree(model.path)
 
 
 def _keep_forest(model: Download, _prepared: Prepared) -> None:
-    """Make sure that scikit-learn's engine can take the download."""
-    _ = model.forest
+    """Make sure that scikit-learn's engine can take the download, and answers with distributions."""
+    if (reason := why_no_forest(model.estimator)) is not None:
+        raise UnsupportedModel(reason)
+    examples = model.example()
+    engine = SklearnEngine(model.estimator, model.order)
+    rows = np.vstack([examples, np.zeros((1, len(schema.COLUMNS)), dtype=np.float32)])
+    try:
+        engine.predict(rows)
+    except ValueError as error:
+        raise UnsupportedModel(f"scikit-learn fails on it: {error}") from error
+    model.check_answers(engine, examples)
 
 
 def _keep(model: Download, prepared: Prepared) -> None:
-    """Anything will do for pyfunc, which runs code to load it."""
+    """Anything that answers with labels will do for pyfunc, which runs code to load it."""
     if model.formats == "skops":
         raise untrusted(f"{prepared.version} can only be served by pyfunc, which may run code")
+    model.flavours.check_answer()
+    if (version := model.other_version) is not None and model.others == "refuse":
+        raise other_version(version)
 
 
 _PREPARE: Final[dict[PreparedEngine, Callable[[Download, Prepared], None]]] = {

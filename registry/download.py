@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +13,26 @@ import numpy as np
 from mlflow.models.model import MLMODEL_FILE_NAME
 from numpy.typing import NDArray
 
-from forest import UnsupportedModel, why_no_forest
+from forest import (
+    Engine,
+    FittedForest,
+    UnsupportedModel,
+    answers,
+    fitted_forest,
+    is_installed,
+    mismatch,
+    read_forest,
+    why_no_forest,
+)
 from preprocessing import schema
 from registry.access import Access
 from registry.columns import Columns, Stated, Told, settle
 from registry.confinement import expect
+from registry.errors import UnusableModel
 from registry.fetch import Absent, check
-from registry.loading import load
-from registry.prepared import TrustedFormats
+from registry.flavours import Flavours
+from registry.loading import check_skops, load, other_version, own_version
+from registry.prepared import OtherVersions, TrustedFormats
 from registry.pyfunc import told
 from registry.version import Logged
 
@@ -64,46 +77,75 @@ class Download:
     Args:
         path: its folder.
         formats: the files of it that may be loaded.
+        others: what to do if another version of scikit-learn made it.
         stated: the order of its columns, if it does not name them itself.
 
     Raises:
         FileNotFoundError: nothing was there to download.
     """
 
-    def __init__(self, path: Path, formats: TrustedFormats, stated: Stated) -> None:
+    def __init__(self, path: Path, formats: TrustedFormats, others: OtherVersions, stated: Stated) -> None:
         if not (path / MLMODEL_FILE_NAME).exists():
             raise FileNotFoundError("its files are gone; `make train` makes a new version")
         self.path = path
         self.formats = formats
+        self.others = others
         self._stated = stated
         self._model = mlflow.models.Model.load(str(path))
+        self.flavours = Flavours(path, self._model.flavors)
+        self._made_by: list[str] = []
 
     @cached_property
-    def estimator(self) -> Any:  # noqa: ANN401 - sklearn is untyped
-        """The scikit-learn estimator in the model.
+    def forest(self) -> FittedForest:
+        """The forest in the model, read as data; loaded only if it cannot be, which may run the code in it.
 
         Raises:
-            UnsupportedModel: there is none.
+            UnsupportedModel: it is no forest, or not one that can be compiled.
+            VersionMismatch: so, and another version of scikit-learn made it.
             UntrustedFormat: it may not be loaded.
             MemoryError: there is too little memory for it.
         """
-        if "sklearn" not in self._model.flavors:
-            flavors = ", ".join(sorted(self._model.flavors))
-            raise UnsupportedModel(f"the model has no scikit-learn flavour, only {flavors}")
-        expect(sum(file.stat().st_size for file in self.path.rglob("*")))
-        return load(self.path, self.formats)
+        file = self.flavours.estimator_file()
+        if self.formats == "skops":
+            file = check_skops(self.path)
+        self._expect()
+        try:
+            return read_forest(file)
+        except UnsupportedModel as error:
+            if (version := self.flavours.other_version) is not None:
+                if self.others == "refuse":
+                    raise other_version(version, str(error)) from None
+                raise UnsupportedModel(f"{mismatch(version)} ({error})") from None
+            estimator = self.estimator
+            if self._made_by:
+                raise UnsupportedModel(f"{mismatch(self._made_by[0])} ({error})") from None
+            return fitted_forest(estimator)
 
     @property
-    def forest(self) -> Any:  # noqa: ANN401 - sklearn is untyped
-        """The forest in the model.
+    def other_version(self) -> str | None:
+        """The other version of scikit-learn that made the model, if one did; as far as it is known."""
+        return self._made_by[0] if self._made_by else self.flavours.other_version
+
+    def itself(self) -> Callable[[], Any] | None:
+        """What loads the forest under the version that made it; None if that is not installed."""
+        return (lambda: self.estimator) if is_installed(self.forest.version) else None
+
+    @cached_property
+    def estimator(self) -> Any:  # noqa: ANN401 - sklearn is untyped
+        """The scikit-learn estimator in the model, loaded by its own library.
 
         Raises:
-            UnsupportedModel: it is no forest.
-            Exception: as ``estimator``.
+            UnsupportedModel: there is none, or MLflow answers with something else.
+            VersionMismatch: another version of scikit-learn made it.
+            UntrustedFormat: it may not be loaded.
+            MemoryError: there is too little memory for it.
         """
-        if (reason := why_no_forest(self.estimator)) is not None:
-            raise UnsupportedModel(reason)
-        return self.estimator
+        self.flavours.estimator_file()
+        if (version := self.flavours.other_version) is not None and self.others == "refuse":
+            raise other_version(version)
+        self._expect()
+        with own_version(self.others) as self._made_by:
+            return load(self.path, self.formats)
 
     @cached_property
     def columns(self) -> Columns:
@@ -113,16 +155,25 @@ class Download:
             SchemaMismatch: they are not the schema's.
             Exception: as ``estimator``, but for UnsupportedModel.
         """
-        parts = {"its signature": told(self._model.get_input_schema())}
-        with suppress(UnsupportedModel):
-            # Names and signature of a forest have to agree. Another estimator may look its columns up by their names.
-            if why_no_forest(self.estimator) is None or parts["its signature"].names is None:
-                names, width = (getattr(self.estimator, what, None) for what in ("feature_names_in_", "n_features_in_"))
-                parts["its estimator"] = Told(names, width)
+        signature = told(self._model.get_input_schema())
+        parts = {"its signature": signature}
+        if (own := self._own_columns(signature)) is not None:
+            parts["its estimator"] = own
         if all(part.names is None for part in parts.values()):
             # MLflow sorts an example's columns by the signature's names, so that its order tells nothing beside them.
             parts["its input example"] = Told(getattr(self._example, "columns", None))
         return settle(parts, self._stated)
+
+    def _own_columns(self, signature: Told) -> Told | None:
+        """What the estimator says of its columns; None if that does not count."""
+        with suppress(UnsupportedModel):
+            return Told(self.forest.columns, self.forest.width)
+        with suppress(UnsupportedModel):
+            # Names and signature of a forest have to agree. Another estimator may look its columns up by their names.
+            if signature.names is None or why_no_forest(self.estimator) is None:
+                names, width = (getattr(self.estimator, what, None) for what in ("feature_names_in_", "n_features_in_"))
+                return Told(names, width)
+        return None
 
     @property
     def order(self) -> NDArray[np.intp] | None:
@@ -135,6 +186,22 @@ class Download:
         with suppress(TypeError, ValueError, OSError):
             return self._model.load_input_example(str(self.path))
         return None
+
+    def check_answers(self, engine: Engine, examples: NDArray[np.float32]) -> None:
+        """Hold an engine against the answers that were logged for the input example, if there are any.
+
+        Raises:
+            UnusableModel: they differ.
+        """
+        if (logged := answers.read(self.path)) is None or not len(examples):
+            return
+        try:
+            logged.check(engine.predict(examples))
+        except ValueError as error:
+            raise UnusableModel(f"the model is not as it was logged: {error}") from error
+
+    def _expect(self) -> None:
+        expect(sum(file.stat().st_size for file in self.path.rglob("*")))
 
     def example(self) -> NDArray[np.float32]:
         """The model's input example as (n, 54) rows of the schema; no rows if there is none that is such."""

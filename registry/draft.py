@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from registry.columns import Columns
-from registry.prepared import Prepared, PreparedEngine, TrustedFormats
+from registry.prepared import OtherVersions, Prepared, PreparedEngine, TrustedFormats
 from registry.version import ModelVersion
 
 RECORD: Final = "prepared.json"
@@ -25,6 +25,7 @@ class Entry(msgspec.Struct, frozen=True):
     warning: str
     columns: Columns
     files: dict[str, int]
+    others: OtherVersions = "refuse"
 
 
 class Draft:
@@ -52,7 +53,15 @@ class Draft:
             OSError: it cannot be written.
         """
         files = sizes(self.folder)
-        entry = Entry(prepared.version, prepared.engine, prepared.formats, prepared.warning, prepared.columns, files)
+        entry = Entry(
+            prepared.version,
+            prepared.engine,
+            prepared.formats,
+            prepared.warning,
+            prepared.columns,
+            files,
+            prepared.others,
+        )
         (self.folder / RECORD).write_bytes(msgspec.json.encode(entry))
         for path in (*map(self.folder.joinpath, files), self.folder / RECORD, self.folder):
             _sync(path)

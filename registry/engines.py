@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from forest import BadArtifact, CompiledEngine, Engine, SklearnEngine, read_artifact
 from preprocessing import schema
 from registry.errors import UnusableModel
-from registry.loading import load, untrusted
+from registry.loading import load, own_version, untrusted
 from registry.prepared import Prepared, PreparedEngine
 from registry.pyfunc import PyfuncEngine
 
@@ -40,7 +40,9 @@ def _open_compiled(prepared: Prepared) -> Engine:
 
 
 def _open_sklearn(prepared: Prepared) -> Engine:
-    return SklearnEngine(load(prepared.model, prepared.formats), _order(prepared))
+    with own_version(prepared.others):
+        estimator = load(prepared.model, prepared.formats)
+    return SklearnEngine(estimator, _order(prepared))
 
 
 def _open_pyfunc(prepared: Prepared) -> Engine:
@@ -48,7 +50,9 @@ def _open_pyfunc(prepared: Prepared) -> Engine:
         raise untrusted("pyfunc may run code")
     import mlflow
 
-    return PyfuncEngine(mlflow.pyfunc.load_model(str(prepared.model)), _order(prepared))
+    with own_version(prepared.others):
+        model = mlflow.pyfunc.load_model(str(prepared.model))
+    return PyfuncEngine(model, _order(prepared))
 
 
 def _order(prepared: Prepared) -> NDArray[np.intp] | None:

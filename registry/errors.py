@@ -52,6 +52,10 @@ class SchemaMismatch(UnusableModel):
     """The model's columns are not those of the schema."""
 
 
+class VersionMismatch(UnusableModel):
+    """The model was made by another version of scikit-learn than the one that would compute its predictions."""
+
+
 class TooLarge(UnusableModel):
     """Preparing the model takes more memory than there is."""
 

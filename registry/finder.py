@@ -11,7 +11,7 @@ from registry.cache import Cache, key
 from registry.child import prepare_in_child
 from registry.columns import Stated
 from registry.errors import CacheUnusable, UnusableModel
-from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.recall import keep_served, last_served, recall_unchanged, remember, remember_served
 from registry.resolve import resolve
 from registry.uri import ModelURI
@@ -35,6 +35,7 @@ class CachedFinder:
         trusted_formats: the files that may be loaded.
         stated: the order of a model's columns, if it does not name them itself.
         log_level: what a child logs.
+        other_versions: what to do with models of other versions of scikit-learn.
         patience: seconds that a child may take.
     """
 
@@ -50,6 +51,7 @@ class CachedFinder:
         stated: Stated,
         log_level: str,
         patience: float,
+        other_versions: OtherVersions = "refuse",
     ) -> None:
         self._uri = uri
         self._access = access
@@ -57,6 +59,7 @@ class CachedFinder:
         self._cache = cache
         self._memory_left = memory_left
         self._formats = trusted_formats
+        self._others: OtherVersions = other_versions
         self._stated = stated
         self._log_level = log_level
         self._patience = patience
@@ -96,6 +99,7 @@ class CachedFinder:
                     self._cache.folder,
                     memory=None if memory == math.inf else int(memory),
                     trusted_formats=self._formats,
+                    other_versions=self._others,
                     stated=self._stated,
                     log_level=self._log_level,
                     anew=anew,
@@ -134,4 +138,4 @@ class CachedFinder:
         return self._find(version) if version else None
 
     def _find(self, version: ModelVersion) -> Prepared | None:
-        return self._cache.find(key(version, self._access, self._choice, self._formats, self._stated))
+        return self._cache.find(key(version, self._access, self._choice, self._formats, self._others, self._stated))

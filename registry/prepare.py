@@ -11,7 +11,7 @@ from registry.columns import Stated, settle
 from registry.confinement import expect, limit_memory, starved
 from registry.errors import ModelNotFound, SchemaMismatch, TooLarge, UnusableModel
 from registry.fetch import Unsupported, fetch
-from registry.prepared import EngineChoice, Prepared, TrustedFormats
+from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.recall import remember
 from registry.resolve import locate, resolve
 from registry.store import stamp
@@ -28,6 +28,7 @@ def prepare(
     cache: Cache,
     *,
     trusted_formats: TrustedFormats = "any",
+    others: OtherVersions = "refuse",
     stated: Stated = None,
     memory: int | None = None,
     anew: bool = False,
@@ -44,6 +45,7 @@ def prepare(
             fastest of all.
         cache: where to find the files, or to put them.
         trusted_formats: the files that may be loaded.
+        others: what to do with models of other versions of scikit-learn.
         stated: the order of the model's columns, if it does not name them itself.
         memory: bytes that this process may have while it loads a model; None sets no limit. It stays.
         anew: whether to replace what is in the cache already, but for what another process has made meanwhile.
@@ -58,7 +60,7 @@ def prepare(
     since = stamp(access.tracking_uri)
     version = resolve(uri, access)
     remember(uri, access, cache, version, since)
-    entry = key(version, access, choice, trusted_formats, stated)
+    entry = key(version, access, choice, trusted_formats, others, stated)
     prepared = cache.find(entry, oldest)
     if prepared is None:
         with cache.hold(entry) as draft:
@@ -66,7 +68,7 @@ def prepare(
             if prepared is None:
                 made = _fetched(version, access, choice, draft.folder, trusted_formats, stated)
                 if made is None:
-                    made = _compiled(version, access, choice, draft.folder, trusted_formats, stated, memory)
+                    made = _compiled(version, access, choice, draft.folder, trusted_formats, others, stated, memory)
                 prepared = draft.publish(made)
         cache.prune()
     return prepared
@@ -113,6 +115,7 @@ def _compiled(
     choice: EngineChoice,
     folder: Path,
     formats: TrustedFormats,
+    others: OtherVersions,
     stated: Stated,
     memory: int | None,
 ) -> Prepared:
@@ -127,7 +130,7 @@ def _compiled(
         expect()
         from registry.compiling import compile_model
 
-        return compile_model(version, access, choice, folder, formats, stated)
+        return compile_model(version, access, choice, folder, formats, others, stated)
     except (MemoryError, ImportError) as error:
         if starved(error):
             raise too_large(version.uri, memory) from None

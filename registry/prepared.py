@@ -14,6 +14,9 @@ EngineChoice = PreparedEngine | Literal["auto"]
 TrustedFormats = Literal["any", "skops"]
 """Which files may be loaded: any, or only those that cannot run code."""
 
+OtherVersions = Literal["refuse", "serve"]
+"""What to do with a model of another version of scikit-learn that only the installed one can compute."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -27,8 +30,9 @@ class Prepared:
         engine: the engine that the files are for.
         folder: where they are.
         formats: the files that may be loaded.
-        warning: that it is served by a slower engine, and why; empty if it is not.
+        warning: that it is served by a slower engine or by another version of its library, and why; empty if not.
         columns: the model's; a compiled forest takes the schema's whatever they are.
+        others: what to do if another version of scikit-learn made it.
     """
 
     version: ModelVersion
@@ -37,6 +41,7 @@ class Prepared:
     formats: TrustedFormats = "any"
     warning: str = ""
     columns: Columns = field(default=Columns())
+    others: OtherVersions = "refuse"
 
     @property
     def assumption(self) -> str:

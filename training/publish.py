@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
 from dataset import load_sample
-from forest import Origin, UnsupportedModel, build
+from forest import Origin, Prediction, UnsupportedModel, answers, build
 from preprocessing import schema
 from registry.version import FORMAT, TAG, Logged
 from training.data import TrainingData, matrix
@@ -35,7 +35,7 @@ ALIAS = "production"
 FINGERPRINT = "canopy.fingerprint"
 """Tag of a model version: digest of all that decides the forest."""
 
-_COMPILED = "canopy"
+_COMPILED = answers.FOLDER
 """Folder of a logged model's artifacts for the compiled forest."""
 
 EXPECTED = "expected/sample_labels.json"
@@ -102,6 +102,7 @@ class Publisher:
                 skops_trusted_types=["sklearn.tree._tree.Tree"],
                 pip_requirements=[f"scikit-learn=={sklearn.__version__}", f"skops=={skops.__version__}"],
             )
+            self._log_answers(trained.forest, features[:5], logged.model_id)
             compiled = self._log_compiled(trained.forest, features, logged.model_id)
         self._ensure_name()
         version = self._client.create_model_version(
@@ -157,6 +158,13 @@ class Publisher:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+
+    def _log_answers(self, forest: RandomForestClassifier, rows: NDArray[np.float32], model: str) -> None:
+        """Log what a forest answers for its input example beside its model: whoever serves it holds it against that."""
+        table = frame(rows)
+        prediction = Prediction(forest.predict(table), forest.predict_proba(table))
+        with TemporaryDirectory() as folder:
+            self._client.log_model_artifact(model, str(answers.write(Path(folder), prediction)), answers.FOLDER)
 
     def _log_compiled(self, forest: RandomForestClassifier, rows: NDArray[np.float32], model: str) -> dict[str, str]:
         """Compile a forest and log that beside its model, so that no server has to.

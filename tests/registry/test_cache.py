@@ -57,8 +57,9 @@ def test_whatever_makes_other_files_has_another_key(monkeypatch: pytest.MonkeyPa
         key(ModelVersion("Forest", "3", "models:/m-1", 6), ACCESS, "auto", "any"),
         key(VERSION, ACCESS, "sklearn", "any"),
         key(VERSION, ACCESS, "auto", "skops"),
-        key(VERSION, ACCESS, "auto", "any", read_stated("ours")),
-        key(VERSION, ACCESS, "auto", "any", read_stated("uci")),
+        key(VERSION, ACCESS, "auto", "any", "serve"),
+        key(VERSION, ACCESS, "auto", "any", "refuse", read_stated("ours")),
+        key(VERSION, ACCESS, "auto", "any", "refuse", read_stated("uci")),
     ]
     monkeypatch.setattr(kernel, "built", lambda: False)
     assert len({KEY, key(VERSION, ACCESS, "auto", "any"), *others}) == len(others) + 2

@@ -123,7 +123,7 @@ def test_no_trap_springs(
     made = tmp_path / "made"
     made.mkdir()
     with pytest.raises(UnusableModel):
-        compile_model(version, way(sqlite_place.tracking_uri), "auto", made, "skops", None)
+        compile_model(version, way(sqlite_place.tracking_uri), "auto", made, "skops", "refuse", None)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -137,5 +137,5 @@ def test_the_trap_would_spring(
     made = tmp_path / "made"
     made.mkdir()
     with pytest.raises(UnusableModel):
-        compile_model(version, way(sqlite_place.tracking_uri), "sklearn", made, "any", None)
+        compile_model(version, way(sqlite_place.tracking_uri), "sklearn", made, "any", "refuse", None)
     assert (tmp_path / "sprung").exists()

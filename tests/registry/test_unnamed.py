@@ -86,7 +86,7 @@ class Bench:
         folder = self.folder / "prepared"
         folder.mkdir()
         version, access = ModelVersion("Array", "1"), way("http://tracking.invalid")
-        return compile_model(version, access, engine, folder, "any", read_stated(stated))
+        return compile_model(version, access, engine, folder, "any", "refuse", read_stated(stated))
 
     def check(self, prepared: Prepared, estimator: Any, given: Any) -> None:  # noqa: ANN401
         """Hold what is served against what an estimator says when it is given its own columns."""
