@@ -14,8 +14,8 @@ from serving.errors import MalformedRequest, UnknownTransferCoding
 _VERSIONS: Final = {"1.1", "1.0"}
 
 _HOST: Final = re.compile(
-    rb"(\[([0-9A-Fa-f:.]+(%25[\w.~%-]+)?|[Vv][0-9A-Fa-f]+\.[\w.~!$&'()*+,;=:-]+)\]|([\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)"
-    rb"(:[0-9]*)?"
+    rb"(?:(?:[\w.~!$&'()*+,;=-]++|%[0-9A-Fa-f]{2})*+"
+    rb"|\[(?:[0-9A-Fa-f:.]+(?:%25[\w.~%-]+)?|[Vv][0-9A-Fa-f]+\.[\w.~!$&'()*+,;=:-]+)\])(?::[0-9]*)?"
 )
 """RFC 3986, 3.2.2: an address in brackets, or a name, which may be empty; and a port, which may be empty as well."""
 
