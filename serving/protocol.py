@@ -39,9 +39,11 @@ class _Refusal:
     more_body = False
     response_complete = False
 
-    def __init__(self, error: RequestError) -> None:
+    def __init__(self, error: RequestError, method: bytes) -> None:
         self.response = problem_response(error)
         self.response.headers["connection"] = "close"
+        if method == b"HEAD":
+            self.response.body = b""
 
 
 class Connection(HttpToolsProtocol):
@@ -102,6 +104,7 @@ class Connection(HttpToolsProtocol):
         self.on_lost: Callable[[], object] | None = None
         self.lost = False
         self.running: Any = None
+        self.url = b""
         self._limits, self._metrics, self._inbox = common
         self._kept = 0
         self._held_back = False
@@ -374,7 +377,7 @@ class Connection(HttpToolsProtocol):
             self.running = None
         elif self.pipeline and self.pipeline[0][0].more_body:
             del self.pipeline[0]
-        refusal = _Refusal(error)
+        refusal = _Refusal(error, self.parser.get_method() if self.url else b"")
         if self.running is None:
             self._start_asgi_task(refusal, None)
         else:
