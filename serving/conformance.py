@@ -56,6 +56,8 @@ def check(method: bytes, target: bytes, version: str, headers: Iterable[tuple[by
         raise MalformedRequest("the Host header has no host, nor a host with a port")
     if codings:
         _check_codings(version, [coding.strip() for coding in codings])
+    if method == b"CONNECT":
+        raise MalformedRequest("this server is no proxy")
     return target if target.startswith(b"/") and b"#" not in target else _path_first(method, target)
 
 
@@ -71,8 +73,6 @@ def _check_codings(version: str, codings: Sequence[bytes]) -> None:
 
 def _path_first(method: bytes, target: bytes) -> bytes:
     """RFC 9112, 3.2: what is neither a path nor for a proxy. The host is not looked at, for all are served alike."""
-    if method == b"CONNECT":
-        raise MalformedRequest("this server is no proxy")
     if target == b"*" and method == b"OPTIONS":
         return target
     absolute = _ABSOLUTE.fullmatch(target)

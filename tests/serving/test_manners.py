@@ -131,6 +131,7 @@ REQUESTS: dict[str, tuple[bytes, int, str]] = {
     "json-and-another-type": (request(BODY, "Content-Type: text/csv"), *MEDIA_TYPE),
     # What cannot be read as a request, so that nothing behind it can be either.
     "connect": (b"CONNECT canopy:80 HTTP/1.1\r\nHost: canopy:80\r\n\r\n", *MALFORMED),
+    "connect-to-a-path": (request(BODY, method="CONNECT"), *MALFORMED),
     "connect-with-upgrade": (b"CONNECT c:80 HTTP/1.1\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", *MALFORMED),
     "negative-length": (request(BODY, length=-1), *MALFORMED),
     "signed-length": (request(BODY, length=f"+{len(BODY)}"), *MALFORMED),
