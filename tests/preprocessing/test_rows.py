@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import InvalidBody, InvalidRow, MalformedJSON, Row, RowDecoder, schema
+from preprocessing import InvalidBody, InvalidRow, MalformedJSON, MatrixBuilder, Row, RowDecoder, schema
 from preprocessing.rows import FLOAT32_MAX
 
 GOOD = [3000.0, 45.0, 10.0, 100.0, 20.0, 200.0, 220.0, 230.0, 180.0, 150.0, 1, 28]
@@ -311,3 +311,11 @@ def test_white_space_and_key_order_do_not_matter() -> None:
     """The forms are told apart by their content, not by how it is spaced."""
     row: Row = tuple(map(float, GOOD))
     assert DECODER.decode(b' {\n"features" :\t[ [' + json.dumps(GOOD).encode()[1:-1] + b" ] ] } ") == [row]
+
+
+def test_minus_zero_is_zero() -> None:
+    """As a number, and as a code, whose column it sets."""
+    built = [
+        MatrixBuilder(1).build(DECODER.decode(features([zero] * len(schema.FIELDS)))).tolist() for zero in (-0.0, 0)
+    ]
+    assert built[0] == built[1]
