@@ -19,7 +19,7 @@ import msgspec
 import registry
 import workers
 from registry import look
-from settings import Settings, SettingsError, start_logging, tame_mlflow, unknown_variables
+from settings import Settings, SettingsError, ignored_variables, start_logging, tame_mlflow
 from source import OwnSource, Source, SupervisedSource, watch
 
 logger = logging.getLogger("canopy")
@@ -59,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         start_logging(settings.log_level, seat.index)
         return _work(settings, seat, SupervisedSource(workers.Channel(channel)))
     start_logging(settings.log_level)
-    for name in unknown_variables(os.environ):
-        logger.warning("%s is no setting of Canopy's (see --help)", name)
+    for remark in ignored_variables(os.environ):
+        logger.warning(remark)
     tame_mlflow(os.environ)
     _raise_file_limit()
     count = workers.usable_cpus() if settings.workers == "auto" else settings.workers

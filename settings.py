@@ -1,6 +1,7 @@
 """Every setting of the server: one typed object, filled from command-line options and CANOPY_ environment variables."""
 
 import argparse
+import difflib
 import logging
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 
 import msgspec
 from msgspec import Meta
+
+from service_links import service_links
 
 PREFIX: Final = "CANOPY_"
 ROOT: Final = Path(__file__).resolve().parent
@@ -173,18 +176,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
         """Fill the settings from options, which come first, and environment variables.
 
+        An empty variable counts as none, and so does one that a platform has set for a service: see ``service_links``.
+
         Raises:
             SettingsError: a value is bad.
             SystemExit: an option is unknown, or help was asked for.
         """
         given = vars(_parser().parse_args(arguments))
+        links = service_links(environment, PREFIX)
         values: dict[str, Any] = {}
         keys: dict[str, str] = {}
         for field in msgspec.structs.fields(cls):
             name = field.name
             if (text := given[name]) is not None:
                 keys[name] = option(name)
-            elif text := environment.get(variable(name)):
+            elif variable(name) not in links and (text := environment.get(variable(name))):
                 keys[name] = variable(name)
             else:
                 continue
@@ -215,20 +221,41 @@ def variable(name: str) -> str:
     return _ENVIRONMENT.get(name, PREFIX + name.upper())
 
 
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """Variables with our prefix that are no setting, probably misspelt."""
+def ignored_variables(environment: Mapping[str, str]) -> list[str]:
+    """What there is to say of variables with our prefix that set nothing: service links, and misspelt names."""
     known = {variable(field.name) for field in msgspec.structs.fields(Settings)}
-    return sorted(key for key in environment if key.startswith(PREFIX) and key not in known)
+    links = service_links(environment, PREFIX)
+    said = []
+    if links:
+        others = f" and {len(links) - 1} more" if len(links) > 1 else ""
+        said.append(
+            f"{min(links)}{others} ignored: Kubernetes or Docker sets such variables for a service with this name; "
+            "enableServiceLinks: false in the pod's spec, or another name for the Service, keeps them away"
+        )
+    for name in sorted(environment.keys() - known - links):
+        if name.startswith(PREFIX):
+            alike = difflib.get_close_matches(
+                name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], 1
+            )
+            said.append(f"{name} is no setting of Canopy's{f'; {PREFIX}{alike[0]} is' if alike else ''} (see --help)")
+    return said
 
 
 def tame_mlflow(environment: MutableMapping[str, str]) -> None:
-    """Set MLflow's own variables as Canopy wants them, where the user has not; call it before MLflow is imported."""
-    environment.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    environment.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # What MLflow prints there has the tracking server's password in it.
-    environment.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    # A server that is down is reported within seconds, not after minutes of silent retries.
-    environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    """Set MLflow's own variables as Canopy wants them, where the user has not; call it before MLflow is imported.
+
+    An empty one counts as none, which MLflow would take for a bad value.
+    """
+    wanted = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        # What MLflow prints there has the tracking server's password in it.
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        # A server that is down is reported within seconds, not after minutes of silent retries.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    }
+    for name, value in wanted.items():
+        environment[name] = environment.get(name) or value
 
 
 def start_logging(level: str, worker: int | None = None) -> None:

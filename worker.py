@@ -99,6 +99,9 @@ class Worker:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
+            # Or else uvicorn would read WEB_CONCURRENCY, which some platforms set, and end if it is no number.
+            workers=1,
             ssl_certfile=settings.tls_certificate or None,
             ssl_keyfile=settings.tls_key or None,
         )

@@ -11,7 +11,9 @@ import sys
 
 def main() -> int:
     """Ask the server once."""
-    port = int(os.environ.get("CANOPY_PORT") or 8000)
+    # What is no number is a service link (tcp://10.96.12.7:8000), which the server ignores as well.
+    given = os.environ.get("CANOPY_PORT", "")
+    port = int(given) if given.isdecimal() else 8000
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=4) as connection:
             if os.environ.get("CANOPY_TLS_CERTIFICATE"):

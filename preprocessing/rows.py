@@ -1,16 +1,14 @@
 """Wire JSON → validated rows. msgspec checks types, counts and ranges in C and names the path of the first fault."""
 
-import json
-import math
 import re
-from collections.abc import Iterator
+from codecs import BOM_UTF8
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from preprocessing import schema
-from preprocessing.errors import InvalidRow, MalformedJSON
+from preprocessing import faults, schema
+from preprocessing.errors import InvalidRow
 
 Row: TypeAlias = tuple[float, ...]
 """One row: the 12 values of ``schema.FIELDS``; the last two are codes, whole numbers in range."""
@@ -47,8 +45,13 @@ _ALLOWED: Final = {
         f" or UCI's number as UCI1..UCI{len(schema.SOIL_TYPES)}"
     ),
 }
-_MESSAGE: Final = re.compile(r"(?P<reason>.*?)(?: - at `(?P<path>.*)`)?", re.DOTALL)
 _FIELD: Final = re.compile(r"\$\.(?:features(?:\[\d+\])?\[(?P<index>\d+)\]|instances\[\d+\]\.(?P<name>\w+))")
+
+
+_FORMS: Final = {"features", "instances"}
+_QUOTE: Final = ord('"')
+_ONE_NAME: Final = 12
+"""Bytes that have no room for two names: no name comes twice if all quotation marks are among the first so many."""
 
 
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -75,6 +78,9 @@ class RowDecoder:
     def decode(self, body: bytes | bytearray) -> list[Row]:
         """Decode and validate one request body.
 
+        A byte order mark is passed over, as RFC 8259, 8.1, allows. A name that comes twice in an object is refused:
+        most parsers, msgspec among them, would take one of the values without a word, and not all the same one.
+
         Returns:
             At least one and at most ``max_rows`` rows of 12 floats, in the order of the request.
 
@@ -83,12 +89,17 @@ class RowDecoder:
             InvalidRow: the body is JSON but breaks the schema; the error names the path of the first fault.
         """
         try:
-            return [self._one.decode(body).features]
+            row: Row = self._one.decode(body).features
         except msgspec.ValidationError:
             # Not the common single row, or a faulty one: the forms are told apart only now.
             return self._decode_other(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _malformed(body, error) from None
+        except faults.UNREADABLE as error:
+            if body.startswith(BOM_UTF8):
+                return self.decode(b"   " + body[len(BOM_UTF8) :])  # blanks, so that places in the body stay the same
+            raise faults.unreadable(body, error) from None
+        if _QUOTE in body[_ONE_NAME:]:
+            _check_names(body, 1)
+        return [row]
 
     def _decode_other(self, body: bytes | bytearray) -> list[Row]:
         try:
@@ -96,30 +107,42 @@ class RowDecoder:
             if envelope.instances is not UNSET and envelope.features is not UNSET:
                 raise InvalidRow("$", "has both `features` and `instances`: send one of them")
             if envelope.instances is not UNSET:
-                return [_positional(record) for record in self._named.decode(body).instances]
+                records = self._named.decode(body).instances
+                _check_names(body, 1 + sum(map(_strings, records)))
+                return [_positional(record) for record in records]
             if envelope.features is not UNSET:
-                if _holds_rows(envelope.features):
-                    rows: list[Row] = self._many.decode(body).features
-                    return rows
-                return [self._one.decode(body).features]
+                if not _holds_rows(envelope.features):
+                    return [self._one.decode(body).features]
+                rows: list[Row] = self._many.decode(body).features
+                if _QUOTE in body[_ONE_NAME:]:
+                    _check_names(body, 1)
+                return rows
         except msgspec.ValidationError as error:
-            raise self._explain(str(error)) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _malformed(body, error) from None
+            raise self._explain(faults.parse(body), *faults.split(error)) from None
+        except faults.UNREADABLE as error:
+            raise faults.unreadable(body, error) from None
         raise InvalidRow("$", "has neither `features` nor `instances`")
 
-    def _explain(self, message: str) -> InvalidRow:
-        """Turn msgspec's ``reason - at `path``` into our error, with the field's name where the path has a number."""
-        match = _MESSAGE.fullmatch(message)
-        assert match is not None  # noqa: S101 - the pattern matches any string
-        path, reason = match["path"] or "$", match["reason"]
-        if reason == "Expected `array` of length >= 1":
+    def _explain(self, content: object, path: str, reason: str) -> InvalidRow:
+        """Say what is wrong with the content of a body, with the field's name where the path has a number."""
+        if not isinstance(content, dict | UnsetType):
+            return InvalidRow("$", "must be an object with `features` or `instances`")
+        for name in content or ():
+            if name not in _FORMS:
+                return InvalidRow(
+                    "$", f"has the unknown field `{faults.shortened(name)}`; send `features` or `instances`"
+                )
+        if reason == "expected an array of length >= 1":
             reason = "has no row: a request carries at least one"
-        elif reason.startswith("Expected `array` of length <="):
+        elif reason.startswith("expected an array of length <="):
             reason = f"has more rows than the {self.max_rows} that one request may carry"
-        elif reason == f"Expected `array` of length {len(schema.FIELDS)}":
+        elif reason == f"expected an array of length {len(schema.FIELDS)}":
             reason += f" ({', '.join(schema.FIELDS)})" + " or an array of such arrays" * (path == "$.features")
-        elif reason.startswith("Expected `array`"):
+        elif path.startswith("$.instances") and reason == "expected an object, got an array":
+            reason += f", which has no names: send it as `features`, {len(schema.FIELDS)} numbers a row"
+        elif path.startswith("$.features") and reason.endswith("got an object"):
+            reason += ": send records as `instances`"
+        elif reason.startswith("expected an array"):
             pass  # the fault is a whole row, which has no field name
         elif match := _FIELD.fullmatch(path):
             field = match["name"] or schema.FIELDS[int(match["index"])]
@@ -139,24 +162,25 @@ def _holds_rows(features: Raw) -> bool:
     return re.match(rb"\[\s*\[", bytes(features)) is not None
 
 
-def _malformed(body: bytes | bytearray, error: Exception) -> MalformedJSON | InvalidRow:
-    """Explain a body that is no JSON; NaN and Infinity, which many encoders write all the same, get their path."""
-    try:
-        path, value = next(_not_finite(json.loads(body), "$"))
-    except (ValueError, RecursionError, StopIteration):
-        return MalformedJSON(str(error))
-    return InvalidRow(path, f"{value} is not a number that JSON can carry")
+def _check_names(body: bytes | bytearray, strings: int) -> None:
+    """See to it that a body which fits the schema has no name twice.
+
+    No string that fits has a quotation mark in it, so that there are two for each; a name that comes again adds two.
+
+    Args:
+        body: the body.
+        strings: how many strings it has if no name comes twice.
+
+    Raises:
+        InvalidRow: one does.
+    """
+    if body.count(_QUOTE) != 2 * strings:
+        raise faults.repeated(body)
 
 
-def _not_finite(value: object, path: str) -> Iterator[tuple[str, float]]:
-    if isinstance(value, dict):
-        for key, element in value.items():
-            yield from _not_finite(element, f"{path}.{key}")
-    elif isinstance(value, list):
-        for index, element in enumerate(value):
-            yield from _not_finite(element, f"{path}[{index}]")
-    elif isinstance(value, float) and not math.isfinite(value):
-        yield path, value
+def _strings(record: Any) -> int:  # noqa: ANN401 - a struct that is defined at run time
+    """The strings in a record that has each name once."""
+    return len(schema.FIELDS) + isinstance(record.Wilderness_Area, str) + isinstance(record.Soil_Type, str)
 
 
 def _positional(record: Any) -> Row:  # noqa: ANN401 - a struct that is defined at run time

@@ -1,6 +1,7 @@
 """The Starlette application."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -9,18 +10,27 @@ from typing import Any
 import orjson
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from batcher import Closed
 from serving.admin import Reload
-from serving.errors import DEFAULT_RETRY_AFTER, EXCEPTION_HANDLERS, BodyTooLarge, UnsupportedMediaType
+from serving.errors import (
+    DEFAULT_RETRY_AFTER,
+    EXCEPTION_HANDLERS,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    problem_response,
+)
 from serving.inference import Answer
 from serving.metrics import Metrics
 from serving.protocol import EXTENSION
+from serving.routing import Route, not_found
 from serving.service import Service, encode, flag, queue_timeout, timing
+
+logger = logging.getLogger("canopy.serving")
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -57,9 +67,9 @@ def create_app(
         return Response(content, headers={"Content-Type": media_type})
 
     async def predict(request: Request) -> Response:
-        probabilities = flag("probabilities", request.query_params.get("probabilities"))
-        timed = flag("Canopy-Timing", request.headers.get("canopy-timing"))
-        timeout = queue_timeout(request.headers.get("canopy-deadline-ms"))
+        probabilities = flag("probabilities", request.query_params.getlist("probabilities"))
+        timed = flag("Canopy-Timing", request.headers.getlist("canopy-timing"))
+        timeout = queue_timeout(request.headers.getlist("canopy-deadline-ms"))
         _require_json(request.headers)
         body = await _read(request, service.max_body_bytes)
         waiter = service.submit(body, timeout)
@@ -72,7 +82,7 @@ def create_app(
         return Response(content, 200, headers, "application/json")
 
     routes = [] if reload is None else [Route("/admin/reload", reload.endpoint, methods=["POST"])]
-    return Starlette(
+    app = Starlette(
         routes=[
             *routes,
             Route("/", index),
@@ -82,9 +92,14 @@ def create_app(
             Route("/stats", stats),
             Route("/metrics", metrics),
         ],
+        middleware=[Middleware(_Faults)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
+    # Starlette would send POST /predict/ to another address, over which most clients lose the body or the method.
+    app.router.redirect_slashes = False
+    app.router.default = not_found
+    return app
 
 
 class Measured:
@@ -112,20 +127,51 @@ class Measured:
         await self._app(scope, receive, measured if scope["type"] == "http" else send)
 
 
+class _Faults:
+    """Answers the faults that no handler knows, with a 500 that tells nothing of them; the log tells all.
+
+    Starlette would raise them again when they are answered, at which uvicorn would close the connection without a word.
+
+    Args:
+        app: the application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the ASGI specification."""
+        started = scope["type"] != "http"
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if started:
+                raise
+            logger.exception("a request failed")
+            await problem_response(error)(scope, receive, send)
+
+
 def _json(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(orjson.dumps(document), status, headers, "application/json")
 
 
 def _require_json(headers: Headers) -> None:
     """Refuse a body that is said to be compressed, or something else than JSON; it may say nothing."""
-    if (encoding := headers.get("content-encoding", "identity").strip().lower()) != "identity":
-        raise UnsupportedMediaType(f"the content encoding is {encoding!r}; send the body as it is")
-    content_type = headers.get("content-type", "application/json")
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type != "application/json" and not (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    ):
-        raise UnsupportedMediaType(f"the content type is {content_type!r}; send application/json")
+    for encoding in headers.getlist("content-encoding"):
+        if encoding.lower() != "identity":
+            raise UnsupportedMediaType(f"the content encoding is {encoding!r}; send the body as it is")
+    for content_type in headers.getlist("content-type"):
+        media_type = content_type.partition(";")[0].strip().lower()
+        if media_type != "application/json" and not (
+            media_type.startswith("application/") and media_type.endswith("+json")
+        ):
+            raise UnsupportedMediaType(f"the content type is {content_type!r}; send application/json")
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -30,7 +30,11 @@ class UnsupportedMediaType(RequestError):
 
 
 class MalformedRequest(RequestError):
-    """What came is no HTTP."""
+    """What came is no HTTP, or breaks its rules."""
+
+
+class UnknownTransferCoding(RequestError):
+    """The body is coded in a way that the server cannot read."""
 
 
 class HeadTooLarge(RequestError):
@@ -73,7 +77,8 @@ class Problem(NamedTuple):
 PROBLEMS: Final[dict[type[Exception], Problem]] = {
     preprocessing.MalformedJSON: Problem(400, "malformed-json", "The body is not JSON"),
     preprocessing.InvalidRow: Problem(422, "invalid-row", "The body does not fit the schema"),
-    MalformedRequest: Problem(400, "malformed-request", "What came is no HTTP"),
+    MalformedRequest: Problem(400, "malformed-request", "What came is no valid HTTP request"),
+    UnknownTransferCoding: Problem(501, "unknown-transfer-coding", "The transfer coding is not understood"),
     RequestTimeout: Problem(408, "request-timeout", "The request took too long to arrive"),
     HeadTooLarge: Problem(431, "head-too-large", "The request line and headers are too long"),
     BadParameter: Problem(400, "bad-parameter", "A header or query parameter has a bad value"),
@@ -156,5 +161,4 @@ EXCEPTION_HANDLERS: Final[Any] = {
     **dict.fromkeys(PROBLEMS, handle),
     HTTPException: handle,
     ClientDisconnect: handle_disconnect,
-    Exception: handle,
 }

@@ -10,6 +10,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serving.common import Common, ServerState
+from serving.conformance import check
 from serving.errors import HeadTooLarge, MalformedRequest, RequestError, RequestTimeout, problem_response
 from serving.flow import PIPELINED, Flow, Pipeline
 from serving.metrics import ELSEWHERE
@@ -38,9 +39,11 @@ class _Refusal:
     more_body = False
     response_complete = False
 
-    def __init__(self, error: RequestError) -> None:
+    def __init__(self, error: RequestError, method: bytes) -> None:
         self.response = problem_response(error)
         self.response.headers["connection"] = "close"
+        if method == b"HEAD":
+            self.response.body = b""
 
 
 class Connection(HttpToolsProtocol):
@@ -101,6 +104,7 @@ class Connection(HttpToolsProtocol):
         self.on_lost: Callable[[], object] | None = None
         self.lost = False
         self.running: Any = None
+        self.url = b""
         self._limits, self._metrics, self._inbox = common
         self._kept = 0
         self._held_back = False
@@ -164,7 +168,8 @@ class Connection(HttpToolsProtocol):
             try:
                 self.parser.feed_data(part)
             except httptools.HttpParserUpgrade as stop:
-                parts += memoryview(part)[stop.args[0] :], self._ignore_upgrade()
+                if self._fault is None:
+                    parts += memoryview(part)[stop.args[0] :], self._ignore_upgrade()
             except httptools.HttpParserError as error:
                 self._fault = self._fault or MalformedRequest(f"this is no HTTP request: {error}")
         if self._head_bytes - self._before > self._limits.max_head_bytes:
@@ -182,6 +187,13 @@ class Connection(HttpToolsProtocol):
         self.headers = []
         self.expect_100_continue = False
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header is there. The parser leaves the blanks behind a value, which are no part of it (RFC 9112, 5.1)."""
+        name, value = name.lower(), value.rstrip(b" \t")
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         """A request's head is there."""
         if self._fault is not None:
@@ -189,7 +201,13 @@ class Connection(HttpToolsProtocol):
         if self._head_bytes > self._limits.max_head_bytes and self._length() > self._limits.max_head_bytes:
             self._fault = HeadTooLarge(f"the request's head is longer than {self._limits.max_head_bytes} bytes")
             return
-        if self.parser.should_upgrade():
+        parser = self.parser
+        try:
+            self.url = check(parser.get_method(), self.url, parser.get_http_version(), self.headers)
+        except RequestError as error:
+            self._fault = error
+            return
+        if parser.should_upgrade():
             return
         self.begin()
         self._reading = BODY
@@ -337,12 +355,9 @@ class Connection(HttpToolsProtocol):
         """The parser has stopped behind the head of a request to change the protocol: have a new one.
 
         Returns:
-            That head for it, without the wish; nothing if the request makes no sense then.
+            That head for it, without the wish.
         """
         method, version = self.parser.get_method(), self.parser.get_http_version()
-        if method == b"CONNECT":
-            self._fault = MalformedRequest("this server is no proxy")
-            return b""
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         return without_upgrade(method, self.url, version, self.headers)
@@ -362,7 +377,7 @@ class Connection(HttpToolsProtocol):
             self.running = None
         elif self.pipeline and self.pipeline[0][0].more_body:
             del self.pipeline[0]
-        refusal = _Refusal(error)
+        refusal = _Refusal(error, self.parser.get_method() if self.url else b"")
         if self.running is None:
             self._start_asgi_task(refusal, None)
         else:

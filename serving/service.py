@@ -1,7 +1,7 @@
 """What answers requests, whatever brings them: decode, queue, encode."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import orjson
@@ -161,32 +161,48 @@ class Service:
         return self._prometheus.expose(accept)
 
 
-def queue_timeout(header: str | None) -> float | None:
+def queue_timeout(given: Sequence[str]) -> float | None:
     """Read the header Canopy-Deadline-Ms: seconds that the request may wait in the queue; None if it is not there.
 
+    Args:
+        given: the values of all such headers.
+
     Raises:
-        BadParameter: it is no positive number.
+        BadParameter: it is no positive number, or there are several.
     """
-    if header is None:
+    text = _only("Canopy-Deadline-Ms", given)
+    if text is None:
         return None
-    milliseconds = float(header) if _DECIMAL.fullmatch(header) else 0.0
+    milliseconds = float(text) if _DECIMAL.fullmatch(text) else 0.0
     if milliseconds == 0:
-        raise BadParameter(f"Canopy-Deadline-Ms must be a positive number of milliseconds, not {header!r}")
+        raise BadParameter(f"Canopy-Deadline-Ms must be a positive number of milliseconds, not {text!r}")
     return milliseconds / 1000
 
 
-def flag(name: str, value: str | None) -> bool:
+def flag(name: str, given: Sequence[str]) -> bool:
     """Read a query parameter or header that is true or false; false if it is not there.
 
+    Args:
+        name: what it is called.
+        given: the values of all that are called so.
+
     Raises:
-        BadParameter: it is neither.
+        BadParameter: it is neither, or there are several.
     """
-    if value is None:
+    text = _only(name, given)
+    if text is None:
         return False
     try:
-        return _BOOLEANS[value.lower()]
+        return _BOOLEANS[text.lower()]
     except KeyError:
-        raise BadParameter(f"{name} must be true or false, not {value!r}") from None
+        raise BadParameter(f"{name} must be true or false, not {text!r}") from None
+
+
+def _only(name: str, given: Sequence[str]) -> str | None:
+    """The value of what must not come twice."""
+    if len(given) > 1:
+        raise BadParameter(f"{name} is given {len(given)} times: send one")
+    return given[0] if given else None
 
 
 def timing(waiter: FutureWaiter[list[Row], Answer]) -> str:

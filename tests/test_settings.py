@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from settings import Settings, SettingsError, describe, option, tame_mlflow, unknown_variables, variable
+from settings import Settings, SettingsError, describe, ignored_variables, option, tame_mlflow, variable
 from tests.conftest import ROOT
+from tests.test_service_links import kubernetes
 
 
 def test_the_defaults_are_those_of_the_readme() -> None:
@@ -71,8 +72,23 @@ def test_rows_per_request_never_exceed_a_batch_or_the_queue(environment: dict[st
 
 
 def test_misspelt_variables_are_noticed() -> None:
-    """A variable with our prefix that is no setting is listed; others are not ours."""
-    assert unknown_variables({"CANOPY_PROT": "1", "CANOPY_PORT": "1", "PORT": "1"}) == ["CANOPY_PROT"]
+    """A variable with our prefix that is no setting is named, with the one that it resembles; others are not ours."""
+    environment = {"CANOPY_PROT": "1", "CANOPY_PORT": "1", "CANOPY_XYLOPHONE": "1", "PORT": "1"}
+    assert ignored_variables(environment) == [
+        "CANOPY_PROT is no setting of Canopy's; CANOPY_PORT is (see --help)",
+        "CANOPY_XYLOPHONE is no setting of Canopy's (see --help)",
+    ]
+
+
+def test_a_service_of_our_name_sets_nothing() -> None:
+    """What Kubernetes sets for a Service named canopy is not read, and one sentence says so with the remedy."""
+    links = kubernetes("canopy") | kubernetes("canopy-model")
+    assert Settings.read([], links) == Settings.read([], {})
+    assert Settings.read([], links | {"CANOPY_PORT": "9000"}).port == 9000
+    assert Settings.read(["--port", "9000"], links).port == 9000
+    [said] = ignored_variables(links | {"CANOPY_HTTP": "asgi"})
+    assert said.startswith("CANOPY_MODEL_PORT and 15 more ignored: Kubernetes ")
+    assert "enableServiceLinks: false" in said
 
 
 def test_help_explains_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,3 +109,11 @@ def test_mlflow_is_tamed_unless_the_user_says_otherwise() -> None:
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "false"
     assert environment["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "2"
     assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
+def test_an_empty_variable_of_mlflows_counts_as_none() -> None:
+    """Compose passes variables without a value as empty ones, at which MLflow would raise."""
+    environment = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": ""}
+    tame_mlflow(environment)
+    assert environment["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] == "false"
+    assert environment["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "2"

@@ -1,7 +1,9 @@
 """What the files of the Docker stack promise each other; ``make stack-test`` runs the stack itself."""
 
 import json
+import os
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -14,7 +16,7 @@ import yaml  # type: ignore[import-untyped]
 
 from serving.board import Family
 from serving.metrics import CONTENT
-from settings import describe, variable
+from settings import Settings, describe, variable
 from tests.conftest import ROOT, Start
 from tests.support import PATIENCE, until
 
@@ -165,3 +167,19 @@ def test_the_health_check_asks_whether_the_server_is_ready(start: Start) -> None
         server.process.terminate()
         server.process.wait(timeout=PATIENCE)
         assert healthy(server.port) == 1
+
+
+def test_the_health_check_asks_at_the_port_where_the_server_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At that of the setting, if there is one: a Service named canopy sets none."""
+    asked = []
+
+    def refuse(address: tuple[str, int], **_: object) -> None:
+        asked.append(address[1])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("socket.create_connection", refuse)
+    main = runpy.run_path(str(ROOT / "deploy" / "healthy.py"))["main"]
+    for value in ("9000", "", "tcp://10.96.12.7:80", "tcp://[fd00::7]:80"):
+        monkeypatch.setenv("CANOPY_PORT", value)
+        assert main() == 1
+        assert asked.pop() == Settings.read([], os.environ).port

@@ -1,13 +1,14 @@
 """Decoding and validation of request bodies."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import InvalidBody, InvalidRow, MalformedJSON, Row, RowDecoder, schema
+from preprocessing import InvalidBody, InvalidRow, MalformedJSON, MatrixBuilder, Row, RowDecoder, schema
 from preprocessing.rows import FLOAT32_MAX
 
 GOOD = [3000.0, 45.0, 10.0, 100.0, 20.0, 200.0, 220.0, 230.0, 180.0, 150.0, 1, 28]
@@ -88,6 +89,18 @@ def test_any_json_is_refused_with_a_path_or_decoded_to_whole_rows(document: dict
     assert str(fault) == f"{fault.path}: {fault.reason}"
 
 
+def replaced_text(index: int, text: str) -> bytes:
+    """The body of the good row with another text at one place."""
+    values = [*map(str, GOOD)]
+    values[index] = text
+    return b'{"features": [%b]}' % ", ".join(values).encode()
+
+
+def twice(body: bytes) -> bytes:
+    """A body whose one name comes twice."""
+    return body[:-1] + b", " + body[1:]
+
+
 FAULTS = [
     pytest.param(features(GOOD[:11]), "$.features", "length 12", id="too-few"),
     pytest.param(features([*GOOD, 1]), "$.features", "length 12", id="too-many"),
@@ -148,6 +161,44 @@ FAULTS = [
     pytest.param(b"3", "$", "object", id="number-body"),
     pytest.param(b'{"feature": []}', "$", "feature", id="unknown-key"),
     pytest.param(b'{"features": [1], "instances": []}', "$", "both", id="both-forms"),
+    pytest.param(b'{"features": [1], "instances": null}', "$", "both", id="both-forms-one-null"),
+    pytest.param(b"null", "$", "an object with `features` or `instances`", id="null-body"),
+    pytest.param(b'{"inputs": [[1]]}', "$", "`inputs`; send `features` or `instances`", id="another-protocol"),
+    pytest.param(instances(GOOD), "$.instances[0]", "send it as `features`", id="kserve-lists"),
+    pytest.param(instances(NAMED, GOOD), "$.instances[1]", "send it as `features`", id="kserve-list-behind-a-record"),
+    pytest.param(features(NAMED), "$.features", "send records as `instances`", id="record-as-features"),
+    pytest.param(features([NAMED]), "$.features[0]", "send records as `instances`", id="records-as-features"),
+    pytest.param(replaced_text(0, "NaN, 1e999"), "$.features[0]", "nan", id="nan-before-a-large-number"),
+    pytest.param(features([[10**400, float("nan")]]), "$.features[0][1]", "nan", id="nan-behind-a-large-number"),
+    pytest.param(b'{"\\ud800": 1}', r'$["\ud800"]', "surrogate", id="half-a-pair-in-a-key"),
+    pytest.param(b'{"f\\udc00\\ud800": 1}', r'$["f\udc00\ud800"]', "surrogate", id="pair-the-wrong-way-round"),
+    pytest.param(features("\ud83d"), "$.features", "surrogate", id="half-a-pair-as-a-value"),
+    pytest.param(
+        instances(NAMED | {"Soil_Type": "\udfff"}), "$.instances[0].Soil_Type", "surrogate", id="half-a-pair-as-a-name"
+    ),
+    pytest.param(
+        instances(NAMED | {"\ud800x": 1}), r'$.instances[0]["\ud800x"]', "surrogate", id="half-a-pair-in-a-record"
+    ),
+    pytest.param(twice(features(GOOD)), "$.features", "more than once", id="two-rows"),
+    pytest.param(twice(features([GOOD])), "$.features", "more than once", id="two-lists-of-rows"),
+    pytest.param(twice(instances(NAMED)), "$.instances", "more than once", id="two-lists-of-records"),
+    pytest.param(
+        features(GOOD).replace(b"{", b'{"feat\\u0075res": %b, ' % json.dumps(GOOD).encode()),
+        "$.features",
+        "more than once",
+        id="two-rows-one-name-escaped",
+    ),
+    pytest.param(
+        instances(NAMED, NAMED)[:-3] + b', "Slope": 7}]}', "$.instances[1].Slope", "more than once", id="field-twice"
+    ),
+    pytest.param(
+        instances(NAMED)[:-3] + b', "Soil_Type": "C2702"}]}',
+        "$.instances[0].Soil_Type",
+        "more than once",
+        id="code-and-name",
+    ),
+    pytest.param(features("x" * 100_000).replace(b"features", b"x" * 100_000), "$", "xxx…", id="long-key"),
+    pytest.param(b'{"x` - at `$.instances[7]": 1}', "$", "unknown field", id="key-like-a-path"),
 ]
 
 
@@ -160,26 +211,111 @@ def test_a_fault_is_refused_with_its_path(body: bytes, path: str, reason: str) -
     assert reason in caught.value.reason
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param(b"", id="empty"),
-        pytest.param(b"nonsense", id="word"),
-        pytest.param(b'{"features": [1, 2', id="cut-off"),
-        pytest.param(features(GOOD) + b"x", id="trailing"),
-        pytest.param(features(GOOD).decode().encode("utf-16"), id="utf-16"),
-        pytest.param(b'{"feat\xffures": []}', id="invalid-utf-8"),
-        pytest.param(b'{"features":' + b"[" * 100_000, id="deep"),
-        pytest.param(b'{"features":[NaN,', id="nan-cut-off"),
-    ],
-)
-def test_what_is_no_json_is_malformed(body: bytes) -> None:
-    """A body that does not parse is told from one that breaks the schema."""
-    with pytest.raises(MalformedJSON):
+MALFORMED = [
+    pytest.param(b"", "the body is empty", id="empty"),
+    pytest.param(b" \r\n\t", "the body is empty", id="blank"),
+    pytest.param(b"nonsense", "character", id="word"),
+    pytest.param(b'{"features": [1, 2', "ends before it is complete", id="cut-off-in-a-number"),
+    pytest.param(b'{"features": [1, 2]', "ends before it is complete", id="cut-off"),
+    pytest.param(b'{"features": ["12', "ends before it is complete", id="cut-off-in-a-string"),
+    pytest.param(features(GOOD) + b"x", "trailing", id="trailing"),
+    pytest.param(features(GOOD) + b"\0", "trailing", id="trailing-zero"),
+    pytest.param(b"0 0", "trailing", id="two-numbers"),
+    pytest.param(b'"x" "y"', "trailing", id="two-strings"),
+    pytest.param(b"[] []", "trailing", id="two-arrays"),
+    pytest.param(b'{"feature": 1} x', "trailing", id="trailing-behind-a-wrong-key"),
+    pytest.param(features([*GOOD, 1]) + b"}", "trailing", id="trailing-behind-a-wrong-row"),
+    pytest.param(b'{"features": [1, 2],}', "trailing comma", id="trailing-comma"),
+    pytest.param(b"[1, 2", "ends before it is complete", id="cut-off-array"),
+    pytest.param(replaced_text(0, "01"), "number", id="leading-zero"),
+    pytest.param(replaced_text(0, "+1"), "character", id="plus"),
+    pytest.param(replaced_text(0, ".5"), "character", id="no-digit-before-the-point"),
+    pytest.param(replaced_text(0, "1_000"), "expected", id="underscore"),
+    pytest.param(b"/* a row */" + features(GOOD), "character", id="comment"),
+    pytest.param(b"{'features': [1]}", "keys must be strings", id="single-quotes"),
+    pytest.param(features(GOOD).decode().encode("utf-16"), "UTF-16", id="utf-16"),
+    pytest.param(features(GOOD).decode().encode("utf-16-le"), "UTF-16", id="utf-16-without-mark"),
+    pytest.param(features(GOOD).decode().encode("utf-16-be"), "UTF-16", id="utf-16-big-endian"),
+    pytest.param(features(GOOD).decode().encode("utf-32"), "UTF-32", id="utf-32"),
+    pytest.param(features([float("-inf")]).decode().encode("utf-16"), "UTF-16", id="utf-16-with-infinity"),
+    pytest.param(bytes(100), "character", id="zeros"),
+    pytest.param(b"\xef\xbb\xbf\xef\xbb\xbf" + features(GOOD), "byte 3", id="two-byte-order-marks"),
+    pytest.param(b"\xef\xbb\xbf", "the body is empty", id="byte-order-mark-alone"),
+    pytest.param(b'{"feat\xffures": []}', "not UTF-8: invalid start byte (byte 6)", id="invalid-utf-8"),
+    pytest.param(b'{"features": ["\xc0\xaf"]}', "not UTF-8", id="invalid-utf-8-in-a-value"),
+    pytest.param(b'{"features":' + b"[" * 100_000, "nested too deeply", id="deep"),
+    pytest.param(b"[" * 100_000 + b"]" * 100_000, "nested too deeply", id="deep-and-complete"),
+    pytest.param(b'{"features":[NaN,', "character", id="nan-cut-off"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), MALFORMED)
+def test_what_is_no_json_is_malformed(body: bytes, reason: str) -> None:
+    """A body that does not parse is told from one that breaks the schema, wherever it would have broken it first."""
+    with pytest.raises(MalformedJSON) as caught:
         DECODER.decode(body)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [pytest.param(case.values[0], id=case.id) for case in (*FAULTS, *MALFORMED)])
+def test_no_error_speaks_of_a_library_or_at_length(body: bytes) -> None:
+    """The words are JSON's and the request's own."""
+    with pytest.raises(InvalidBody) as caught:
+        DECODER.decode(body)
+    text = str(caught.value)
+    assert len(text) < 600
+    assert not re.search(r"`(float|int|str|bool|null|array|object)`|Object |codec|recursion|Input data", text)
+
+
+@pytest.mark.parametrize("body", [features(GOOD), features([GOOD, GOOD]), instances(NAMED)])
+def test_a_byte_order_mark_is_passed_over(body: bytes) -> None:
+    """Some clients write one; where something is wrong behind it, places are those in the body as it was sent."""
+    assert DECODER.decode(b"\xef\xbb\xbf" + body) == DECODER.decode(body)
+    assert DECODER.decode(bytearray(b"\xef\xbb\xbf" + body)) == DECODER.decode(body)
+    with pytest.raises(MalformedJSON) as marked:
+        DECODER.decode(b"\xef\xbb\xbf" + body + b"x")
+    with pytest.raises(MalformedJSON) as blank:
+        DECODER.decode(b"   " + body + b"x")
+    assert str(marked.value) == str(blank.value)
+
+
+@given(st.lists(st.sampled_from([*schema.FIELDS, "Wilderness_Area", "Soil_Type"]), max_size=3), st.booleans())
+def test_a_name_that_comes_twice_is_always_noticed(again: list[str], named: bool) -> None:
+    """Whichever it is, whatever its values are, and only then."""
+    record = NAMED | ({"Wilderness_Area": "Rawah", "Soil_Type": "UCI7"} if named else {})
+    pairs = [*record.items(), *((name, NAMED[name]) for name in again)]
+    inner = ", ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in pairs)
+    body = f'{{"instances": [{{{inner}}}]}}'.encode()
+    if not again:
+        assert len(DECODER.decode(body)) == 1
+        return
+    with pytest.raises(InvalidRow, match="more than once") as caught:
+        DECODER.decode(body)
+    assert caught.value.path == f"$.instances[0].{again[0]}"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), ROWS)
+def test_a_value_of_a_wrong_type_is_refused_in_the_same_words_however_it_is_written(
+    text: str, row: list[float]
+) -> None:
+    """Characters and their escapes are the same string."""
+    bodies = [json.dumps({"features": [text, *row[1:]]}, ensure_ascii=escaped).encode() for escaped in (False, True)]
+    for body in bodies:
+        with pytest.raises(InvalidRow) as caught:
+            DECODER.decode(body)
+        assert caught.value.path == "$.features[0]"
+        assert caught.value.reason == "expected a number, got a string (Elevation)"
 
 
 def test_white_space_and_key_order_do_not_matter() -> None:
     """The forms are told apart by their content, not by how it is spaced."""
     row: Row = tuple(map(float, GOOD))
     assert DECODER.decode(b' {\n"features" :\t[ [' + json.dumps(GOOD).encode()[1:-1] + b" ] ] } ") == [row]
+
+
+def test_minus_zero_is_zero() -> None:
+    """As a number, and as a code, whose column it sets."""
+    built = [
+        MatrixBuilder(1).build(DECODER.decode(features([zero] * len(schema.FIELDS)))).tolist() for zero in (-0.0, 0)
+    ]
+    assert built[0] == built[1]

@@ -17,6 +17,21 @@ LIVE = request(method="GET", target="/health/live")
 UPGRADE = ("Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
 WEBSOCKET = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
 MALFORMED = (400, "malformed-request")
+PARAMETER = (400, "bad-parameter")
+MEDIA_TYPE = (415, "unsupported-media-type")
+CODED = (501, "unknown-transfer-coding")
+
+
+def hosted(*hosts: str, version: str = "1.1") -> bytes:
+    """A good request, but for what it says of its host."""
+    return request(BODY, *hosts, version=version).replace(b"Host: canopy\r\n", b"", 1)
+
+
+def coded(*headers: str, version: str = "1.1") -> bytes:
+    """A request whose body comes in chunks, whatever its head says of that."""
+    _, body = chunked(BODY).split(b"\r\n\r\n", 1)
+    return request(b"", *headers, length="", version=version) + body
+
 
 REQUESTS: dict[str, tuple[bytes, int, str]] = {
     # Good ones, the first of which are for the hot path.
@@ -36,6 +51,21 @@ REQUESTS: dict[str, tuple[bytes, int, str]] = {
     "escaped-path": (request(BODY, target="/pr%65dict"), 200, ""),
     "absolute-target": (request(BODY, target="http://canopy/predict"), 200, ""),
     "absolute-target-with-query": (request(BODY, target="http://canopy:80/predict?probabilities=1"), 200, ""),
+    "absolute-target-in-capitals": (request(BODY, target="HTTPS://[::1]:80/predict"), 200, ""),
+    "absolute-target-without-a-path": (request(method="GET", target="http://canopy"), 200, ""),
+    "absolute-target-with-a-query-only": (request(method="GET", target="http://canopy?x=http://y/z"), 200, ""),
+    "unknown-parameter": (request(BODY, target="/predict?trace=1&trace=2"), 200, ""),
+    "unknown-expectation": (request(BODY, "Expect: miracles"), 200, ""),
+    "accepts-trailers": (request(BODY, "TE: gzip, trailers"), 200, ""),
+    "empty-host": (hosted("Host:"), 200, ""),
+    "host-with-blanks": (hosted("Host: \t canopy:80 \t "), 200, ""),
+    "host-is-ipv6": (hosted("Host: [fe80::1%25eth0]:8000"), 200, ""),
+    "host-with-escapes": (hosted("Host: can%C3%B6py_1.example:"), 200, ""),
+    "http-1.0-without-host": (hosted(version="1.0"), 200, ""),
+    "blanks-behind-values": (request(BODY, "Canopy-Deadline-Ms: 5000 ", "Content-Encoding: identity\t"), 200, ""),
+    "chunked-in-capitals": (coded("Transfer-Encoding: CHUNKED"), 200, ""),
+    "json-twice": (request(BODY, "Content-Type: application/json"), 200, ""),
+    "byte-order-mark": (request(b"\xef\xbb\xbf" + BODY), 200, ""),
     "deadline": (request(BODY, "Canopy-Deadline-Ms: 5000"), 200, ""),
     "chunked": (chunked(BODY), 200, ""),
     "chunked-by-the-byte": (chunked(BODY, size=1), 200, ""),
@@ -58,17 +88,50 @@ REQUESTS: dict[str, tuple[bytes, int, str]] = {
     "bad-parameter": (request(BODY, target="/predict?probabilities=maybe"), 400, "bad-parameter"),
     "bad-deadline": (request(BODY, "Canopy-Deadline-Ms: soon"), 400, "bad-parameter"),
     "path-that-utf-8-cannot-carry": (request(b'{"\\ud800": NaN}'), 422, "invalid-row"),
+    "two-json-texts": (request(b"0 0"), 400, "malformed-json"),
+    "utf-16": (request(b'{"features": [-Infinity]}'.decode().encode("utf-16")), 400, "malformed-json"),
+    "row-twice": (request(BODY[:-1] + b"," + BODY[1:]), 422, "invalid-row"),
+    "parameter-twice": (request(BODY, target="/predict?probabilities=true&probabilities=false"), *PARAMETER),
+    "parameter-without-a-value": (request(BODY, target="/predict?probabilities"), *PARAMETER),
+    "deadline-twice": (request(BODY, "Canopy-Deadline-Ms: 5000", "Canopy-Deadline-Ms: 1"), *PARAMETER),
+    "timing-twice": (request(BODY, "Canopy-Timing: true", "Canopy-Timing: true"), *PARAMETER),
     "bad-row": (request(b'{"features": [1]}'), 422, "invalid-row"),
     "bad-row-and-close": (request(b'{"features": [1]}', "Connection: close"), 422, "invalid-row"),
     "wrong-path": (request(BODY, target="/predictions"), 404, "not-found"),
+    "slash-at-the-end": (request(BODY, target="/predict/"), 404, "not-found"),
+    "escaped-slash-at-the-end": (request(BODY, target="/predict%2F"), 404, "not-found"),
+    "slash-missing": (request(BODY, target="/admin"), 404, "not-found"),
+    "two-slashes": (request(BODY, target="//predict"), 404, "not-found"),
+    "dot-segment": (request(BODY, target="/./predict"), 404, "not-found"),
+    "path-parameter": (request(BODY, target="/predict;v=1"), 404, "not-found"),
+    "other-case": (request(BODY, target="/Predict"), 404, "not-found"),
+    "escaped-line-feed": (request(BODY, target="/predict%0A"), 404, "not-found"),
+    "escaped-zero": (request(BODY, target="/predict%00"), 404, "not-found"),
+    "escape-that-is-none": (request(BODY, target="/predict%zz"), 404, "not-found"),
+    "escaped-byte-that-is-no-utf-8": (request(BODY, target="/predict%ff"), 404, "not-found"),
+    "slash-at-the-end-behind-tls": (request(BODY, "X-Forwarded-Proto: https", target="/predict/"), 404, "not-found"),
+    "options-of-the-server": (request(method="OPTIONS", target="*"), 404, "not-found"),
+    "options-of-the-server-by-address": (request(method="OPTIONS", target="http://canopy"), 404, "not-found"),
+    "absolute-target-with-the-wrong-method": (request(BODY, target="http://canopy"), 405, "method-not-allowed"),
+    "options": (request(method="OPTIONS"), 405, "method-not-allowed"),
+    "preflight": (
+        request(b"", "Origin: http://a", "Access-Control-Request-Method: POST", method="OPTIONS"),
+        405,
+        "method-not-allowed",
+    ),
+    "trace": (request(method="TRACE", length=""), 405, "method-not-allowed"),
+    "post-to-what-is-read": (request(BODY, target="/stats"), 405, "method-not-allowed"),
     "wrong-method": (request(BODY, method="PUT"), 405, "method-not-allowed"),
     "get-predict": (request(method="GET"), 405, "method-not-allowed"),
     "declared-too-long": (request(b" " * (LONGEST + 1)), 413, "body-too-large"),
     "chunked-too-long": (chunked(b" " * (LONGEST + 1), size=60_000), 413, "body-too-large"),
     "wrong-type": (request(BODY, content_type="text/csv"), 415, "unsupported-media-type"),
     "gzip": (request(BODY, "Content-Encoding: gzip"), 415, "unsupported-media-type"),
+    "identity-and-gzip": (request(BODY, "Content-Encoding: identity", "Content-Encoding: gzip"), *MEDIA_TYPE),
+    "json-and-another-type": (request(BODY, "Content-Type: text/csv"), *MEDIA_TYPE),
     # What cannot be read as a request, so that nothing behind it can be either.
     "connect": (b"CONNECT canopy:80 HTTP/1.1\r\nHost: canopy:80\r\n\r\n", *MALFORMED),
+    "connect-to-a-path": (request(BODY, method="CONNECT"), *MALFORMED),
     "connect-with-upgrade": (b"CONNECT c:80 HTTP/1.1\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n", *MALFORMED),
     "negative-length": (request(BODY, length=-1), *MALFORMED),
     "signed-length": (request(BODY, length=f"+{len(BODY)}"), *MALFORMED),
@@ -87,7 +150,45 @@ REQUESTS: dict[str, tuple[bytes, int, str]] = {
     "folded-header": (request(BODY, "X-Odd: 1", "  2"), *MALFORMED),
     "zero-in-a-header": (request(BODY, "X-Odd: a\0b"), *MALFORMED),
     "target-in-latin-1": (request(BODY, target="/pr\xe9dict"), *MALFORMED),
-    "target-without-a-path": (request(BODY, target="http://canopy"), *MALFORMED),
+    "target-without-a-slash": (request(BODY, target="predict"), *MALFORMED),
+    "target-with-a-fragment": (request(BODY, target="/predict#row"), *MALFORMED),
+    "target-of-another-scheme": (request(BODY, target="ftp://canopy/predict"), *MALFORMED),
+    "target-without-a-host": (request(BODY, target="http:///predict"), *MALFORMED),
+    "target-with-a-port-only": (request(BODY, target="http://:80/predict"), *MALFORMED),
+    "target-with-a-user": (request(BODY, target="http://user:secret@canopy/predict"), *MALFORMED),
+    "target-with-a-bad-port": (request(BODY, target="http://canopy:http/predict"), *MALFORMED),
+    "asterisk-for-another-method": (request(method="GET", target="*"), *MALFORMED),
+    "unknown-method": (request(BODY, method="PREDICT"), *MALFORMED),
+    "no-host": (hosted(), *MALFORMED),
+    "no-host-for-head": (b"OPTIONS / HTTP/1.1\r\n\r\n", *MALFORMED),
+    "two-hosts": (hosted("Host: canopy", "Host: canopy"), *MALFORMED),
+    "two-hosts-http-1.0": (hosted("Host: canopy", "HOST: other", version="1.0"), *MALFORMED),
+    "absolute-target-and-no-host": (b"GET http://canopy/ HTTP/1.1\r\n\r\n", *MALFORMED),
+    "host-with-a-user": (hosted("Host: user@canopy"), *MALFORMED),
+    "host-with-a-path": (hosted("Host: canopy/predict"), *MALFORMED),
+    "host-with-a-blank": (hosted("Host: canopy other"), *MALFORMED),
+    "host-with-a-bad-port": (hosted("Host: canopy:http"), *MALFORMED),
+    "host-is-half-an-address": (hosted("Host: [::1"), *MALFORMED),
+    "host-in-latin-1": (hosted("Host: can\xf6py"), *MALFORMED),
+    "gzip-in-chunks": (coded("Transfer-Encoding: gzip, chunked"), *CODED),
+    "gzip-in-chunks-two-lines": (coded("Transfer-Encoding: gzip", "Transfer-Encoding: chunked"), *CODED),
+    "identity-in-chunks": (coded("Transfer-Encoding: identity, chunked"), *CODED),
+    "gzip-in-chunks-with-upgrade": (coded("Transfer-Encoding: gzip, chunked", *UPGRADE), *CODED),
+    "chunks-in-gzip": (coded("Transfer-Encoding: chunked, gzip"), *MALFORMED),
+    "chunks-in-chunks": (coded("Transfer-Encoding: chunked, chunked"), *MALFORMED),
+    "chunks-in-chunks-two-lines": (coded("Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), *MALFORMED),
+    "identity": (coded("Transfer-Encoding: identity"), *MALFORMED),
+    "no-coding": (coded("Transfer-Encoding:"), *MALFORMED),
+    "an-empty-coding": (coded("Transfer-Encoding: , chunked"), *MALFORMED),
+    "chunked-with-a-parameter": (coded("Transfer-Encoding: chunked;q=1"), *MALFORMED),
+    "chunked-in-quotes": (coded('Transfer-Encoding: "chunked"'), *MALFORMED),
+    "like-chunked": (coded("Transfer-Encoding: xchunked"), *MALFORMED),
+    "http-1.0-chunked": (coded("Transfer-Encoding: chunked", version="1.0"), *MALFORMED),
+    "empty-length": (request(BODY, length=" "), *MALFORMED),
+    "lengths-in-a-row": (request(BODY, length=f"{len(BODY)}, {len(BODY)}"), *MALFORMED),
+    "http-2": (request(BODY, version="2.0"), *MALFORMED),
+    "http-0.9": (request(method="GET", target="/health/live", version="0.9"), *MALFORMED),
+    "http-0.9-without-a-version": (b"GET /health/live\r\n\r\n", *MALFORMED),
     "tls-hello": (bytes.fromhex("160301007a010000760303") + bytes(range(111)), *MALFORMED),
     "http-2-preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9), *MALFORMED),
     "zeros": (bytes(300), *MALFORMED),
@@ -98,7 +199,8 @@ REQUESTS: dict[str, tuple[bytes, int, str]] = {
 }
 """Requests with the status, and if it is a failure the kind, of their answers."""
 
-ENDS = {(status, kind) for _, status, kind in REQUESTS.values() if kind in {"malformed-request", "head-too-large"}}
+ENDS = {"malformed-request", "unknown-transfer-coding", "head-too-large"}
+"""Kinds of failures after which nothing on the connection can be trusted."""
 
 
 def outcome(server: ServerProcess, sent: bytes) -> tuple[Answer, bool]:
@@ -122,7 +224,7 @@ def test_each_request_gets_its_answer(server: ServerProcess, name: str) -> None:
         assert answer.kind == kind
     else:
         assert answer.headers["content-type"] == "application/json"
-    last = (status, kind) in ENDS or b"lose" in sent.partition(b"\r\n\r\n")[0] or b"HTTP/1.0" in sent
+    last = kind in ENDS or b"lose" in sent.partition(b"\r\n\r\n")[0] or b"HTTP/1.0" in sent
     assert lives is not last
 
 
@@ -146,8 +248,22 @@ def test_a_connection_serves_many_requests(server: ServerProcess) -> None:
 
 
 def test_a_wrong_method_is_told_the_right_one(server: ServerProcess) -> None:
-    """405 comes with Allow."""
-    assert Wire(server).ask(request(BODY, method="DELETE")).headers["allow"] == "POST"
+    """405 comes with Allow, in the same order from each process, and no body if it answers HEAD."""
+    wire = Wire(server)
+    assert wire.ask(request(BODY, method="DELETE")).headers["allow"] == "POST"
+    assert wire.ask(request(BODY, target="/stats")).headers["allow"] == "GET, HEAD"
+    wire.send(request(method="HEAD") + LIVE)
+    assert wire.receive(head_only=True).headers["allow"] == "POST"
+    assert wire.receive().status == 200
+
+
+@pytest.mark.parametrize("target", ["/predict/", "/health/live/", "/metrics/", "/predict/?x=/"])
+def test_nobody_is_sent_elsewhere(server: ServerProcess, target: str) -> None:
+    """A path with a slash too many is none, and is told where to find those that are; no answer names an address."""
+    answer = Wire(server).ask(request(BODY, target=target))
+    assert answer.kind == "not-found"
+    assert "location" not in answer.headers
+    assert "GET / tells" in answer.document["detail"]
 
 
 def test_head_has_the_headers_of_get_and_no_body(server: ServerProcess) -> None:
@@ -157,6 +273,28 @@ def test_head_has_the_headers_of_get_and_no_body(server: ServerProcess) -> None:
     head = wire.receive(head_only=True)
     assert (head.status, head.headers["content-length"]) == (200, str(len(b'{"status":"live"}')))
     assert wire.receive().document == {"prediction": [label(3)]}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"HEAD / HTTP/1.1\r\n\r\n", id="no-host"),
+        pytest.param(b"HEAD / HTTP/1.1\r\nHost : canopy\r\n\r\n", id="bad-line"),
+        pytest.param(b"HEAD / HTTP/1.1\r\nX-Long: " + b"x" * 40_000 + b"\r\n\r\n", id="too-long"),
+    ],
+)
+def test_a_head_request_that_is_refused_gets_no_body(server: ServerProcess, sent: bytes) -> None:
+    """Its answer ends with the headers, and garbage behind one that was answered is told what it is."""
+    wire = Wire(server)
+    wire.send(sent)
+    refused = wire.receive(head_only=True)
+    assert refused.status >= 400
+    assert refused.closes
+    assert wire.ends()
+    wire = Wire(server)
+    wire.send(request(method="HEAD", target="/health/live"))
+    assert wire.receive(head_only=True).status == 200
+    assert wire.ask(b"nonsense").kind == "malformed-request"
 
 
 def read_by_now(watcher: Wire) -> None:
@@ -292,7 +430,7 @@ def test_a_request_that_is_queued_in_vain_is_told_why(start: Start, way: str, tm
 
 
 def test_a_server_that_fails_says_so_in_its_log_only(start: Start, way: str, tmp_path: Path) -> None:
-    """500, without a word of the fault; the neighbours in the batch are answered all the same."""
+    """500, without a word of the fault; neighbours in the batch are answered all the same, and so is who asks again."""
     log, gate = tmp_path / "log", tmp_path / "gate"
     with log.open("wb") as output, start("--http", way, log=output, gate=str(gate)) as server:
         wires = [Wire(server) for _ in range(6)]
@@ -303,6 +441,8 @@ def test_a_server_that_fails_says_so_in_its_log_only(start: Start, way: str, tmp
                 wire.send(request(rows(elevation)))
             until(lambda: in_the_batcher(server) == (5, 1))
         answers = [wire.receive() for wire in wires]
+        for wire in wires:
+            assert wire.ask(GOOD).document == {"prediction": [label(3)]}
     assert [answer.document.get("prediction") for answer in answers] == [
         [label(elevation)] if elevation > 0 else None for elevation in (HELD, 1, RAISES, NO_JSON, 2, 3)
     ]

@@ -1,0 +1,137 @@
+"""Why a body is refused, in words for the person who wrote the request; nothing here is in a hurry."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from preprocessing.errors import InvalidBody, InvalidRow, MalformedJSON
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for a body that it cannot read; its ValidationError, which is a DecodeError, comes later."""
+
+_LONGEST: Final = 200
+"""Characters of the body that an error repeats."""
+
+_TYPES: Final = {
+    "float | str": "a number or a name",
+    "float": "a number",
+    "int": "a number",
+    "str": "a string",
+    "bool": "a boolean",
+    "null": "null",
+    "array": "an array",
+    "object": "an object",
+}
+"""What msgspec calls them, and what JSON does."""
+
+_TYPE: Final = re.compile("`(" + "|".join(map(re.escape, _TYPES)) + ")`")
+
+
+def split(error: msgspec.ValidationError) -> tuple[str, str]:
+    """The path and the reason in msgspec's ``reason - at `path```, the reason in the words of JSON."""
+    reason, found, path = str(error).rpartition(" - at `")
+    if not found:
+        reason, path = path, "$`"
+    reason = _TYPE.sub(lambda match: _TYPES[match[1]], reason)
+    reason = reason.replace("Expected ", "expected ").replace("Object missing required field", "lacks the field")
+    reason = reason.replace("Object contains unknown field", "has the unknown field").replace("Number out", "is out")
+    return path.removesuffix("`"), shortened(reason)
+
+
+def shortened(text: str) -> str:
+    """The text, or its beginning if it is long."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def parse(body: bytes | bytearray) -> Any:  # noqa: ANN401 - whatever it is
+    """Read a body that broke the schema, for what is no JSON at all is another fault.
+
+    Returns:
+        Its content; UNSET if it has a number that is out of range.
+
+    Raises:
+        InvalidBody: it cannot be read.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        return msgspec.UNSET
+    except UNREADABLE as error:
+        raise unreadable(body, error) from None
+
+
+def unreadable(body: bytes | bytearray, error: Exception) -> InvalidBody:
+    """Why a body cannot be read, after msgspec's ``error``.
+
+    What Python's parser can read all the same has a place: NaN and Infinity, which many encoders write, and halves of
+    surrogate pairs, which the grammar of JSON allows.
+    """
+    if isinstance(error, RecursionError):
+        return MalformedJSON("arrays or objects are nested too deeply")
+    if not body.strip():
+        return MalformedJSON("the body is empty")
+    if encoding := _other_encoding(body):
+        return MalformedJSON(f"the body looks like {encoding.upper()}: JSON is sent as UTF-8")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as fault:
+        return MalformedJSON(f"the body is not UTF-8: {fault.reason} (byte {fault.start})")
+    if (found := _first_fault(text)) is not None:
+        return found
+    if str(error) == "Input data was truncated":
+        return MalformedJSON("the JSON ends before it is complete")
+    return MalformedJSON(str(error))
+
+
+def repeated(body: bytes | bytearray) -> InvalidBody:
+    """Where a body has the same name twice in an object."""
+    return _first_fault(body.decode()) or InvalidRow("$", "has a name more than once")
+
+
+class _NotFinite(float):
+    """A number that was written as NaN or Infinity, not one that is beyond what a float can hold."""
+
+
+class _Object(list[tuple[str, Any]]):
+    """The names and values of an object, each as often as it came."""
+
+
+def _first_fault(text: str) -> InvalidRow | None:
+    """What Python's parser takes, in the order of the text; None if there is nothing, or it cannot read it either."""
+    try:
+        parsed = json.loads(text, parse_constant=lambda name: _NotFinite(name), object_pairs_hook=_Object)
+        found = next(_faults(parsed, "$"), None)
+    except (ValueError, RecursionError):
+        return None
+    return None if found is None else InvalidRow(*found)
+
+
+def _faults(value: object, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, _Object):
+        seen = set()
+        for name, element in value:
+            inner = f"{path}.{name}" if name.isidentifier() else f"{path}[{json.dumps(shortened(name))}]"
+            if name in seen:
+                yield inner, "is there more than once"
+            seen.add(name)
+            yield from _faults(name, inner)
+            yield from _faults(element, inner)
+    elif isinstance(value, list):
+        for index, element in enumerate(value):
+            yield from _faults(element, f"{path}[{index}]")
+    elif isinstance(value, _NotFinite):
+        yield path, f"{value} is not a number that JSON can carry"
+    elif isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        yield path, "has half of a surrogate pair, which stands for no character"
+
+
+def _other_encoding(body: bytes | bytearray) -> str | None:
+    """UTF-16 or UTF-32, if the body looks like JSON in it, by its byte order mark or the zeros where it begins."""
+    encoding = json.detect_encoding(body)
+    if not encoding.startswith(("utf-16", "utf-32")):
+        return None
+    start = bytes(body[:8]).decode(encoding, "replace").lstrip("\ufeff")
+    return encoding.removesuffix("-le").removesuffix("-be") if re.match(r'[\s{\["\-0-9tfn]', start) else None
