@@ -10,6 +10,7 @@ from typing import Final
 
 from forest import Origin, UnsupportedModel, build
 from preprocessing import schema
+from redaction import one_line
 from registry.access import Access
 from registry.columns import Stated
 from registry.confinement import starved
@@ -83,7 +84,7 @@ def _prepare(
         ImportError: this installation lacks what the last of them needs.
     """
     engine, *slower = candidates
-    warning = f"serving {version} by {_PENALTY[engine]}: {reason}" if reason else ""
+    warning = f"serving {version} by {_PENALTY[engine]}: {one_line(reason)}" if reason else ""
     prepared = Prepared(version, engine, folder, model.formats, warning)
     try:
         _PREPARE[engine](model, prepared)

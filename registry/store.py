@@ -1,14 +1,9 @@
 """The address of an MLflow store."""
 
-import re
 from contextlib import suppress
 from pathlib import Path
 
 _SQLITE = "sqlite:///"
-_SECRETS = [
-    (re.compile(r"://\S*@"), "://"),
-    (re.compile(r"(?i)\b(password|token|secret|pwd)=[^&\s]*"), r"\1=..."),
-]
 
 
 def sqlite_file(tracking_uri: str) -> Path | None:
@@ -16,14 +11,6 @@ def sqlite_file(tracking_uri: str) -> Path | None:
     if not tracking_uri.startswith(_SQLITE):
         return None
     return Path(tracking_uri.removeprefix(_SQLITE).partition("?")[0])
-
-
-def one_line(text: object) -> str:
-    """A message for a log: on one line, and without the names, passwords and tokens that an address may carry."""
-    line = " ".join(str(text).split())
-    for pattern, replacement in _SECRETS:
-        line = pattern.sub(replacement, line)
-    return line
 
 
 def stamp(tracking_uri: str) -> str:
