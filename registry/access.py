@@ -99,10 +99,11 @@ def _credentials(tracking_uri: str, environment: Mapping[str, str]) -> tuple[str
             parts = urlsplit(tracking_uri)
             if not parts.hostname or parts.port == 0:
                 raise ValueError("it names no server")  # noqa: TRY301 - told like urllib's own errors
-        except ValueError:
-            if misses_encoding(tracking_uri):  # the error has a part of the password for a port
-                error = ValueError("percent-encode / ? # [ ] and @ in its user name and password")
-            raise BadAccess(f"MLFLOW_TRACKING_URI: {tracking_uri!r} is no address: {error}") from None
+        except ValueError as error:
+            reason: object = error  # which may have a part of the password, for a port
+            if misses_encoding(tracking_uri):
+                reason = "percent-encode / ? # [ ] and @ in its user name and password"
+            raise BadAccess(f"MLFLOW_TRACKING_URI: {tracking_uri!r} is no address: {reason}") from None
         if parts.username:
             return unquote(parts.username), unquote(parts.password or "")
     names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")

@@ -44,7 +44,7 @@ def test_a_guarded_stream_is_what_it_was_otherwise() -> None:
     inner = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     stream = cast(TextIO, Redacted(inner))
     assert stream.write("sesame\n") == 7
-    print("sesame", file=stream, flush=True)  # noqa: T201
+    print("sesame", file=stream, flush=True)
     assert (stream.encoding, stream.isatty()) == ("utf-8", False)
     assert inner.buffer.getvalue() == b"***\n***\n"  # type: ignore[attr-defined]
 
