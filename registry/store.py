@@ -1,9 +1,11 @@
 """The address of an MLflow store."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
 _SQLITE = "sqlite:///"
+_USER = re.compile(r"://[^/\s]*@")
 
 
 def sqlite_file(tracking_uri: str) -> Path | None:
@@ -11,6 +13,11 @@ def sqlite_file(tracking_uri: str) -> Path | None:
     if not tracking_uri.startswith(_SQLITE):
         return None
     return Path(tracking_uri.removeprefix(_SQLITE).partition("?")[0])
+
+
+def without_user(address: str) -> str:
+    """An address without user name and password; the same for everybody, unlike what redaction leaves of a text."""
+    return _USER.sub("://", address)
 
 
 def stamp(tracking_uri: str) -> str:

@@ -71,7 +71,9 @@ def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("status", [200, 401, 403, 407, 500])
+@pytest.mark.parametrize(
+    "status", [401, 500, *(pytest.param(status, marks=pytest.mark.slow) for status in (200, 403, 407))]
+)
 def test_a_server_that_cannot_start_tells_no_secret(status: int, tmp_path: Path) -> None:
     """Every variable has one, and the registry repeats it in its answer."""
     message = f"{SECRET} {SECRET!r} Basic {base64.b64encode(f'warden:{SECRET}'.encode()).decode()}"
@@ -90,7 +92,13 @@ def test_a_server_that_cannot_start_tells_no_secret(status: int, tmp_path: Path)
     assert told(SECRET, [done.stdout, done.stderr]) == []
 
 
-@pytest.mark.parametrize("program", [["-m", "registry", "prepare", "models:/Forest/1"], ["-m", "training"]])
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(["-m", "registry", "prepare", "models:/Forest/1"], id="prepare"),
+        pytest.param(["-m", "training"], id="training", marks=pytest.mark.slow),
+    ],
+)
 def test_a_line_end_behind_a_token_is_left_out(program: list[str], tmp_path: Path) -> None:
     """The registry gets the token, and the log names the variable."""
     environment = {"MLFLOW_TRACKING_TOKEN": f"{SECRET}\n", "CANOPY_CACHE": str(tmp_path), "PYTHONPATH": str(ROOT)}

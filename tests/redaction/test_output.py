@@ -46,7 +46,7 @@ def test_a_guarded_stream_is_what_it_was_otherwise() -> None:
     assert stream.write("sesame\n") == 7
     print("sesame", file=stream, flush=True)
     assert (stream.encoding, stream.isatty()) == ("utf-8", False)
-    assert inner.buffer.getvalue() == b"***\n***\n"  # type: ignore[attr-defined]
+    assert inner.buffer.getvalue() == b"***\n***\n"
 
 
 def test_a_process_is_guarded_once(monkeypatch: pytest.MonkeyPatch) -> None:

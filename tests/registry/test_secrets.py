@@ -16,8 +16,10 @@ from hypothesis import given
 import redaction
 from redaction.output import Redacted
 from registry import Access, ModelURI, RegistryError
+from registry.cache import Cache
 from registry.errors import UnusableModel
 from registry.fetch import fetch
+from registry.recall import remember
 from registry.resolve import resolve
 from registry.trouble import told as trouble_told
 from registry.version import Logged, ModelVersion
@@ -138,3 +140,15 @@ def test_the_file_of_credentials_is_known(tmp_path: Path) -> None:
     (tmp_path / ".mlflow" / "credentials").write_text("[mlflow]\nmlflow_tracking_password = barley\n")
     Access.read("http://server", {"HOME": str(tmp_path)})
     assert str(UnusableModel("it says barley")) == "it says ***"
+
+
+def test_a_password_in_a_versions_source_is_not_kept(tmp_path: Path) -> None:
+    """What the cache keeps of a version may be read by others than whom the registry lets in."""
+    version = {"name": "Forest", "version": "1", "source": "https://warden:barley@store/files"}
+    with answering(200, json.dumps({"model_version": version}).encode()) as stub:
+        access = Access.read(f"http://127.0.0.1:{stub.port}", {})
+        found = resolve(URI, access)
+        remember(URI, access, Cache(tmp_path), found)
+    assert found.source == "https://store/files"
+    (file,) = (path for path in tmp_path.rglob("*.json"))
+    assert "barley" not in file.read_text()
