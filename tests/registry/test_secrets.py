@@ -114,7 +114,7 @@ def test_no_answer_of_a_server_brings_a_secret_back(secret: str) -> None:
     with answering(500, page.encode()) as stub:
         access = Access.read(f"http://127.0.0.1:{stub.port}", {"AWS_SECRET_ACCESS_KEY": secret})
         texts = said(lambda: resolve(URI, access))
-    assert "bad header: " in texts[1]
+    assert "bad header" in texts[1]
     assert told(secret, texts) == [], texts
 
 
