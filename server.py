@@ -16,10 +16,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+import redaction
 import registry
 import workers
 from registry import look
-from settings import Settings, SettingsError, ignored_variables, start_logging, tame_mlflow
+from settings import MENDED, Settings, SettingsError, ignored_variables, start_logging, tame_mlflow
 from source import OwnSource, Source, SupervisedSource, watch
 
 logger = logging.getLogger("canopy")
@@ -40,12 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: os._exit(0))  # until there is anything to finish
     look.ignore()
     handed = workers.Seat.take(os.environ)
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        settings = Settings.read(sys.argv[1:] if arguments is None else arguments, os.environ)
+        mended = redaction.start(os.environ, given)
+        settings = Settings.read(given, os.environ)
         uri = registry.ModelURI.parse(settings.model_uri)
         access = registry.Access.read(settings.tracking_uri, os.environ)
         stated = registry.read_stated(settings.columns if handed is None else "")  # a worker is told
-    except (SettingsError, registry.BadAccess) as error:
+    except (redaction.BadVariable, SettingsError, registry.BadAccess) as error:
         sys.stderr.write(f"canopy: {error}\n")
         return 2
     except registry.BadModelURI as error:
@@ -61,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start_logging(settings.log_level)
     for remark in ignored_variables(os.environ):
         logger.warning(remark)
+    for name in mended:
+        logger.warning(MENDED, name)
     tame_mlflow(os.environ)
     _raise_file_limit()
     count = workers.usable_cpus() if settings.workers == "auto" else settings.workers

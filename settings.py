@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 import msgspec
 from msgspec import Meta
 
+from redaction import redact, why_unsendable
 from service_links import service_links
 
 PREFIX: Final = "CANOPY_"
@@ -23,6 +24,10 @@ MODEL_NAME: Final = "BestModelRF"
 
 _ENVIRONMENT: Final = {"tracking_uri": "MLFLOW_TRACKING_URI"}
 """Settings that are read from a name of their own instead of PREFIX + name."""
+
+
+MENDED: Final = "%s: the line end behind it is left out"
+"""What the log says of a variable that ``redaction.start`` has mended."""
 
 
 class SettingsError(ValueError):
@@ -172,6 +177,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"], Meta(description="least severity to log; debug shows every batch")
     ] = "info"
 
+    def __repr__(self) -> str:
+        return redact(super().__repr__())
+
     @classmethod
     def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
         """Fill the settings from options, which come first, and environment variables.
@@ -182,7 +190,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             SettingsError: a value is bad.
             SystemExit: an option is unknown, or help was asked for.
         """
-        given = vars(_parser().parse_args(arguments))
+        parser = _parser()
+        found, unknown = parser.parse_known_args(arguments)
+        if unknown:  # their values are not told: a misspelt option may have a secret
+            names = [each.partition("=")[0] for each in unknown if each.startswith("-")]
+            parser.error(f"unrecognized arguments: {' '.join(names) or 'values without an option'}")
+        given = vars(found)
         links = service_links(environment, PREFIX)
         values: dict[str, Any] = {}
         keys: dict[str, str] = {}
@@ -196,6 +209,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 continue
             values[name] = _convert(keys[name], text, field.type)
         settings = cls(**values)
+        if fault := why_unsendable(settings.admin_token, header=True):
+            raise SettingsError(f"{keys['admin_token']}: {fault}")
         if settings.tls_certificate or settings.tls_key:
             _check_tls(settings)
         most = min(settings.max_batch_rows, settings.max_queue_rows)

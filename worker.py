@@ -185,7 +185,8 @@ class Worker:
                 await self._source.failed(f"{prepared.version} was not opened within {limit:g} s")
             except Exception as error:
                 logger.exception("traceback")
-                await self._source.failed(f"{prepared.version} cannot be served: {type(error).__name__}: {error}")
+                reason = f"{prepared.version} cannot be served: {type(error).__name__}: {error}"
+                await self._source.failed(str(registry.UnusableModel(reason)))
             else:
                 if await self._source.agree():
                     for rows, seconds in calls:

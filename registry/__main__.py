@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, get_args
 
+import redaction
 from registry import look, outcome
 from registry.access import Access
 from registry.cache import Cache
@@ -20,20 +21,30 @@ from registry.errors import BadColumns, RegistryError
 from registry.prepare import prepare
 from registry.prepared import EngineChoice, OtherVersions, TrustedFormats
 from registry.uri import ModelURI
-from settings import EMBEDDED_STORE, STORE, start_logging, tame_mlflow
+from settings import EMBEDDED_STORE, MENDED, STORE, start_logging, tame_mlflow
+
+logger = logging.getLogger("canopy.registry")
 
 logger = logging.getLogger("canopy.registry")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0, or 1 if the model cannot be had, for the reason that is printed."""
-    given = _parser().parse_args(arguments)
+    """Run the command; returns the exit status: 0, 1 if the model cannot be had, or 2 for a bad option or variable."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        mended = redaction.start(os.environ, words)
+    except redaction.BadVariable as error:
+        sys.stderr.write(f"registry: {error}\n")
+        return 2
+    given = _parser().parse_args(words)
     if given.parent is not None:
         die_with(given.parent)
     look.ignore()
     volunteer()
     use_one_thread(os.environ)
     start_logging(given.log_level)
+    for name in mended:
+        logger.warning(MENDED, name)
     tame_mlflow(os.environ)
     said: outcome.Done | outcome.Failed
     with _own_output() as result:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from redaction import learn, misses_encoding, one_line
 from registry.errors import BadAccess
-from registry.store import one_line
 
 _TIMEOUT: Final = 10.0
 _TRUE: Final = {"true", "1"}
@@ -55,11 +55,12 @@ class Access:
 
     @classmethod
     def read(cls, tracking_uri: str, environment: Mapping[str, str]) -> "Access":
-        """Take from an environment what MLflow's client would.
+        """Take from an environment what MLflow's client would. From then on no message tells its secrets.
 
         Raises:
             BadAccess: a value is bad.
         """
+        learn({**environment, "MLFLOW_TRACKING_URI": tracking_uri})
         username, password = _credentials(tracking_uri, environment)
         common = environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE", "")
         return cls(
@@ -99,7 +100,10 @@ def _credentials(tracking_uri: str, environment: Mapping[str, str]) -> tuple[str
             if not parts.hostname or parts.port == 0:
                 raise ValueError("it names no server")  # noqa: TRY301 - told like urllib's own errors
         except ValueError as error:
-            raise BadAccess(f"MLFLOW_TRACKING_URI: {tracking_uri!r} is no address: {error}") from None
+            reason: object = error  # which may have a part of the password, for a port
+            if misses_encoding(tracking_uri):
+                reason = "percent-encode / ? # [ ] and @ in its user name and password"
+            raise BadAccess(f"MLFLOW_TRACKING_URI: {tracking_uri!r} is no address: {reason}") from None
         if parts.username:
             return unquote(parts.username), unquote(parts.password or "")
     names = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")

@@ -12,6 +12,7 @@ import numpy as np
 
 from forest import CompiledEngine, Origin, SklearnEngine, UnsupportedModel, build, mismatch, why_no_forest
 from preprocessing import schema
+from redaction import one_line
 from registry.access import Access
 from registry.columns import Stated
 from registry.confinement import starved
@@ -92,7 +93,7 @@ def _prepare(
         ImportError: this installation lacks what the last of them needs.
     """
     engine, *slower = candidates
-    warning = f"serving {version} by {_PENALTY[engine]}: {reason}" if reason else ""
+    warning = f"serving {version} by {_PENALTY[engine]}: {one_line(reason)}" if reason else ""
     prepared = Prepared(version, engine, folder, model.formats, warning, others=model.others)
     try:
         _PREPARE[engine](model, prepared)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from registry.store import one_line
+from redaction import one_line
 
 _BEGINNING: Final = 1500
 _END: Final = 500

@@ -6,7 +6,7 @@ from typing import Final
 from registry.access import Access
 from registry.errors import ModelNotFound
 from registry.record import Record, Refused, Registry
-from registry.store import sqlite_file
+from registry.store import sqlite_file, without_user
 from registry.uri import ModelURI
 from registry.version import TAG, ModelVersion, read_tag
 
@@ -34,7 +34,8 @@ def resolve(uri: ModelURI, access: Access) -> ModelVersion:
     record = max(found, key=lambda record: int(record.number))
     tag = record.tags.get(TAG)
     compiled = read_tag(f"{uri.name}/{record.number}", tag) if tag else None
-    return ModelVersion(uri.name, record.number, record.source, record.created, compiled)
+    source = without_user(record.source)  # it is written to the cache, which others may read
+    return ModelVersion(uri.name, record.number, source, record.created, compiled)
 
 
 def locate(version: ModelVersion, access: Access) -> str:

@@ -11,6 +11,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
+import redaction
 from registry.access import Access
 from registry.errors import StoreUnavailable
 from registry.fetch import Absent
@@ -65,7 +66,9 @@ def _session(address: str) -> tuple[Any, str]:
         credentials = session.get_credentials()
         if credentials is None:
             raise StoreUnavailable(f"there are no credentials to read {address} with; set {KEYS}")
-        return credentials.get_frozen_credentials(), session.get_config_variable("region") or "us-east-1"
+        keys = credentials.get_frozen_credentials()
+        redaction.add(keys.secret_key, keys.token)
+        return keys, session.get_config_variable("region") or "us-east-1"
     except BotoCoreError as error:
         raise StoreUnavailable(f"there are no credentials to read {address} with: {error}; set {KEYS}") from None
 

@@ -5,10 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _SQLITE = "sqlite:///"
-_SECRETS = [
-    (re.compile(r"://\S*@"), "://"),
-    (re.compile(r"(?i)\b(password|token|secret|pwd)=[^&\s]*"), r"\1=..."),
-]
+_USER = re.compile(r"://[^/\s]*@")
 
 
 def sqlite_file(tracking_uri: str) -> Path | None:
@@ -18,12 +15,9 @@ def sqlite_file(tracking_uri: str) -> Path | None:
     return Path(tracking_uri.removeprefix(_SQLITE).partition("?")[0])
 
 
-def one_line(text: object) -> str:
-    """A message for a log: on one line, and without the names, passwords and tokens that an address may carry."""
-    line = " ".join(str(text).split())
-    for pattern, replacement in _SECRETS:
-        line = pattern.sub(replacement, line)
-    return line
+def without_user(address: str) -> str:
+    """An address without user name and password; the same for everybody, unlike what redaction leaves of a text."""
+    return _USER.sub("://", address)
 
 
 def stamp(tracking_uri: str) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
+import redaction
 from dataset import Covertype, load_sample
 from forest import Origin, Parity, compile_forest, write_artifact
 from loadtest.process import ServerProcess, serving
@@ -155,6 +156,13 @@ def store(
             assert done.returncode == 0, done.stderr
             (folder / "trained").touch()
     return made
+
+
+@pytest.fixture(autouse=True)
+def _forget_secrets() -> Iterator[None]:
+    """Redact no secret of a test's from what the next one says."""
+    yield
+    redaction.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.store import one_line, sqlite_file
-from settings import EMBEDDED_STORE, MODEL_NAME, STORE, tame_mlflow
+import redaction
+from registry.store import sqlite_file
+from settings import EMBEDDED_STORE, MENDED, MODEL_NAME, STORE, tame_mlflow
 
 if TYPE_CHECKING:
     from training.forest import Recipe
@@ -61,11 +62,19 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    args = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        mended = redaction.start(os.environ, given)
+    except redaction.BadVariable as error:
+        sys.stderr.write(f"training: {error}\n")
+        return 2
+    args = parser().parse_args(given)
     tame_mlflow(os.environ)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logger.setLevel(logging.INFO)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in an error that we report
+    for name in mended:
+        logger.warning(MENDED, name)
     try:
         _run(args)
     except KeyboardInterrupt:
@@ -73,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         logger.debug("traceback", exc_info=True)
-        reason = one_line(f"{type(error).__name__}: {error}")
+        reason = redaction.one_line(f"{type(error).__name__}: {error}")
         logger.error("training failed: %s", reason)  # noqa: TRY400 - one line, for a scheduler's log
         return 1
     return 0

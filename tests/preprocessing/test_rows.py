@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import InvalidBody, InvalidRow, MalformedJSON, MatrixBuilder, Row, RowDecoder, schema
+from preprocessing import InvalidBody, InvalidRow, MalformedJSON, Row, RowDecoder, schema
+from preprocessing.matrix import MatrixBuilder
 from preprocessing.rows import FLOAT32_MAX
 
 GOOD = [3000.0, 45.0, 10.0, 100.0, 20.0, 200.0, 220.0, 230.0, 180.0, 150.0, 1, 28]
