@@ -2,6 +2,8 @@
 
 import argparse
 import logging
+import os
+import pwd
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
@@ -215,6 +217,12 @@ def tame_mlflow(environment: MutableMapping[str, str]) -> None:
     environment.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     # A server that is down is reported within seconds, not after minutes of silent retries.
     environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        # Containers run as users of whom the system knows neither a name nor a home, which MLflow cannot do without.
+        environment.setdefault("HOME", "/")
+        environment.setdefault("USER", str(os.getuid()))
 
 
 def start_logging(level: str, worker: int | None = None) -> None:

@@ -4,6 +4,7 @@ So may an init container, or a job with more memory than the servers have, that 
 """
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from registry.prepare import prepare
 from registry.prepared import EngineChoice, TrustedFormats
 from registry.uri import ModelURI
 from settings import EMBEDDED_STORE, STORE, start_logging, tame_mlflow
+
+logger = logging.getLogger("canopy.registry")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             said = outcome.Failed(type(error).__name__, str(error))
         except KeyboardInterrupt:
             return 130
+        except Exception as error:  # who has started this falls back on what it has, for a reason in words
+            logger.exception("traceback")
+            said = outcome.Failed("UnusableModel", f"{given.uri}: {type(error).__name__}: {error}")
         result.write(outcome.write(said))
     return int(isinstance(said, outcome.Failed))
 

@@ -9,6 +9,8 @@ from typing import Any
 import mlflow
 import numpy as np
 from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from numpy.typing import NDArray
 
 from forest import UnsupportedModel, why_no_forest
@@ -18,6 +20,7 @@ from registry.columns import column_order
 from registry.confinement import expect
 from registry.fetch import Absent, check
 from registry.loading import load
+from registry.plain import plain
 from registry.prepared import TrustedFormats
 from registry.version import Logged
 
@@ -25,15 +28,20 @@ _GREATEST = np.finfo(np.float32).max
 
 
 def download(uri: str, access: Access, folder: Path) -> None:
-    """Download artifacts into a folder, which is made.
+    """Download the files of a version, which a model URI names by its number, into a folder, which is made.
 
     Raises:
         Exception: whatever MLflow and its clients raise.
     """
+    _set_uris(access)
+    folder.mkdir()
+    # ``mlflow.artifacts.download_artifacts`` would take models:/fraud@eu/1 for the file 1 of what is called eu.
+    ModelsArtifactRepository(uri).download_artifacts("", str(folder))
+
+
+def _set_uris(access: Access) -> None:
     mlflow.set_tracking_uri(access.tracking_uri)
     mlflow.set_registry_uri(access.tracking_uri)
-    folder.mkdir()
-    mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
 
 
 def download_file(access: Access, location: str, file: Logged, path: Path) -> None:
@@ -43,12 +51,12 @@ def download_file(access: Access, location: str, file: Logged, path: Path) -> No
         UnusableModel: the file is damaged or gone.
     """
     folder = path.with_name("download")
-    address = f"{location.rstrip('/')}/{file.path}"
+    folder.mkdir()
+    _set_uris(access)
     try:
-        download(address, access, folder)
-        next(each for each in folder.rglob("*") if each.is_file()).replace(path)
+        Path(get_artifact_repository(location).download_artifacts(file.path, str(folder))).replace(path)
     except Exception as error:
-        raise Absent(f"{address} cannot be downloaded: {type(error).__name__}: {error}") from error
+        raise Absent(f"{location}/{file.path} cannot be downloaded: {type(error).__name__}: {error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     with path.open("rb") as content:
@@ -72,7 +80,7 @@ class Download:
             raise FileNotFoundError("its files are gone; `make train` makes a new version")
         self.path = path
         self.formats = formats
-        self._model = mlflow.models.Model.load(str(path))
+        self._model = mlflow.models.Model.load(plain(path))
 
     @cached_property
     def forest(self) -> Any:  # noqa: ANN401 - sklearn is untyped
@@ -105,7 +113,7 @@ class Download:
         """The model's input example as (n, 54) rows of the schema; no rows if there is none that is such."""
         none = np.empty((0, len(schema.COLUMNS)), dtype=np.float32)
         try:
-            example = np.asarray(self._model.load_input_example(str(self.path)), dtype=np.float64)
+            example = np.asarray(self._model.load_input_example(plain(self.path)), dtype=np.float64)
         except (TypeError, ValueError, OSError):
             return none
         if example.ndim != 2 or example.shape[1] != none.shape[1] or not (abs(example) <= _GREATEST).all():

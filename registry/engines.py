@@ -8,6 +8,7 @@ from preprocessing import schema
 from registry.columns import column_order
 from registry.errors import UnusableModel
 from registry.loading import load, untrusted
+from registry.plain import plain
 from registry.prepared import Prepared, PreparedEngine
 from registry.pyfunc import PyfuncEngine
 
@@ -48,7 +49,7 @@ def _open_pyfunc(prepared: Prepared) -> Engine:
         raise untrusted("pyfunc may run code")
     import mlflow
 
-    return PyfuncEngine(mlflow.pyfunc.load_model(str(prepared.model)))
+    return PyfuncEngine(mlflow.pyfunc.load_model(plain(prepared.model)))
 
 
 _OPEN: Final[dict[PreparedEngine, Callable[[Prepared], Engine]]] = {

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from forest import load_estimator
 from registry.errors import UntrustedFormat
+from registry.plain import plain
 from registry.prepared import TrustedFormats
 
 
@@ -34,14 +35,14 @@ def untrusted(reason: str) -> UntrustedFormat:
 def _load_any(folder: Path) -> Any:  # noqa: ANN401
     import mlflow
 
-    return mlflow.sklearn.load_model(str(folder))
+    return mlflow.sklearn.load_model(plain(folder))
 
 
 def _load_skops(folder: Path) -> Any:  # noqa: ANN401
     """Take no word of the model's but where its file is: neither its list of trusted types nor its own code."""
     import mlflow
 
-    flavour = mlflow.models.Model.load(str(folder)).flavors["sklearn"]
+    flavour = mlflow.models.Model.load(plain(folder)).flavors["sklearn"]
     if (format_ := flavour.get("serialization_format")) != "skops":
         raise untrusted(f"the model is written in the format {format_}, which may run code")
     if flavour.get("code"):

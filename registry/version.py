@@ -18,6 +18,9 @@ FORMAT: Final = 1
 """``forest.artifact.FORMAT``, written down once more, for importing it costs numpy's memory. A test compares them."""
 
 
+_QUOTE: Final = "'"
+
+
 class Logged(msgspec.Struct, frozen=True):
     """A compiled forest that was logged beside the model that it was compiled from.
 
@@ -69,6 +72,14 @@ class ModelVersion:
     def uri(self) -> str:
         """The version's own model URI."""
         return f"models:/{self}"
+
+
+def search_filter(name: str) -> str:
+    """MLflow's filter for the versions of a model; those of others may pass it too, if the name has a quote in it.
+
+    MLflow knows no way to write a quote in a text between quotes, but LIKE has a sign for any character.
+    """
+    return f"name LIKE '{name.replace(_QUOTE, '_')}'" if _QUOTE in name else f"name='{name}'"
 
 
 @lru_cache(maxsize=16)  # so that a watcher warns once
