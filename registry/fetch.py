@@ -97,8 +97,8 @@ def _plain(access: Access, root: str, path: str) -> Iterator[Iterator[bytes]]:
         if response.status_code in (401, 403) and not known:
             raise unavailable(
                 access,
-                f"it keeps the files at {theirs.hostname}, which refuses us ({response.status_code}); that machine is not "
-                "told the tracking server's password: name a user for it in ~/.netrc",
+                f"it keeps the files at {theirs.hostname}, which refuses us and is not told the tracking server's "
+                "password; name a user for that machine in ~/.netrc",
             )
         if response.status_code == 404:
             raise Absent(f"there is no {url}")

@@ -112,7 +112,7 @@ def gateway(
             with suppress(OSError):
                 if tls is not None:
                     request = tls.wrap_socket(request, server_side=True)
-                super().finish_request(request, client_address)  # type: ignore[arg-type]
+                super().finish_request(request, client_address)
                 if tls is not None:
                     request.close()
 
