@@ -1,6 +1,7 @@
 """One version of a registered model, and what training says of the compiled artifact that it has logged beside it."""
 
 import logging
+import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -16,9 +17,6 @@ TAG: Final = "canopy.compiled"
 
 FORMAT: Final = 1
 """``forest.artifact.FORMAT``, written down once more, for importing it costs numpy's memory. A test compares them."""
-
-
-_QUOTE: Final = "'"
 
 
 class Logged(msgspec.Struct, frozen=True):
@@ -75,11 +73,13 @@ class ModelVersion:
 
 
 def search_filter(name: str) -> str:
-    """MLflow's filter for the versions of a model; those of others may pass it too, if the name has a quote in it.
+    """MLflow's filter for the versions of a model; those of a model of a like name may pass it too.
 
-    MLflow knows no way to write a quote in a text between quotes, but LIKE has a sign for any character.
+    MLflow knows no way to write a quote, or a backslash at the end, in a text between quotes, but LIKE has a sign for
+    any character.
     """
-    return f"name LIKE '{name.replace(_QUOTE, '_')}'" if _QUOTE in name else f"name='{name}'"
+    pattern = re.sub(r"['\\]", "_", name)
+    return f"name = '{name}'" if pattern == name else f"name LIKE '{pattern}'"
 
 
 @lru_cache(maxsize=16)  # so that a watcher warns once
