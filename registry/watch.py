@@ -240,4 +240,4 @@ def _foreseen(error: Exception) -> RegistryError:
     if isinstance(error, RegistryError):
         return error
     logger.error("traceback", exc_info=error)
-    return StoreUnavailable(f"the registry cannot be asked: {type(error).__name__}: {error}")
+    return StoreUnavailable(f"looking for a new version fails: {type(error).__name__}: {error}")

@@ -93,3 +93,14 @@ def test_mlflow_is_tamed_unless_the_user_says_otherwise() -> None:
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "false"
     assert environment["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "2"
     assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
+def test_a_user_whom_the_system_does_not_know_gets_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow asks for a home and a name; what is set stays, and nobody else's is set."""
+    known: dict[str, str] = {}
+    tame_mlflow(known)
+    assert {"HOME", "USER"}.isdisjoint(known)
+    monkeypatch.setattr("pwd.getpwuid", lambda _uid: {}[0])
+    unknown = {"USER": "me"}
+    tame_mlflow(unknown)
+    assert (unknown["HOME"], unknown["USER"]) == ("/", "me")

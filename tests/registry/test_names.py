@@ -78,7 +78,7 @@ def assert_compiled(place: Place, folder: Path, name: str) -> None:
 def test_a_folder_of_any_name_may_be_the_cache(
     sqlite_place: Place, tmp_path: Path, of: str, choice: EngineChoice
 ) -> None:
-    """MLflow's loaders, which take a path for a part of an address, find what is in it; so do those that trust skops."""
+    """MLflow's loaders, which take a path for a part of an address, find what is in it; so does that of skops files."""
     uri = ModelURI.parse(f"models:/{of}/1")
     both: list[TrustedFormats] = ["any", "skops"]
     for trusted in both if of == "Permuted" else both[:1]:
