@@ -12,8 +12,9 @@ from registry import Access, ModelURI, Prepared
 from registry.cache import Cache, key
 from registry.recall import remember_served
 from tests.registry.stub import answering
-from tests.support import Client
+from tests.support import Client, until
 
+ODD = b'{"model_versions": [{"name": "Small", "version": "x"}]}'
 URI = ModelURI.parse("models:/Small/Production")
 
 
@@ -31,9 +32,7 @@ def keep(folder: Path, prepared: Prepared, address: str) -> None:
     ("status", "page", "user", "environment", "said"),
     [
         pytest.param(404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST"}', "", {}, "no model Small", id="nothing-at-all"),
-        pytest.param(
-            200, b'{"model_versions": [{"name": "S", "version": "x"}]}', "", {}, "ValueError", id="unforeseen"
-        ),
+        pytest.param(200, ODD, "", {}, "ValueError", id="unforeseen"),
         pytest.param(200, b"", "warden:%E2%82%AC@", {}, "no header can carry", id="unsendable-in-the-address"),
         pytest.param(
             200, b"", "", {"MLFLOW_TRACKING_TOKEN": "sesame\nx"}, "no header can carry", id="unsendable-in-a-variable"
@@ -51,6 +50,7 @@ def test_what_was_served_last_is_served(
         options = ["--tracking-uri", address, "--model-uri", str(URI), "--cache", str(cache)]
         with serving(options, environment=environment, log=out) as server:
             reply = Client(server).ask("POST", "/predict", json.dumps({"features": schema.EXAMPLE}).encode())
+            until(lambda: server.get("/health/ready")["update_failure"])
             failure = server.get("/health/ready")["update_failure"]
     assert (reply.status, reply.headers["canopy-model"]) == (200, "Small/3")
     assert said in failure

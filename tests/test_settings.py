@@ -100,7 +100,7 @@ def test_a_user_whom_the_system_does_not_know_gets_a_home(monkeypatch: pytest.Mo
     known: dict[str, str] = {}
     tame_mlflow(known)
     assert {"HOME", "USER"}.isdisjoint(known)
-    monkeypatch.setattr("pwd.getpwuid", lambda _uid: {}[0])
+    monkeypatch.setattr("pwd.getpwuid", dict[int, object]().__getitem__)
     unknown = {"USER": "me"}
     tame_mlflow(unknown)
     assert (unknown["HOME"], unknown["USER"]) == ("/", "me")
