@@ -3,6 +3,8 @@
 import argparse
 import difflib
 import logging
+import os
+import pwd
 from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
@@ -269,6 +271,11 @@ def tame_mlflow(environment: MutableMapping[str, str]) -> None:
         # A server that is down is reported within seconds, not after minutes of silent retries.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     }
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        # Containers run as users of whom the system knows neither a name nor a home, which MLflow cannot do without.
+        wanted |= {"HOME": "/", "USER": str(os.getuid())}
     for name, value in wanted.items():
         environment[name] = environment.get(name) or value
 

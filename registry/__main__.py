@@ -27,6 +27,8 @@ logger = logging.getLogger("canopy.registry")
 
 logger = logging.getLogger("canopy.registry")
 
+logger = logging.getLogger("canopy.registry")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit status: 0, 1 if the model cannot be had, or 2 for a bad option or variable."""
@@ -54,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             said = outcome.Failed(type(error).__name__, str(error))
         except KeyboardInterrupt:
             return 130
+        except Exception as error:  # who has started this falls back on what it has, for a reason in words
+            logger.exception("traceback")
+            said = outcome.Failed("UnusableModel", f"{given.uri}: {type(error).__name__}: {error}")
         result.write(outcome.write(said))
     return int(isinstance(said, outcome.Failed))
 

@@ -152,5 +152,5 @@ def key(
     facts = (access.address, version.name, version.number, version.source, version.created)
     ways = (choice, formats, others, stated, FORMAT, _RULES, kernel.built())
     digest = hashlib.sha256(msgspec.json.encode((*facts, *ways))).hexdigest()[:16]
-    name = quote(version.name, safe=" ")[:_LONGEST_NAME]
-    return f"{'%2E' + name[1:] if name.startswith('.') else name}/{version.number}-{digest}"
+    name = quote(version.name, safe=" ").replace("%", "=")[:_LONGEST_NAME]  # see registry.plain for what % would do
+    return f"{'=2E' + name[1:] if name.startswith('.') else name}/{version.number}-{digest}"

@@ -8,6 +8,7 @@ from typing import Any
 from registry.access import Access
 from registry.errors import StoreUnavailable
 from registry.record import MISSING, Record, Refused
+from registry.version import search_filter
 
 _MANY = 20
 
@@ -42,7 +43,7 @@ class ClientRegistry:
     def versions(self, name: str) -> list[Record]:
         """See ``Registry``."""
         with self._client() as client:
-            return list(map(_record, client.search_model_versions(f"name='{name}'")))
+            return [_record(each) for each in client.search_model_versions(search_filter(name)) if each.name == name]
 
     def aliases(self, name: str) -> dict[str, str]:
         """See ``Registry``."""

@@ -11,6 +11,8 @@ from typing import Any
 import mlflow
 import numpy as np
 from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from numpy.typing import NDArray
 
 from forest import (
@@ -32,6 +34,7 @@ from registry.errors import UnusableModel
 from registry.fetch import Absent, check
 from registry.flavours import Flavours
 from registry.loading import check_skops, load, other_version, own_version
+from registry.plain import plain
 from registry.prepared import OtherVersions, TrustedFormats
 from registry.pyfunc import told
 from registry.version import Logged
@@ -40,15 +43,20 @@ _GREATEST = np.finfo(np.float32).max
 
 
 def download(uri: str, access: Access, folder: Path) -> None:
-    """Download artifacts into a folder, which is made.
+    """Download the files of a version, which a model URI names by its number, into a folder, which is made.
 
     Raises:
         Exception: whatever MLflow and its clients raise.
     """
+    _set_uris(access)
+    folder.mkdir()
+    # ``mlflow.artifacts.download_artifacts`` would take models:/fraud@eu/1 for the file 1 of what is called eu.
+    ModelsArtifactRepository(uri).download_artifacts("", str(folder))
+
+
+def _set_uris(access: Access) -> None:
     mlflow.set_tracking_uri(access.tracking_uri)
     mlflow.set_registry_uri(access.tracking_uri)
-    folder.mkdir()
-    mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
 
 
 def download_file(access: Access, location: str, file: Logged, path: Path) -> None:
@@ -58,12 +66,12 @@ def download_file(access: Access, location: str, file: Logged, path: Path) -> No
         UnusableModel: the file is damaged or gone.
     """
     folder = path.with_name("download")
-    address = f"{location.rstrip('/')}/{file.path}"
+    folder.mkdir()
+    _set_uris(access)
     try:
-        download(address, access, folder)
-        next(each for each in folder.rglob("*") if each.is_file()).replace(path)
+        Path(get_artifact_repository(location).download_artifacts(file.path, str(folder))).replace(path)
     except Exception as error:
-        raise Absent(f"{address} cannot be downloaded: {type(error).__name__}: {error}") from error
+        raise Absent(f"{location}/{file.path} cannot be downloaded: {type(error).__name__}: {error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     with path.open("rb") as content:
@@ -91,7 +99,7 @@ class Download:
         self.formats = formats
         self.others = others
         self._stated = stated
-        self._model = mlflow.models.Model.load(str(path))
+        self._model = mlflow.models.Model.load(plain(path))
         self.flavours = Flavours(path, self._model.flavors)
         self._made_by: list[str] = []
 
@@ -184,7 +192,7 @@ class Download:
     def _example(self) -> Any:  # noqa: ANN401
         """The model's input example, None if there is none that can be read."""
         with suppress(TypeError, ValueError, OSError):
-            return self._model.load_input_example(str(self.path))
+            return self._model.load_input_example(plain(self.path))
         return None
 
     def check_answers(self, engine: Engine, examples: NDArray[np.float32]) -> None:

@@ -10,6 +10,7 @@ from forest import BadArtifact, CompiledEngine, Engine, SklearnEngine, read_arti
 from preprocessing import schema
 from registry.errors import UnusableModel
 from registry.loading import load, own_version, untrusted
+from registry.plain import plain
 from registry.prepared import Prepared, PreparedEngine
 from registry.pyfunc import PyfuncEngine
 
@@ -51,7 +52,7 @@ def _open_pyfunc(prepared: Prepared) -> Engine:
     import mlflow
 
     with own_version(prepared.others):
-        model = mlflow.pyfunc.load_model(str(prepared.model))
+        model = mlflow.pyfunc.load_model(plain(prepared.model))
     return PyfuncEngine(model, _order(prepared))
 
 

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from registry.access import Access
 from registry.errors import UnusableModel
 from registry.record import Refused
-from registry.rest import authorization, base, no_mlflow, refuse
+from registry.rest import anonymous, authorization, base, no_mlflow, refuse
 from registry.version import Logged
-from registry.web import Peer, opened
+from registry.web import opened, unavailable
 
 CHUNK: Final = 1 << 18
 _PROXY: Final = "/api/2.0/mlflow-artifacts/artifacts"
@@ -48,7 +49,7 @@ def fetch(access: Access, location: str, file: Logged, path: Path) -> None:
     if scheme not in _OPEN:
         raise Unsupported(scheme)
     digest, size = hashlib.sha256(), 0
-    with _OPEN[scheme](access, f"{location.rstrip('/')}/{file.path}") as chunks, path.open("xb") as out:
+    with _OPEN[scheme](access, location.rstrip("/"), file.path) as chunks, path.open("xb") as out:
         for chunk in chunks:
             digest.update(chunk)
             size += len(chunk)
@@ -74,68 +75,66 @@ def check(file: Logged, size: int, digest: str, location: str) -> None:
 
 
 @contextmanager
-def _proxied(access: Access, address: str) -> Iterator[Iterator[bytes]]:
-    """By way of the tracking server, or of another MLflow server that the address names, which gets no password."""
+def _proxied(access: Access, root: str, path: str) -> Iterator[Iterator[bytes]]:
+    """By way of the tracking server, or of another MLflow server that the address names."""
     if not access.light:
-        raise Unsupported(address.partition(":")[0])
-    parts = urlsplit(address)
-    server = urlsplit(base(access))
-    if parts.netloc:
-        server = server._replace(netloc=parts.netloc.rpartition("@")[2])
-    url = f"{server.geturl()}{_PROXY}/{quote(unquote(parts.path).lstrip('/'))}"
-    with _plain(access, url) as chunks:
+        raise Unsupported("mlflow-artifacts")
+    parts, server = urlsplit(root), urlsplit(base(access))
+    folder = f"{server.path}{_PROXY}/{parts.path.strip('/')}".rstrip("/")
+    with _plain(access, server._replace(netloc=parts.netloc or server.netloc, path=folder).geturl(), path) as chunks:
         yield chunks
 
 
 @contextmanager
-def _plain(access: Access, address: str) -> Iterator[Iterator[bytes]]:
-    """From a web server; the tracking server's password is for no other."""
-    ours, theirs = urlsplit(access.tracking_uri), urlsplit(address)
-    same = (ours.scheme, ours.hostname, ours.port) == (theirs.scheme, theirs.hostname, theirs.port)
-    headers = authorization(access) if same and access.light else {"Accept-Encoding": "identity"}
-    with _got(access, address, headers) as chunks:
-        yield chunks
-
-
-@contextmanager
-def _got(access: Access, url: str, headers: dict[str, str]) -> Iterator[Iterator[bytes]]:
-    peer = Peer.tracking(access)
-    with opened(peer, url, headers) as response:
-        if response.status != 200:
-            text = response.read(CHUNK)
-            if response.status == 404:
-                raise Absent(f"there is no {url}")
+def _plain(access: Access, root: str, path: str) -> Iterator[Iterator[bytes]]:
+    """From a web server. The tracking server's password is for no other."""
+    ours, theirs = urlsplit(access.tracking_uri), urlsplit(root)
+    known = (ours.scheme, ours.hostname, ours.port) == (theirs.scheme, theirs.hostname, theirs.port)
+    if known:
+        root = theirs._replace(netloc=ours.netloc).geturl()
+    url = f"{root}/{path}"
+    with opened(access, url, authorization(access) if known and access.light else anonymous()) as response:
+        if response.status_code in (401, 403) and not known:
+            raise unavailable(
+                access,
+                f"it keeps the files at {theirs.hostname}, which refuses us and is not told the tracking server's "
+                "password; name a user for that machine in ~/.netrc",
+            )
+        if response.status_code == 404:
+            raise Absent(f"there is no {url}")
+        if response.status_code != 200:
             try:
-                refuse(response, peer, text)
+                refuse(response, access, response.raw.read(CHUNK, decode_content=True))
             except Refused as error:
                 raise Absent(f"there is no {url}: {error}") from None
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            raise no_mlflow(peer, response.status)  # a page to log in at
-        yield response.stream(CHUNK, decode_content=True)
+            raise no_mlflow(access, response.status_code)  # a page to log in at
+        yield response.iter_content(CHUNK)
 
 
-def _s3(access: Access, address: str) -> Chunks:
+def _s3(access: Access, root: str, path: str) -> Chunks:
     from registry.s3 import read
 
-    return read(access, address, CHUNK)
+    return read(access, root, path, CHUNK)
 
 
 @contextmanager
-def _local(_access: Access, address: str) -> Iterator[Iterator[bytes]]:
-    path = Path(unquote(urlsplit(address).path) if address.startswith("file:") else address)
+def _local(_access: Access, root: str, path: str) -> Iterator[Iterator[bytes]]:
+    """As ``mlflow.utils.file_utils.local_file_uri_to_path`` reads an address, which a path is to it as well."""
+    place = Path(url2pathname(urlsplit(root).path if root.startswith("file:") else root), path)
     try:
-        file = path.open("rb")
+        file = place.open("rb")
     except OSError as error:
-        raise Absent(f"there is no {path} that can be read: {error.strerror}") from None
+        raise Absent(f"there is no {place} that can be read: {error.strerror}") from None
     with file:
         yield iter(lambda: file.read(CHUNK), b"")
 
 
-_OPEN: Final[dict[str, Callable[[Access, str], Chunks]]] = {
+_OPEN: Final[dict[str, Callable[[Access, str, str], Chunks]]] = {
     "mlflow-artifacts": _proxied,
     "http": _plain,
     "https": _plain,
     "s3": _s3,
     "file": _local,
 }
-"""How to open a file, by the scheme of its address."""
+"""How to open a file, by the scheme of the address of its root."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from forest import load_estimator, mismatch, watched
 from registry.errors import UntrustedFormat, VersionMismatch
+from registry.plain import plain
 from registry.prepared import OtherVersions, TrustedFormats
 
 
@@ -81,7 +82,7 @@ def check_skops(folder: Path) -> Path:
     """
     import mlflow
 
-    flavour = mlflow.models.Model.load(str(folder)).flavors["sklearn"]
+    flavour = mlflow.models.Model.load(plain(folder)).flavors["sklearn"]
     if (format_ := flavour.get("serialization_format")) != "skops":
         raise untrusted(f"the model is written in the format {format_}, which may run code")
     if flavour.get("code"):
@@ -95,7 +96,7 @@ def check_skops(folder: Path) -> Path:
 def _load_any(folder: Path) -> Any:  # noqa: ANN401
     import mlflow
 
-    return mlflow.sklearn.load_model(str(folder))
+    return mlflow.sklearn.load_model(plain(folder))
 
 
 def _load_skops(folder: Path) -> Any:  # noqa: ANN401

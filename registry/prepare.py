@@ -1,6 +1,7 @@
 """From a model URI to files that an engine can be opened from."""
 
 import logging
+import shlex
 import time
 from pathlib import Path
 
@@ -141,6 +142,6 @@ def too_large(uri: object, memory: int | None) -> TooLarge:
     """The error for a model that takes more memory than there is, with the way out."""
     there = "there is" if memory is None else f"the {memory >> 20} MB that are left"
     return TooLarge(
-        f"{uri} needs more memory than {there}; prepare it where there is more, by `python -m registry prepare {uri} "
-        "--cache FOLDER` on a cache folder that is shared, or raise the limit"
+        f"{uri} needs more memory than {there}; prepare it where there is more, by `python -m registry prepare "
+        f"{shlex.quote(str(uri))} --cache FOLDER` on a cache folder that is shared, or raise the limit"
     )

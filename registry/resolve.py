@@ -1,6 +1,8 @@
 """A model URI → the version that it means now."""
 
+import shlex
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 from registry.access import Access
@@ -23,14 +25,14 @@ def resolve(uri: ModelURI, access: Access) -> ModelVersion:
     if (path := sqlite_file(access.tracking_uri)) is not None and not path.is_file():
         raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_remedy(uri, access)}")
     registry = _registry(access)
+    said, found = "", list[Record]()
     try:
         found = _FIND[uri.kind](registry, uri)
     except Refused as error:
         # An unknown stage is refused with the list of those that there are.
         said = f" ({error})" if error.code == "INVALID_PARAMETER_VALUE" and uri.kind == "stage" else ""
-        raise _not_found(registry, uri, access, said) from None
     if not found:
-        raise _not_found(registry, uri, access)
+        raise _not_found(registry, uri, access, said)
     record = max(found, key=lambda record: int(record.number))
     tag = record.tags.get(TAG)
     compiled = read_tag(f"{uri.name}/{record.number}", tag) if tag else None
@@ -69,22 +71,24 @@ _FIND: Final[dict[str, Callable[[Registry, ModelURI], list[Record]]]] = {
 }
 
 
-def _not_found(registry: Registry, uri: ModelURI, access: Access, said: str = "") -> ModelNotFound:
-    """The error, with what there is instead."""
-    try:
+def _not_found(registry: Registry, uri: ModelURI, access: Access, said: str) -> ModelNotFound:
+    """The error, with what there is instead, as far as the registry tells that."""
+    models = list[str]()
+    with suppress(Refused):  # the registry has no such model
         versions = sorted(registry.versions(uri.name), key=lambda record: int(record.number))
         aliases = registry.aliases(uri.name)
-    except Refused:
-        named = _listed(registry.models())
+        by_number = {number: f" as {alias}" for alias, number in aliases.items()}
+        there = _listed(f"{each.number} in {each.stage}{by_number.get(each.number, '')}" for each in versions)
         return ModelNotFound(
-            f"the registry has no model {uri.name} (for {uri.kind} {uri.selector}), only {named or 'none at all'}: "
-            f"register it, or {_remedy(uri, access)}"
+            f"{uri.name} has no {uri.kind} {uri.selector}{said}; its versions: {there or 'none'}: promote one, or "
+            + _remedy(uri, access)
         )
-    by_number = {number: f" as {alias}" for alias, number in aliases.items()}
-    there = _listed(f"{each.number} in {each.stage}{by_number.get(each.number, '')}" for each in versions)
+    with suppress(Refused):  # what speaks MLflow's language, but not all of it
+        models = registry.models()
+    named = _listed(models) or "none at all"
     return ModelNotFound(
-        f"{uri.name} has no {uri.kind} {uri.selector}{said}; its versions: {there or 'none'}: promote one, or "
-        + _remedy(uri, access)
+        f"the registry has no model {uri.name} (for {uri.kind} {uri.selector}), only {named}: "
+        f"register it, or {_remedy(uri, access)}"
     )
 
 
@@ -95,7 +99,8 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _remedy(uri: ModelURI, access: Access) -> str:
+    options = shlex.join(["--name", uri.name, "--tracking-uri", access.address])
     return (
         "run `make train`, which trains, registers and promotes one "
-        f"(with ARGS='--name {uri.name} --tracking-uri {access.address}' where these are not its defaults)"
+        f"(with ARGS={shlex.quote(options)} where these are not its defaults)"
     )

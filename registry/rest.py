@@ -1,18 +1,22 @@
 """The registry of a tracking server, asked over its REST interface."""
 
+import base64
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
-import urllib3.util
+import requests
 
 from registry.access import Access
 from registry.errors import StoreUnavailable
 from registry.record import MISSING, Record, Refused
-from registry.web import Peer, Response, opened
+from registry.version import search_filter
+from registry.web import UNSENDABLE, opened, unavailable
 
 _BASE: Final = "api/2.0/mlflow"
+_SERVER_INFO: Final = "api/3.0/mlflow/server-info"
 _LONGEST: Final = 16 << 20
 _MANY: Final = 20
 
@@ -63,6 +67,10 @@ class _Location(msgspec.Struct):
     artifact_uri: str
 
 
+class _Server(msgspec.Struct):
+    workspaces_enabled: bool = False
+
+
 class _Error(msgspec.Struct):
     error_code: str
     message: str = ""
@@ -77,7 +85,6 @@ class RestRegistry:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._peer = Peer.tracking(access)
 
     def version(self, name: str, number: str) -> Record:
         """See ``Registry``."""
@@ -95,8 +102,9 @@ class RestRegistry:
 
     def versions(self, name: str) -> list[Record]:
         """See ``Registry``."""
-        query = {"filter": f"name='{name}'", "max_results": "1000"}
-        return [_record(each) for each in self._ask("model-versions/search", _Several, query).model_versions]
+        query = {"filter": search_filter(name), "max_results": "1000"}
+        found = self._ask("model-versions/search", _Several, query).model_versions
+        return [_record(each) for each in found if each.name == name]
 
     def aliases(self, name: str) -> dict[str, str]:
         """See ``Registry``."""
@@ -115,29 +123,50 @@ class RestRegistry:
     def _ask(
         self, path: str, type_: type[T], query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
     ) -> T:
-        url = f"{base(self._access)}/{_BASE}/{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = authorization(self._access)
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        with opened(self._peer, url, headers, body=None if body is None else msgspec.json.encode(body)) as response:
-            text = response.read(_LONGEST)
-            refuse(response, self._peer, text)
-        try:
-            return msgspec.json.decode(text, type=type_)
-        except msgspec.DecodeError:
-            raise no_mlflow(self._peer, response.status) from None
+        if self._access.workspace:
+            _check_workspaces(self._access)
+        return _ask(self._access, f"{_BASE}/{path}" + (f"?{urlencode(query)}" if query else ""), type_, body)
+
+
+@lru_cache  # once for a server that has them
+def _check_workspaces(access: Access) -> None:
+    """A server without workspaces would give what is in none, without a word; see MLflow's WorkspaceRestStoreMixin."""
+    if not _ask(access, _SERVER_INFO, _Server).workspaces_enabled:
+        raise unavailable(access, "it has no workspaces; start it with --enable-workspaces, or unset MLFLOW_WORKSPACE")
+
+
+def _ask(access: Access, path: str, type_: type[T], body: Mapping[str, Any] | None = None) -> T:
+    headers = authorization(access)
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    sent = None if body is None else msgspec.json.encode(body)
+    with opened(access, f"{base(access)}/{path}", headers, body=sent) as response:
+        text = response.raw.read(_LONGEST, decode_content=True)
+        refuse(response, access, text)
+    try:
+        return msgspec.json.decode(text, type=type_)
+    except msgspec.DecodeError:
+        raise no_mlflow(access, response.status_code) from None
 
 
 def base(access: Access) -> str:
-    """The tracking server's address without user and password, and without a slash at its end."""
-    return urllib3.util.parse_url(access.tracking_uri)._replace(auth=None).url.rstrip("/")
+    """The tracking server's address without a slash at its end; a user and password in it are for requests to use."""
+    return access.tracking_uri.removesuffix("/")
 
 
 def authorization(access: Access) -> dict[str, str]:
-    """The headers that the tracking server knows us by."""
-    headers = {"Accept-Encoding": "identity", "User-Agent": "canopy"}
-    if access.username and (access.password or not access.token):
-        headers |= urllib3.util.make_headers(basic_auth=f"{access.username}:{access.password}")
+    """The headers that the tracking server knows us by, but for what requests takes from the address and ``.netrc``.
+
+    Raises:
+        StoreUnavailable: user and password are no UTF-8.
+    """
+    headers = anonymous()
+    if access.username and access.password:
+        try:
+            basic = base64.b64encode(f"{access.username}:{access.password}".encode()).decode()
+        except UnicodeError:  # whose words have the secret in them
+            raise unavailable(access, UNSENDABLE) from None
+        headers["Authorization"] = f"Basic {basic}"
     elif access.token:
         headers["Authorization"] = f"Bearer {access.token}"
     if access.workspace:
@@ -145,14 +174,19 @@ def authorization(access: Access) -> dict[str, str]:
     return headers
 
 
-def refuse(response: Response, peer: Peer, text: bytes) -> None:
+def anonymous() -> dict[str, str]:
+    """The headers for a server that is not to know us."""
+    return {"Accept-Encoding": "identity", "User-Agent": "canopy"}
+
+
+def refuse(response: requests.Response, access: Access, text: bytes) -> None:
     """Raise what a status other than 200 means.
 
     Raises:
         Refused: the server answers that it has not, or will not.
         StoreUnavailable: it does not answer as a tracking server would.
     """
-    status = response.status
+    status = response.status_code
     if status == 200:
         return
     try:
@@ -160,29 +194,34 @@ def refuse(response: Response, peer: Peer, text: bytes) -> None:
     except msgspec.DecodeError:
         error = _Error("", " ".join(text[:200].decode(errors="replace").split()))
     if status == 401 or (status == 403 and error.error_code):
-        raise peer.unavailable(
+        raise unavailable(
+            access,
             f"it refuses us ({status}); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
-            "MLFLOW_TRACKING_TOKEN, to those of a user who may read the model"
+            "MLFLOW_TRACKING_TOKEN, to those of a user who may read the model",
         )
     if status == 403:
-        raise peer.unavailable(
+        raise unavailable(
+            access,
             f"it answers 403 ({error.message}); if it does not know the host name that it is called by, start it with "
-            "--allowed-hosts and that name"
+            "--allowed-hosts and that name",
         )
+    if status == 407:
+        raise unavailable(access, "the proxy wants to know who asks; put user and password into HTTP_PROXY")
     if status >= 500 or status == 429:
-        raise peer.unavailable(f"it answers {status} ({error.message}); its own log says why")
+        raise unavailable(access, f"it answers {status} ({error.message}); its own log says why")
     if error.error_code in MISSING:
         raise Refused(error.error_code, error.message)
     if error.error_code:
-        raise peer.unavailable(f"it answers {status} ({error.error_code}: {error.message})")
-    raise no_mlflow(peer, status)
+        raise unavailable(access, f"it answers {status} ({error.error_code}: {error.message})")
+    raise no_mlflow(access, status)
 
 
-def no_mlflow(peer: Peer, status: int) -> StoreUnavailable:
+def no_mlflow(access: Access, status: int) -> StoreUnavailable:
     """The error for a server that does not speak MLflow's language."""
-    return peer.unavailable(
-        f"its answer ({status}) is not that of a tracking server; see whether {peer.address} is the address of one, "
-        "with the path before /api if there is any"
+    return unavailable(
+        access,
+        f"its answer ({status}) is not that of a tracking server; see whether MLFLOW_TRACKING_URI is the address of "
+        "one, with the path before /api if there is any",
     )
 
 

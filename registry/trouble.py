@@ -4,13 +4,12 @@ import errno
 from collections.abc import Iterator
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import Timeout
 
 from registry.confinement import starved
 from registry.errors import StoreUnavailable, UnusableModel
-from registry.s3 import KEYS, REMEDIES
+from registry.s3 import remedy
 from registry.version import ModelVersion
 
 _NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT}
@@ -31,8 +30,8 @@ def told(error: Exception, version: ModelVersion) -> Exception:
     for cause in _chain(error):
         if (isinstance(cause, OSError) and cause.errno in _NO_SPACE) or "No space left on device" in str(cause):
             return OSError(errno.ENOSPC, "No space left on device")
-        if (remedy := _remedy(cause)) is not None:
-            return StoreUnavailable(f"the files of {version} cannot be downloaded: {reason}; {remedy}")
+        if (todo := _remedy(cause)) is not None:
+            return StoreUnavailable(f"the files of {version} cannot be downloaded: {reason}; {todo}")
     return UnusableModel(f"{version} cannot be loaded: {reason}")
 
 
@@ -45,14 +44,6 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _remedy(error: BaseException) -> str | None:
     """What to do about an exception, if it says that a store cannot be used."""
-    match error:
-        case ClientError():
-            return REMEDIES.get(error.response.get("Error", {}).get("Code", ""))
-        case NoCredentialsError() | PartialCredentialsError():
-            return f"set {KEYS}"
-        case BotoCoreError():
-            return "see whether the store is up and MLFLOW_S3_ENDPOINT_URL is right"
-        case NoConnection() | Timeout():
-            return "see whether the server is up and MLFLOW_TRACKING_URI is right"
-        case _:
-            return None
+    if isinstance(error, NoConnection | Timeout):
+        return "see whether the server is up and MLFLOW_TRACKING_URI is right"
+    return remedy(error)

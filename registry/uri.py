@@ -1,12 +1,10 @@
 """The forms of a model URI."""
 
-import re
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlparse
 
 from registry.errors import BadModelURI
-
-_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<place>[^/@]+)|@(?P<alias>[^/@]+))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +26,33 @@ class ModelURI:
 
     @classmethod
     def parse(cls, text: str) -> "ModelURI":
-        """Parse a URI.
+        """Parse a URI as MLflow does, see ``_parse_model_uri`` in ``mlflow.store.artifact.utils.models``.
+
+        That takes a text for a URI indeed: the scheme may be in capitals, and what follows a question mark is none of
+        the path.
 
         Raises:
             BadModelURI: it has none of the accepted forms.
         """
-        match = _URI.fullmatch(text)
-        if match is None:
-            raise BadModelURI(f"{text!r} is not models:/NAME/STAGE, models:/NAME@ALIAS or models:/NAME/VERSION")
-        name, place, alias = match["name"], match["place"], match["alias"]
-        if alias is not None:
+        try:
+            parsed = urlparse(text, allow_fragments=False)
+        except ValueError:
+            raise _bad(text) from None
+        if parsed.scheme != "models" or not parsed.path.startswith("/"):
+            raise _bad(text)
+        name, *rest = parsed.path.lstrip("/").split("/")
+        if not rest:
+            name, _, alias = name.rpartition("@")
+            if not name or not alias.strip():
+                raise _bad(text)
             return cls(name, "alias", alias)
-        if place.isdecimal():
+        place = rest[0]
+        if len(rest) > 1 or not name.strip() or not place.strip():
+            raise _bad(text)
+        if place.isdigit():
             return cls(name, "version", place)
         return cls(name, "latest" if place.lower() == "latest" else "stage", place)
+
+
+def _bad(text: str) -> BadModelURI:
+    return BadModelURI(f"{text!r} is not models:/NAME/STAGE, models:/NAME@ALIAS or models:/NAME/VERSION")

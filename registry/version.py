@@ -1,6 +1,7 @@
 """One version of a registered model, and what training says of the compiled artifact that it has logged beside it."""
 
 import logging
+import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
@@ -69,6 +70,16 @@ class ModelVersion:
     def uri(self) -> str:
         """The version's own model URI."""
         return f"models:/{self}"
+
+
+def search_filter(name: str) -> str:
+    """MLflow's filter for the versions of a model; those of a model of a like name may pass it too.
+
+    MLflow knows no way to write a quote, or a backslash at the end, in a text between quotes, but LIKE has a sign for
+    any character.
+    """
+    pattern = re.sub(r"['\\]", "_", name)
+    return f"name = '{name}'" if pattern == name else f"name LIKE '{pattern}'"
 
 
 @lru_cache(maxsize=16)  # so that a watcher warns once

@@ -110,8 +110,8 @@ class Watcher:
     async def _restore(self, prepared: Prepared) -> None:
         try:
             await self._finder.restore(prepared)
-        except RegistryError as error:
-            self._say(f"{prepared.version} cannot be made ready again: {error}")
+        except Exception as error:
+            self._say(f"{prepared.version} cannot be made ready again: {_foreseen(error)}")
 
     async def run(self) -> None:
         """Deliver the first version, and then each new one, for ever.
@@ -127,11 +127,8 @@ class Watcher:
             await self._pause()
             try:
                 await self._look()
-            except RegistryError as error:
-                self._failed(error)
-            except Exception as error:  # a fault of ours or of the system's is no reason to stop serving
-                logger.exception("traceback")
-                self._failed(RegistryError(f"looking for a new version fails: {type(error).__name__}: {error}"))
+            except Exception as error:
+                self._failed(_foreseen(error))
 
     async def _begin(self) -> None:
         prepared = await self._find_first()
@@ -147,10 +144,11 @@ class Watcher:
         try:
             prepared = await self._finder.prepare(await self._finder.resolve())
             await self._deliver(prepared)
-        except RegistryError as error:
+        except Exception as caught:
+            error = _foreseen(caught)
             known = await self._finder.last_known()
             if known is None or known.version == refused.version:
-                raise
+                raise error from caught
             self._fall_back(known, error)
             await self._deliver(known)
             return known
@@ -163,13 +161,14 @@ class Watcher:
         while True:
             try:
                 return await self._finder.prepare(await self._finder.resolve())
-            except RegistryError as error:
+            except Exception as caught:
+                error = _foreseen(caught)
                 if (known := await self._finder.last_known()) is not None:
                     self._fall_back(known, error)
                     return known
                 left = give_up - loop.time()
                 if left <= 0 or not isinstance(error, StoreUnavailable):
-                    raise
+                    raise error from caught
                 if str(error) != said:
                     said = str(error)
                     logger.warning("%s; trying again for %.3g s", said, left)
@@ -236,3 +235,11 @@ class Watcher:
         if self._asked.is_set():
             self._asked.clear()
             self._retry_at = 0.0
+
+
+def _foreseen(error: Exception) -> RegistryError:
+    """An error of the registry's; a fault of ours, a library's or the system's is as if the store could not be used."""
+    if isinstance(error, RegistryError):
+        return error
+    logger.error("traceback", exc_info=error)
+    return StoreUnavailable(f"looking for a new version fails: {type(error).__name__}: {error}")

@@ -1,11 +1,13 @@
-"""HTTP, for a process that has no memory to spare for more: urllib3, with a time-out and a remedy for every failure."""
+"""HTTP as MLflow's client speaks it, by the same library, with a time-out and a remedy for every failure."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-import urllib3
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -20,148 +22,105 @@ from urllib3.exceptions import (
 from registry.access import Access
 from registry.errors import StoreUnavailable
 
-# Who calls tries again, with pauses between.
-_RETRIES = urllib3.Retry(total=None, connect=0, read=0, redirect=3, status=0, other=0)
-_NO_REDIRECTS = _RETRIES.new(redirect=False)
+_TRANSIENT: Final = {408, 429, 500, 502, 503, 504}
+"""Statuses on which MLflow tries again."""
 
-Response = urllib3.BaseHTTPResponse
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """A server, and how it is spoken to.
-
-    Attributes:
-        title: what it is, for messages: "the MLflow server http://..."; without secrets.
-        address: the variable that leads to it.
-        trust: the variable that names the certificate authorities to trust with it.
-        verify: whether its certificate is checked.
-        authorities: file of certificate authorities; empty for the usual ones.
-        certificate: file of our certificate with its key; empty for none.
-        timeout: of a connection and of each read from it, in seconds.
-        proxies: see ``Access``.
-    """
-
-    title: str
-    address: str
-    trust: str
-    verify: bool
-    authorities: str
-    certificate: str
-    timeout: float
-    proxies: Mapping[str, str]
-
-    @classmethod
-    def tracking(cls, access: Access) -> "Peer":
-        """The tracking server."""
-        return cls(
-            f"the MLflow server {access.address}",
-            "MLFLOW_TRACKING_URI",
-            "MLFLOW_TRACKING_SERVER_CERT_PATH",
-            access.verify,
-            access.authorities,
-            access.certificate,
-            access.timeout,
-            access.proxies,
-        )
-
-    @classmethod
-    def s3(cls, access: Access, endpoint: str) -> "Peer":
-        """An S3 store."""
-        return cls(
-            f"the S3 store {endpoint}",
-            "MLFLOW_S3_ENDPOINT_URL",
-            "AWS_CA_BUNDLE",
-            access.s3_verify,
-            access.s3_authorities,
-            "",
-            access.timeout,
-            access.proxies,
-        )
-
-    def unavailable(self, reason: object) -> StoreUnavailable:
-        """The error that says why it cannot be used."""
-        return StoreUnavailable(f"{self.title} cannot be used: {reason}")
+_VARIABLE: Final = "MLFLOW_TRACKING_URI"
+_FILES: Final = "MLFLOW_TRACKING_SERVER_CERT_PATH, MLFLOW_TRACKING_CLIENT_CERT_PATH or REQUESTS_CA_BUNDLE"
+UNSENDABLE: Final = (
+    "no header can carry its user, password or token; correct MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_USERNAME and "
+    f"MLFLOW_TRACKING_PASSWORD, or set them instead of writing them into {_VARIABLE}"
+)
 
 
 @contextmanager
 def opened(
-    peer: Peer,
-    url: str,
-    headers: Mapping[str, str],
-    *,
-    body: bytes | None = None,
-    redirects: bool = True,
-) -> Iterator[Response]:
+    access: Access, url: str, headers: Mapping[str, str], *, body: bytes | None = None
+) -> Iterator[requests.Response]:
     """Ask for a URL, by POST if there is a body; yields the response, whose content is still to be read.
+
+    Proxies, the usual certificate authorities and ``.netrc`` are requests' business, as in ``mlflow.utils.rest_utils``,
+    whose arguments these are.
 
     Raises:
         StoreUnavailable: the server gives no answer, or stops in the middle of it.
     """
-    method = "GET" if body is None else "POST"
-    timeout = urllib3.Timeout(connect=peer.timeout, read=peer.timeout)
-    retries = _RETRIES if redirects else _NO_REDIRECTS
-    try:
-        pool = _pool(peer, url)
-        response = pool.request(
-            method, url, body=body, headers=headers, preload_content=False, retries=retries, timeout=timeout
-        )
-    except (HTTPError, OSError, ValueError) as error:  # a bad address is a ValueError, a missing CA file an OSError
-        raise peer.unavailable(_why(error, peer, url)) from None
-    try:
-        yield response
-    except HTTPError as error:  # while the content was read
-        raise peer.unavailable(_why(error, peer, url)) from None
-    finally:
-        response.close()
-        pool.clear()
+    with _session(access) as session:
+        try:
+            response = session.request(
+                "GET" if body is None else "POST",
+                url,
+                data=body,
+                headers=headers,
+                stream=True,
+                timeout=access.timeout,
+                allow_redirects=access.redirects,
+                verify=access.verify,
+                cert=access.certificate or None,
+            )
+        except (HTTPError, OSError, ValueError) as error:  # a bad address is a ValueError, a missing CA file an OSError
+            raise unavailable(access, _why(error, access, url)) from None
+        try:
+            with response:
+                yield response
+        except (HTTPError, requests.RequestException) as error:  # while the content was read
+            raise unavailable(access, _why(error, access, url)) from None
 
 
-def _pool(peer: Peer, url: str) -> urllib3.PoolManager:
-    parts = urlsplit(url)
-    tls: dict[str, object] = {}
-    if parts.scheme == "https":
-        if peer.authorities or not peer.verify:
-            authorities = peer.authorities
-        else:
-            import certifi
-
-            authorities = certifi.where()
-        tls = {"cert_reqs": "CERT_REQUIRED", "ca_certs": authorities} if peer.verify else {"cert_reqs": "CERT_NONE"}
-        if peer.certificate:
-            tls["cert_file"] = peer.certificate
-    proxy = peer.proxies.get(parts.scheme) or peer.proxies.get("all")
-    if proxy and not _bypassed(parts.hostname or "", peer.proxies):
-        return urllib3.ProxyManager(proxy if "://" in proxy else f"http://{proxy}", **tls)  # type: ignore[arg-type]
-    return urllib3.PoolManager(**tls)  # type: ignore[arg-type]
+def unavailable(access: Access, reason: object) -> StoreUnavailable:
+    """The error that says why the tracking server cannot be used."""
+    return StoreUnavailable(f"the MLflow server {access.address} cannot be used: {reason}")
 
 
-def _bypassed(host: str, proxies: Mapping[str, str]) -> bool:
-    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # typeshed has it not
+def _session(access: Access) -> requests.Session:
+    session = requests.Session()
+    count = access.retries
+    retries = Retry(
+        count,
+        connect=count,
+        read=count,
+        redirect=count,
+        status=count,
+        status_forcelist=_TRANSIENT,
+        allowed_methods=None,
+        backoff_factor=access.backoff,
+        backoff_jitter=access.jitter,
+        respect_retry_after_header=access.retry_after,
+        raise_on_status=False,  # what the last answer says is told
+    )
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retries))
+    return session
 
-    return bool(proxy_bypass_environment(host, dict(proxies)))
 
-
-def _why(error: Exception, peer: Peer, url: str) -> str:
+def _why(error: Any, access: Access, url: str) -> str:  # noqa: ANN401 - requests is untyped
     """What went wrong, and what to do about it."""
+    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
+        return f"{error}; correct {_FILES}"
+    if isinstance(error, requests.RequestException) and error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
     if isinstance(error, MaxRetryError) and error.reason is not None:
         error = error.reason
-    host = urlsplit(url).hostname
     match error:
         case NameResolutionError():
-            return f"the name {host} is not known; correct {peer.address}"
+            return f"the name {urlsplit(url).hostname} is not known; correct {_VARIABLE}"
         case ProxyError():
             return f"the proxy fails ({error.original_error}); correct HTTP_PROXY, HTTPS_PROXY or NO_PROXY"
         case NewConnectionError():
             refused = isinstance(error.__cause__, ConnectionRefusedError)
             reason = "it refuses the connection" if refused else str(error.__cause__ or error)
-            return f"{reason}; start it, or correct {peer.address}"
+            return f"{reason}; start it, or correct {_VARIABLE}"
         case ConnectTimeoutError() | ReadTimeoutError():
             return (
-                f"no answer within {peer.timeout:g} s; see whether it is up and {peer.address} is right, or raise "
+                f"no answer within {access.timeout:g} s; see whether it is up and {_VARIABLE} is right, or raise "
                 "MLFLOW_HTTP_REQUEST_TIMEOUT"
             )
         case SSLError():
-            return f"TLS fails ({error}); name the authority of its certificate in {peer.trust}, or correct the address"
+            return (
+                f"TLS fails ({error}); name the authority of its certificate in MLFLOW_TRACKING_SERVER_CERT_PATH, or "
+                "correct the address"
+            )
+        case requests.exceptions.InvalidHeader() | UnicodeError():  # whose words have the secret in them
+            return UNSENDABLE
         case _:
-            return f"{type(error).__name__}: {error}; see whether it is up and {peer.address} is right"
+            return f"{type(error).__name__}: {error}; see whether it is up and {_VARIABLE} is right"

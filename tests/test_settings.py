@@ -117,3 +117,14 @@ def test_an_empty_variable_of_mlflows_counts_as_none() -> None:
     tame_mlflow(environment)
     assert environment["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] == "false"
     assert environment["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "2"
+
+
+def test_a_user_whom_the_system_does_not_know_gets_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow asks for a home and a name; what is set stays, and nobody else's is set."""
+    known: dict[str, str] = {}
+    tame_mlflow(known)
+    assert {"HOME", "USER"}.isdisjoint(known)
+    monkeypatch.setattr("pwd.getpwuid", dict[int, object]().__getitem__)
+    unknown = {"USER": "me"}
+    tame_mlflow(unknown)
+    assert (unknown["HOME"], unknown["USER"]) == ("/", "me")

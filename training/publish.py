@@ -24,7 +24,7 @@ from sklearn.ensemble import RandomForestClassifier
 from dataset import load_sample
 from forest import Origin, Prediction, UnsupportedModel, answers, build
 from preprocessing import schema
-from registry.version import FORMAT, TAG, Logged
+from registry.version import FORMAT, TAG, Logged, search_filter
 from training.data import TrainingData, matrix
 from training.forest import Recipe, Trained, frame
 
@@ -69,8 +69,9 @@ class Publisher:
 
     def versions(self) -> list[ModelVersion]:
         """All versions of the registered model, newest first."""
-        found = self._client.search_model_versions(f"name='{self._name}'")
-        return sorted(found, key=lambda version: int(version.version), reverse=True)
+        found = self._client.search_model_versions(search_filter(self._name))
+        mine = [version for version in found if version.name == self._name]
+        return sorted(mine, key=lambda version: int(version.version), reverse=True)
 
     def find(self, fingerprint: str) -> str | None:
         """The newest version with this fingerprint whose model can still be read."""

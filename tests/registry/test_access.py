@@ -25,26 +25,25 @@ def test_what_only_mlflow_can_speak_to_is_left_to_it(
     assert Access.read(tracking_uri, environment).light is light
 
 
-def credentials(folder: Path) -> dict[str, str]:
-    """A home with the file that MLflow reads."""
-    (folder / ".mlflow").mkdir()
-    (folder / ".mlflow" / "credentials").write_text(
-        "[mlflow]\nmlflow_tracking_username = filed\nmlflow_tracking_password = a%%b\n"
-    )
-    return {"HOME": str(folder)}
+def test_credentials_come_from_the_variables_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the two is taken from either place; no home is no file."""
+    file = tmp_path / ".mlflow" / "credentials"
+    file.parent.mkdir()
+    file.write_text("[mlflow]\nmlflow_tracking_username = filed\nmlflow_tracking_password = a%%b\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    named = Access.read("http://server", {"MLFLOW_TRACKING_USERNAME": "named"})
+    assert (named.username, named.password) == ("named", "a%b")
+    file.write_text("[mlflow]\nmlflow_tracking_password = sesame%\n")
+    with pytest.raises(BadAccess, match=r"credentials cannot be read") as raised:
+        Access.read("http://server", {})
+    assert "sesame" not in str(raised.value)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert Access.read("http://server", {}).username == ""
 
 
-def test_credentials_come_from_the_address_before_the_variables_before_the_file(tmp_path: Path) -> None:
-    """Each of the three places is read, in this order."""
-    filed = credentials(tmp_path)
-    named = filed | {"MLFLOW_TRACKING_USERNAME": "named", "MLFLOW_TRACKING_PASSWORD": "secret"}
-    places = [("http://addressed:s%40il@server", named), ("http://server", named), ("http://server", filed)]
-    found = [Access.read(uri, environment) for uri, environment in places]
-    assert [(each.username, each.password) for each in found] == [
-        ("addressed", "s@il"),
-        ("named", "secret"),
-        ("filed", "a%b"),
-    ]
+def homeless(path: Path) -> Path:
+    """What ``Path.expanduser`` does for a user of whom the system knows no home."""
+    raise RuntimeError(f"Could not determine home directory for {path}")
 
 
 def test_no_secret_is_shown() -> None:
@@ -53,7 +52,6 @@ def test_no_secret_is_shown() -> None:
         "MLFLOW_TRACKING_PASSWORD": "sesame",
         "MLFLOW_TRACKING_TOKEN": "sesame",
         "MLFLOW_S3_ENDPOINT_URL": "http://user:sesame@store",
-        "HTTPS_PROXY": "http://user:sesame@proxy",
     }
     access = Access.read("http://warden:sesame@server", environment)
     assert "sesame" not in repr(access)
@@ -61,29 +59,40 @@ def test_no_secret_is_shown() -> None:
 
 
 def test_the_variables_of_mlflow_are_read() -> None:
-    """TLS, time-out, workspace and the S3 store are taken from where MLflow takes them."""
+    """TLS, time-out, retries, workspace and the S3 store are taken from where MLflow takes them."""
     access = Access.read(
         "https://server",
         {
-            "MLFLOW_TRACKING_INSECURE_TLS": "True",
             "MLFLOW_TRACKING_SERVER_CERT_PATH": "server.pem",
             "MLFLOW_TRACKING_CLIENT_CERT_PATH": "client.pem",
+            "MLFLOW_ALLOW_HTTP_REDIRECTS": "False",
             "MLFLOW_HTTP_REQUEST_TIMEOUT": "2.5",
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
+            "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "0",
             "MLFLOW_WORKSPACE": " hills ",
             "MLFLOW_S3_ENDPOINT_URL": "http://store:9000",
             "MLFLOW_S3_IGNORE_TLS": "1",
-            "AWS_CA_BUNDLE": "store.pem",
+            "MLFLOW_S3_EXPECTED_BUCKET_OWNER": "12",
             "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "virtual",
-            "https_proxy": "http://small",
-            "HTTPS_PROXY": "http://LARGE",
-            "NO_PROXY": "localhost",
         },
     )
-    assert (access.verify, access.authorities, access.certificate) == (False, "server.pem", "client.pem")
-    assert (access.timeout, access.workspace) == (2.5, "hills")
-    assert (access.s3_endpoint, access.s3_verify, access.s3_authorities) == ("http://store:9000", False, "store.pem")
+    assert (access.verify, access.certificate, access.redirects) == ("server.pem", "client.pem", False)
+    assert (access.timeout, access.retries, access.retry_after, access.workspace) == (2.5, 4, False, "hills")
+    assert (access.s3_endpoint, access.s3_verify, access.s3_owner) == ("http://store:9000", False, "12")
     assert access.s3_addressing == "virtual"
-    assert access.proxies == {"https": "http://small", "no": "localhost"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "verify"),
+    [
+        pytest.param({}, True, id="usual"),
+        pytest.param({"MLFLOW_TRACKING_INSECURE_TLS": "TRUE"}, False, id="insecure"),
+        pytest.param({"MLFLOW_TRACKING_SERVER_CERT_PATH": ""}, True, id="empty-is-not-set"),
+    ],
+)
+def test_certificates_are_checked_unless_that_is_turned_off(environment: dict[str, str], verify: bool) -> None:
+    """An empty variable turns nothing off."""
+    assert Access.read("https://server", environment).verify is verify
 
 
 def test_without_variables_there_is_a_time_out() -> None:
@@ -98,8 +107,23 @@ def test_what_is_no_address_is_refused(address: str) -> None:
         Access.read(address, {})
 
 
-@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
-def test_a_bad_time_out_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(pytest.param("MLFLOW_HTTP_REQUEST_TIMEOUT", text, id=text) for text in ("soon", "0", "-1", "nan", "inf")),
+        pytest.param("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "11", id="too-many"),
+        pytest.param("MLFLOW_TRACKING_INSECURE_TLS", "yes", id="no-flag"),
+        pytest.param("MLFLOW_S3_IGNORE_TLS", "2", id="no-flag-for-s3"),
+    ],
+)
+def test_a_bad_value_is_refused(name: str, text: str) -> None:
     """The message names the variable."""
-    with pytest.raises(BadAccess, match="MLFLOW_HTTP_REQUEST_TIMEOUT"):
-        Access.read("http://server", {"MLFLOW_HTTP_REQUEST_TIMEOUT": text})
+    with pytest.raises(BadAccess, match=name):
+        Access.read("http://server", {name: text})
+
+
+def test_two_variables_that_contradict_each_other_are_refused() -> None:
+    """MLflow refuses them too: whether to check a certificate has one answer."""
+    both = {"MLFLOW_TRACKING_INSECURE_TLS": "1", "MLFLOW_TRACKING_SERVER_CERT_PATH": "server.pem"}
+    with pytest.raises(BadAccess, match="unset one of them"):
+        Access.read("https://server", both)

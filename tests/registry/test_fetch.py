@@ -162,7 +162,7 @@ def test_a_file_is_fetched_from_s3(s3: dict[str, str], tmp_path: Path) -> None:
 
 def test_a_bucket_that_is_not_there_is_told(s3: dict[str, str], tmp_path: Path) -> None:
     """The wrong store, probably: the message names the variable that leads to it."""
-    with pytest.raises(StoreUnavailable, match=r"NoSuchBucket for s3://nobody.*MLFLOW_S3_ENDPOINT_URL"):
+    with pytest.raises(StoreUnavailable, match=r"s3://nobody/m.*NoSuchBucket.*MLFLOW_S3_ENDPOINT_URL"):
         got(way(NOWHERE, **s3), "s3://nobody/m", tmp_path)
 
 
@@ -174,7 +174,7 @@ def test_without_credentials_the_variables_are_named(
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(StoreUnavailable, match=r"no credentials.*AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
+    with pytest.raises(StoreUnavailable, match=r"locate credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
         got(way(NOWHERE, **s3), f"s3://{BUCKET}/m", tmp_path)
 
 
@@ -182,13 +182,16 @@ def test_without_credentials_the_variables_are_named(
     ("code", "remedy"),
     [
         pytest.param("ExpiredToken", "AWS_SESSION_TOKEN", id="expired"),
-        pytest.param("SlowDown", "503 SlowDown", id="any-other"),
-        pytest.param("", "MLFLOW_S3_ENDPOINT_URL leads to an S3 store", id="no-s3"),
+        pytest.param("SlowDown", r"\(SlowDown\).*whether the store is up", id="any-other"),
+        pytest.param("", "MLFLOW_S3_ENDPOINT_URL is right", id="no-s3"),
     ],
 )
-def test_what_the_store_refuses_is_told(s3: dict[str, str], tmp_path: Path, code: str, remedy: str) -> None:
+def test_what_the_store_refuses_is_told(
+    s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, remedy: str
+) -> None:
     """The store's own word for it is in the message, and what to do."""
-    page = f"<?xml?><Error><Code>{code}</Code></Error>".encode() if code else b"<html>"
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    page = f"<Error><Code>{code}</Code></Error>".encode() if code else b"<html>"
     with answering(503, page) as stub:
         access = way(NOWHERE, **s3 | {"MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{stub.port}"})
         with pytest.raises(StoreUnavailable, match=remedy):
@@ -242,41 +245,3 @@ def test_a_store_that_checks_signatures_is_satisfied(
         return
     with pytest.raises(StoreUnavailable, match=reason):
         got(way(NOWHERE, **environment), f"s3://{BUCKET}/{folder}", tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("environment", "bucket", "region", "expected"),
-    [
-        pytest.param({}, "forests", "eu-west-1", "https://forests.s3.eu-west-1.amazonaws.com/a%20b/c", id="aws"),
-        pytest.param({}, "for.ests", "eu-west-1", "https://s3.eu-west-1.amazonaws.com/for.ests/a%20b/c", id="dots"),
-        pytest.param({}, "forests", "cn-north-1", "https://forests.s3.cn-north-1.amazonaws.com.cn/a%20b/c", id="china"),
-        pytest.param(
-            {"MLFLOW_S3_ENDPOINT_URL": "http://store:9000/"},
-            "forests",
-            "x",
-            "http://store:9000/forests/a%20b/c",
-            id="own",
-        ),
-        pytest.param(
-            {"MLFLOW_S3_ENDPOINT_URL": "http://store:9000", "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "virtual"},
-            "forests",
-            "x",
-            "http://forests.store:9000/a%20b/c",
-            id="own-by-name",
-        ),
-        pytest.param(
-            {"MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "path"},
-            "forests",
-            "eu-west-1",
-            "https://s3.eu-west-1.amazonaws.com/forests/a%20b/c",
-            id="aws-by-path",
-        ),
-    ],
-)
-def test_the_bucket_is_named_where_the_store_expects_it(
-    environment: dict[str, str], bucket: str, region: str, expected: str
-) -> None:
-    """In the path at a store of one's own, in the host's name at AWS, unless the addressing style says otherwise."""
-    from registry.s3 import _url
-
-    assert _url(way(NOWHERE, **environment), bucket, "a b/c", region) == expected

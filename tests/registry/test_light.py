@@ -38,6 +38,7 @@ from registry.cache import Cache
 from registry.engines import open_engine
 from registry.prepare import prepare
 from registry.version import FORMAT, TAG, Logged
+from tests.conftest import ROOT
 from tests.isolation import MLFLOW_WARNS
 from tests.object_store import BUCKET
 from tests.registry.conftest import READY
@@ -48,9 +49,10 @@ from tests.support import children, lives, until
 pytestmark = MLFLOW_WARNS
 
 READY_URI = f"models:/{READY}@production"
-HEAVY = {"mlflow", "numpy", "forest", "sklearn", "asyncio", "requests", "boto3", "pandas"}
-MOST = 45_000
-"""kB of resident memory that a child may take to fetch what is compiled already; it takes 28 by a tracking server."""
+HEAVY = {"mlflow", "numpy", "forest", "sklearn", "asyncio", "pandas"}
+MOST, MOST_S3 = 45_000, 80_000
+"""kB of resident memory that a child may take to fetch what is compiled already, by a tracking server and from S3; it
+takes 34 and 61."""
 
 
 def command(uri: str, place: str, cache: Path, *options: str) -> list[str]:
@@ -99,7 +101,7 @@ def test_a_compiled_forest_is_fetched_from_the_tracking_server_in_little_memory(
 ) -> None:
     """The child imports nothing heavy, takes at most 45 MB, and what it has fetched can be served."""
     peak, modules = measured(READY_URI, server_place.tracking_uri, tmp_path)
-    assert modules.isdisjoint(HEAVY | {"botocore"})
+    assert modules.isdisjoint(HEAVY | {"boto3", "botocore"})
     assert peak < MOST
     prepared = prepared_in(tmp_path, READY_URI, server_place.tracking_uri)
     assert open_engine(prepared).name == "compiled"
@@ -107,14 +109,14 @@ def test_a_compiled_forest_is_fetched_from_the_tracking_server_in_little_memory(
 
 @pytest.mark.usefixtures("s3")
 def test_a_compiled_forest_is_fetched_from_s3_in_little_memory(server_place: Place, tmp_path: Path) -> None:
-    """So does a child that asks the tracking server for the version and an S3 store for the file."""
+    """So does a child that asks an S3 store for the file; AWS's library takes it to 80 MB at most."""
     content = prepared_in(tmp_path / "first", READY_URI, server_place.tracking_uri).artifact.read_bytes()
     content += bytes(30 << 20)  # as large as real ones are; it is not opened
     name = log_in_s3(server_place, content)
     peak, modules = measured(f"models:/{name}/1", server_place.tracking_uri, tmp_path / "second")
-    assert "botocore" in modules
+    assert "boto3" in modules
     assert modules.isdisjoint(HEAVY)
-    assert peak < MOST
+    assert peak < MOST_S3
 
 
 def log_in_s3(place: Place, content: bytes) -> str:
@@ -371,10 +373,10 @@ def test_a_disk_that_a_model_does_not_fit_on_is_told(
 ) -> None:
     """Whoever finds no space, MLflow's client too, the cache's folder and the remedy are named."""
 
-    def full(**_how: object) -> None:
+    def full(*_how: object) -> None:
         raise RuntimeError("The following failures occurred") from OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("mlflow.artifacts.download_artifacts", full)
+    monkeypatch.setattr("registry.download.ModelsArtifactRepository.download_artifacts", full)
     with pytest.raises(CacheUnusable, match="No space left on device; free space there"):
         prepared_in(tmp_path, "models:/Permuted/1", sqlite_place.tracking_uri)
 
@@ -410,6 +412,23 @@ def test_a_store_that_mlflow_cannot_download_from_is_told(
     client.create_model_version(name, f"models:/{model.model_id}", model_id=model.model_id)
     with pytest.raises(StoreUnavailable, match=f"the files of {name}/1 cannot be downloaded: .*{remedy}"):
         prepared_in(tmp_path, f"models:/{name}/1", server_place.tracking_uri)
+
+
+def test_a_user_without_name_and_home_may_prepare_a_model(sqlite_place: Place, tmp_path: Path) -> None:
+    """As a container's may be; MLflow alone would end with a traceback when it is imported."""
+    (tmp_path / "sitecustomize.py").write_text("import pwd\npwd.getpwuid = {}.__getitem__\n")
+    nobody = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME"):
+        nobody.pop(name, None)
+    done = subprocess.run(
+        command("models:/Permuted/1", sqlite_place.tracking_uri, tmp_path / "cache"),
+        env=nobody,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert json.loads(done.stdout)["type"] == "prepared", done.stderr
 
 
 def test_a_version_that_was_never_logged_is_unusable(server_place: Place, tmp_path: Path) -> None:

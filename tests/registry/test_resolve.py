@@ -138,6 +138,15 @@ def test_a_server_that_gives_no_answer_is_unavailable(status: int, uri: str) -> 
     assert "sesame" not in message
 
 
+@pytest.mark.parametrize("code", ["RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"])
+@pytest.mark.parametrize("uri", KINDS)
+def test_a_server_that_has_nothing_at_all_is_told(uri: str, code: str) -> None:
+    """A server that answers even the question for its models so raises ModelNotFound, and no other exception."""
+    page = f'{{"error_code": "{code}", "message": "no"}}'.encode()
+    with answering(404, page) as stub, pytest.raises(ModelNotFound, match=r"no model Forest .* only none at all"):
+        resolve(ModelURI.parse(uri), way(f"http://127.0.0.1:{stub.port}"))
+
+
 @pytest.mark.parametrize("uri", KINDS)
 def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path, uri: str) -> None:
     """An SQLite store whose file holds something else raises StoreUnavailable, in one line that names it."""

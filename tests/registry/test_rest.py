@@ -12,6 +12,7 @@ import trustme
 
 from registry import ModelURI, StoreUnavailable
 from registry.resolve import resolve
+from tests.gateway import gateway
 from tests.registry.stub import answering
 from tests.registry.support import way
 from tests.support import AT_ONCE
@@ -61,6 +62,24 @@ def test_a_name_that_nobody_knows_is_told() -> None:
         resolve(URI, way("http://tracking.invalid"))
 
 
+def test_a_workspace_that_the_server_knows_nothing_of_is_told() -> None:
+    """It is asked first: a server without workspaces would answer with another model of the same name."""
+    with answering(page=VERSION) as stub, pytest.raises(StoreUnavailable, match=r"no workspaces; .*MLFLOW_WORKSPACE"):
+        resolve(URI, way(f"http://127.0.0.1:{stub.port}", MLFLOW_WORKSPACE="hills"))
+
+
+@pytest.mark.parametrize(("retries", "asked"), [pytest.param(None, 1, id="none"), pytest.param("2", 3, id="two")])
+def test_a_server_that_fails_is_asked_as_often_as_mlflow_is_told_to(retries: str | None, asked: int) -> None:
+    """Once, as who calls asks again, unless MLFLOW_HTTP_REQUEST_MAX_RETRIES is set; what it said last is told."""
+    given = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": retries} if retries else {}
+    with (
+        answering(503, b'{"error_code": "X", "message": "no"}') as stub,
+        pytest.raises(StoreUnavailable, match=r"\(no\)"),
+    ):
+        resolve(URI, way(f"http://127.0.0.1:{stub.port}", MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR="0", **given))
+    assert len(stub.asked) == asked
+
+
 def basic(text: str) -> str:
     """The header for a user name and a password."""
     return "Basic " + base64.b64encode(text.encode()).decode()
@@ -79,9 +98,9 @@ def basic(text: str) -> str:
 )
 def test_the_server_is_told_who_asks(user: str, environment: dict[str, str], header: str | None) -> None:
     """User and password, or a token, are in the header that MLflow's own client would send."""
-    with answering(page=VERSION) as stub:
+    with answering(page=VERSION, pages={"/mlflow/api/3.0/mlflow/server-info": b'{"workspaces_enabled": true}'}) as stub:
         resolve(URI, way(f"http://{user}127.0.0.1:{stub.port}/mlflow/", MLFLOW_WORKSPACE="hills", **environment))
-    ((path, headers),) = stub.asked
+    _, (path, headers) = stub.asked
     assert path == "/mlflow/api/2.0/mlflow/model-versions/get?name=Forest&version=3"
     assert {name.lower(): value for name, value in headers.items()}.get("authorization") == header
     assert headers["X-MLFLOW-WORKSPACE"] == "hills"
@@ -104,16 +123,19 @@ def test_a_certificate_is_checked_by_the_authority_that_is_named(authority: tupl
         address = f"https://127.0.0.1:{stub.port}"
         with pytest.raises(StoreUnavailable, match=r"TLS fails.*MLFLOW_TRACKING_SERVER_CERT_PATH"):
             resolve(URI, way(address))
-        with pytest.raises(StoreUnavailable, match="No such file"):
+        with pytest.raises(StoreUnavailable, match=r"/nowhere\.pem; correct MLFLOW_TRACKING_SERVER_CERT_PATH"):
             resolve(URI, way(address, MLFLOW_TRACKING_SERVER_CERT_PATH="/nowhere.pem"))
         assert str(resolve(URI, way(address, MLFLOW_TRACKING_SERVER_CERT_PATH=file))) == "Forest/3"
 
 
-def test_a_proxy_is_used_but_not_for_those_that_need_none(closed_port: int) -> None:
-    """Requests go by the proxy that the environment names, unless the host is exempt."""
-    with answering(page=VERSION) as stub:
-        proxy = f"http://127.0.0.1:{stub.port}"
-        resolve(URI, way("http://tracking.invalid", HTTP_PROXY=proxy))
-        assert stub.asked[0][0].startswith("http://tracking.invalid/api/")
-        with pytest.raises(StoreUnavailable, match="refuses"):
-            resolve(URI, way(f"http://127.0.0.1:{closed_port}", HTTP_PROXY=proxy, NO_PROXY="127.0.0.1"))
+def test_a_proxy_that_fails_or_refuses_is_told(closed_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says that it is the proxy, and which variables to correct, but not the password in them."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://warden:sesame@127.0.0.1:{closed_port}")
+    with pytest.raises(StoreUnavailable, match=r"the proxy fails.*HTTP_PROXY, HTTPS_PROXY or NO_PROXY") as raised:
+        resolve(URI, way("http://tracking.invalid"))
+    assert "sesame" not in str(raised.value)
+    with gateway(user="somebody:else") as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://warden:sesame@127.0.0.1:{proxy.port}")
+        with pytest.raises(StoreUnavailable, match="the proxy wants to know who asks") as raised:
+            resolve(URI, way("http://tracking.invalid"))
+    assert "sesame" not in str(raised.value)

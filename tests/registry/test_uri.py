@@ -1,4 +1,8 @@
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.utils.models import _parse_model_uri
 
 from registry import BadModelURI, ModelURI, RegistryError
 
@@ -15,6 +19,13 @@ from registry import BadModelURI, ModelURI, RegistryError
         pytest.param("models:/Forest/Latest", ModelURI("Forest", "latest", "Latest"), id="latest-in-any-case"),
         pytest.param("models:/2/2", ModelURI("2", "version", "2"), id="name-of-digits"),
         pytest.param("models:/My forest.v2/3", ModelURI("My forest.v2", "version", "3"), id="name-with-space-and-dot"),
+        pytest.param(
+            "models:/fraud@eu@champion", ModelURI("fraud@eu", "alias", "champion"), id="alias-of-name-with-at"
+        ),
+        pytest.param("models:/fraud@eu/1", ModelURI("fraud@eu", "version", "1"), id="version-of-name-with-at"),
+        pytest.param("models:/Forest/a@b", ModelURI("Forest", "stage", "a@b"), id="stage-with-at"),
+        pytest.param("models:/50%20#;/1", ModelURI("50%20#;", "version", "1"), id="name-with-signs-of-addresses"),
+        pytest.param(" MODELS:/Forest/1", ModelURI("Forest", "version", "1"), id="as-addresses-may-be-written"),
     ],
 )
 def test_each_accepted_form_parses_to_its_kind(text: str, expected: ModelURI) -> None:
@@ -35,12 +46,9 @@ def test_each_accepted_form_parses_to_its_kind(text: str, expected: ModelURI) ->
         pytest.param("models://Forest/1", id="two-slashes"),
         pytest.param("models:/Forest/1/", id="slash-behind"),
         pytest.param("models:/Forest/Production/1", id="stage-and-version"),
-        pytest.param("models:/Forest@champion/1", id="alias-and-version"),
-        pytest.param("models:/Forest/Production@champion", id="stage-and-alias"),
-        pytest.param("models:/Forest@a@b", id="two-aliases"),
         pytest.param("models:/@champion", id="alias-of-no-name"),
-        pytest.param(" models:/Forest/1", id="space-before"),
-        pytest.param("MODELS:/Forest/1", id="scheme-in-capitals"),
+        pytest.param("models:/Forest?/1", id="question-mark"),
+        pytest.param("models://[/1", id="no-address"),
         pytest.param("runs:/0123/model", id="a-run"),
         pytest.param("file:///models/forest", id="a-file"),
         pytest.param("s3://bucket/model", id="a-bucket"),
@@ -60,3 +68,37 @@ def test_a_bad_uri_is_both_a_registry_error_and_a_value_error() -> None:
     """Callers may catch a bad URI as an error of the registry or as a bad value."""
     assert issubclass(BadModelURI, RegistryError)
     assert issubclass(BadModelURI, ValueError)
+
+
+def by_mlflow(text: str) -> ModelURI | None:
+    """What MLflow reads in a URI; None if it is no registered model's, or no URI."""
+    try:
+        read = _parse_model_uri(text)
+    except (MlflowException, ValueError):
+        return None
+    if not read.name:  # a logged model's, or one without a name, of which no registry has any
+        return None
+    if read.version or read.alias:
+        return ModelURI(read.name, "version" if read.version else "alias", read.version or read.alias)
+    return ModelURI(read.name, "stage" if read.stage else "latest", read.stage or "latest")
+
+
+PIECES = st.sampled_from(
+    ["models", ":", "/", "@", "?", "#", "%20", " ", "\n", "latest", "LATEST", "1", "²", "[", "name"]
+)
+
+
+@given(
+    st.one_of(st.lists(PIECES).map("".join), st.lists(PIECES).map(lambda parts: "models:/" + "".join(parts)), st.text())
+)
+@example("models:/fraud@eu@champion")
+def test_a_uri_is_read_as_mlflow_reads_it(text: str) -> None:
+    """Whatever is written, both read the same registered model in it, or none; and so in how it is written again."""
+    expected = by_mlflow(text)
+    try:
+        read = ModelURI.parse(text)
+    except BadModelURI:
+        assert expected is None
+        return
+    assert expected == (read if read.kind != "latest" else ModelURI(read.name, "latest", "latest"))
+    assert ModelURI.parse(str(read)) == read

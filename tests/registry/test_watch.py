@@ -22,7 +22,7 @@ class World:
     """A store, a cache and a server that do as they are told, and the watcher between them.
 
     Attributes:
-        now: what the URI means: a version's number, or the error of asking.
+        now: what the URI means: a version's number, or what asking raises.
         unusable: versions that cannot be prepared.
         refused: versions that cannot be served.
         resolves: whether the version is known before it is prepared.
@@ -32,7 +32,7 @@ class World:
     """
 
     def __init__(self, *, poll: float = 30.0, patience: float = 0.0) -> None:
-        self.now: int | RegistryError = 1
+        self.now: int | Exception = 1
         self.unusable: set[int] = set()
         self.refused: set[int] = set()
         self.resolves = True
@@ -49,7 +49,7 @@ class World:
 
     async def resolve(self) -> ModelVersion | Unresolved:
         """See ``Finder``."""
-        if isinstance(self.now, RegistryError):
+        if isinstance(self.now, Exception):
             raise self.now
         return version(self.now) if self.resolves else UNRESOLVED
 
@@ -73,7 +73,7 @@ class World:
     async def restore(self, prepared: Prepared) -> None:
         """See ``Finder``."""
         self.note(f"restore {prepared.version.number}")
-        if isinstance(self.now, RegistryError):
+        if isinstance(self.now, Exception):
             raise self.now
 
     async def discard(self, prepared: Prepared) -> None:
@@ -142,6 +142,41 @@ def test_what_there_is_to_know_of_a_version_is_logged_when_it_comes_into_service
     world.now = StoreUnavailable("the store is down")
     live(world, in_turn(world, (70, 7), (200, 7)))
     assert caplog.text.count("Forest/7 is odd") == 1
+
+
+@pytest.mark.parametrize("fault", [KeyError("x"), RuntimeError("odd"), RecursionError(), UnicodeError("é")])
+def test_a_fault_that_nobody_has_foreseen_is_no_reason_to_end(
+    fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the start and later, what was served last is served, and it is told, as if the store could not be used."""
+    words = f"looking for a new version fails: {type(fault).__name__}: {fault}"
+    world = World()
+    world.now, world.known = fault, Prepared(version(7), "compiled", Path("7"))
+    log = live(world, in_turn(world, (10, 8), (35, fault), (61, lambda: None)))
+    told = " ".join(words.split())
+    assert log[:2] == [(0, f"tell {told}"), (0, "serve 7")]
+    assert log[2:5] == [(15, "prepare 8"), (15, "serve 8"), (15, "tell None")]
+    assert log[-1] == (45, f"tell {told}")
+    assert "Traceback" in caplog.text
+
+
+def test_a_fault_that_nobody_has_foreseen_may_pass_while_the_server_waits() -> None:
+    """Without anything to serve it waits, as for a store that cannot be reached, and ends for a reason in words."""
+    world = World(patience=10)
+    world.now = KeyError("x")
+    assert live(world, in_turn(world, (2, 1), (5, lambda: None)))[-1][1] == "serve 1"
+    world = World()
+    world.now = KeyError("x")
+    with pytest.raises(StoreUnavailable, match="KeyError"):
+        live(world, in_turn(world, (5, lambda: None)))
+
+
+def test_a_version_that_cannot_be_made_ready_again_for_any_fault_is_told() -> None:
+    """Nor does that end anything."""
+    world = World()
+    restore = lambda: world.watcher.restore(Prepared(version(1), "compiled", Path("1")))  # noqa: E731
+    log = live(world, in_turn(world, (1, KeyError("x")), (2, restore), (3, lambda: None)))
+    assert log[-1][1].startswith("tell Forest/1 cannot be made ready again: looking for a new version fails: KeyError")
 
 
 def test_without_polling_only_a_request_makes_it_look() -> None:
