@@ -26,7 +26,9 @@ ALLOWED = {
     "workers": set[str](),
     "settings": set[str](),
     "threads": set[str](),
-    "source": {"registry", "settings", "workers"},
+    "trial": {"registry", "serving", "settings"},
+    "delivery": {"registry", "threads", "trial"},
+    "source": {"delivery", "registry", "settings", "threads", "workers"},
     "worker": {"batcher", "preprocessing", "serving", "registry", "settings", "source", "threads", "workers"},
     "server": {"registry", "settings", "source", "worker", "workers"},
 }
@@ -103,7 +105,8 @@ def test_no_room_shadows_another_module() -> None:
 def test_every_room_is_packaged_and_drawn() -> None:
     """The list of packages, the rules above and the folders agree."""
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
-    assert folders | {"settings", "server", "source", "threads", "worker"} == set(ROOMS) == set(ALLOWED)
+    files = {"delivery", "settings", "server", "source", "threads", "trial", "worker"}
+    assert folders | files == set(ROOMS) == set(ALLOWED)
 
 
 def test_every_compiled_module_is_built_typed_and_optional() -> None:
