@@ -17,6 +17,7 @@ from registry import (
     EngineChoice,
     ModelNotFound,
     ModelURI,
+    ModelVersion,
     Prepared,
     Stated,
     StoreUnavailable,
@@ -283,7 +284,7 @@ async def test_a_registry_that_drips_is_given_up_in_time_and_by_one_thread(tmp_p
     with answering(page=DRIPPING, drip=0.05) as stub:
         mine = finder(f"http://127.0.0.1:{stub.port}", tmp_path, look_timeout=0.5)
         threads = threading.active_count()
-        with pytest.raises(StoreUnavailable, match=r"has not told within 0\.5 s what .* CANOPY_LOOK_TIMEOUT_SECONDS"):
+        with pytest.raises(StoreUnavailable, match=r"has not told within 0\.5 s what .*CANOPY_LOOK_TIMEOUT_SECONDS"):
             await mine.resolve()
         for _ in range(5):
             assert await mine.resolve() is UNRESOLVED
@@ -300,7 +301,7 @@ async def test_a_registry_that_drips_is_given_up_in_time_and_by_one_thread(tmp_p
 
 
 async def test_a_cache_that_hangs_is_told_in_time_and_by_few_threads(
-    sqlite_place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A folder of another machine that does not answer, for one; however often it is asked."""
     calls, release = [], threading.Event()
@@ -311,7 +312,7 @@ async def test_a_cache_that_hangs_is_told_in_time_and_by_few_threads(
 
     monkeypatch.setattr("registry.finder.recall_unchanged", hang)
     monkeypatch.setattr("registry.finder.last_served", hang)
-    mine = finder(sqlite_place.tracking_uri, tmp_path, look_timeout=0.05)
+    mine = finder(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path, look_timeout=0.05)
     for call in (mine.resolve, mine.last_known) * 5:
         with pytest.raises(CacheUnusable, match=r"has not answered within 0\.05 s"):
             await call()
@@ -320,10 +321,10 @@ async def test_a_cache_that_hangs_is_told_in_time_and_by_few_threads(
 
 
 async def test_a_served_version_that_cannot_be_noted_is_served_all_the_same(
-    sqlite_place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says so."""
-    made = prepared_in(tmp_path, str(URI), sqlite_place.tracking_uri)
+    made = Prepared(ModelVersion(READY, "1"), "compiled", tmp_path)
     monkeypatch.setattr("registry.finder.remember_served", lambda *_: time.sleep(1))
-    await finder(sqlite_place.tracking_uri, tmp_path, look_timeout=0.05).keep(made)
+    await finder(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path, look_timeout=0.05).keep(made)
     assert "has not answered within 0.05 s" in caplog.text
