@@ -237,12 +237,12 @@ def test_a_version_that_ends_its_process_harms_no_server(registry: Registry, tmp
     with registry.served(tmp_path, "--workers", workers) as server, crowd(server, registry.check) as seen:
         before = server.process.pid, children(server.process.pid) if workers == "2" else []
         registry.promote(4)
-        until(lambda: server.get("/health/ready")["update_failure"] is not None, 120)
+        until(lambda: server.get("/health/ready")["update_failure"] is not None)
         reason = server.get("/health/ready")["update_failure"]
         assert reason == f"{NAME}/4 cannot be served: it ends the process that opens it, by SIGSEGV"
         assert set(before[1]) <= set(children(server.process.pid))
         registry.promote(2)
-        until(lambda: versions(server) == [2] * int(workers), 60)
+        until(lambda: versions(server) == [2] * int(workers))
         until(lambda: server.get("/health/ready")["update_failure"] is None)
     for mine in seen:
         assert in_order(mine) == [1, 2]
@@ -263,7 +263,7 @@ def test_a_registry_that_drips_blocks_nothing(registry: Registry, tmp_path: Path
             registry.promote(2)
             assert registry.check(Client(server), 5) == 1
             proxy.drips = False
-            until(lambda: versions(server) == [2], 60)
+            until(lambda: versions(server) == [2])
             until(lambda: server.get("/health/ready")["update_failure"] is None)
             assert proxy.dripping > 0
             assert len(list(Path(f"/proc/{server.process.pid}/task").iterdir())) < 12
