@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -21,7 +22,7 @@ import registry
 import workers
 from registry import look
 from settings import MENDED, Settings, SettingsError, ignored_variables, start_logging, tame_mlflow
-from source import OwnSource, Source, SupervisedSource, watch
+from source import OwnSource, Source, SupervisedSource, serve_by, watch
 
 logger = logging.getLogger("canopy")
 
@@ -30,6 +31,9 @@ _BACKLOG = 4096
 
 _SHARED = 4096
 """Bytes of shared memory for each worker."""
+
+_START = 60
+"""Seconds that a worker's process may take to start on a busy machine."""
 
 _LAST_CALL = 9
 """Seconds that a worker may take to end after its drain's delay and timeout: see ``serving.DrainingServer``."""
@@ -120,20 +124,15 @@ async def _supervise(
             {**os.environ, "TMPDIR": folder},  # what a worker leaves behind when it is killed goes as well
             seats,
             hang_timeout=settings.hang_timeout_seconds,
+            # A replacement first opens what the others serve.
+            ready_timeout=2 * settings.prepare_timeout_seconds + _START,
             stop_timeout=settings.drain_delay_seconds + settings.drain_timeout_seconds + _LAST_CALL,
         )
-
-        async def deliver(prepared: registry.Prepared) -> None:
-            try:
-                description = await supervisor.serve(prepared.encode())
-            except workers.Refused as error:
-                raise registry.UnusableModel(str(error)) from None
-            logger.info(description)
 
         def tell(trouble: str | None) -> None:
             supervisor.inform(msgspec.json.encode(trouble))
 
-        watcher = watch(settings, uri, access, stated, deliver, tell)
+        watcher = watch(settings, uri, access, stated, partial(serve_by, supervisor), tell, workers.share_file)
         supervisor.on_look = watcher.look
         supervisor.on_lost = lambda task: watcher.restore(registry.Prepared.decode(task))
 

@@ -97,11 +97,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 30.0
     model_wait_seconds: Annotated[
         float,
-        Meta(ge=0, le=86_400, description="at start, longest wait for a registry that cannot be reached, in s"),
+        Meta(
+            ge=0,
+            le=86_400,
+            description="at start, longest wait for the registry, and for the newest version if another can be served, "
+            "in s",
+        ),
     ] = 60.0
+    look_timeout_seconds: Annotated[
+        float,
+        Meta(gt=0, le=86_400, description="longest time to ask the registry what the model URI means, in s"),
+    ] = 20.0
     prepare_timeout_seconds: Annotated[
         float,
-        Meta(gt=0, le=86_400, description="longest time to fetch and compile a version, and then to open it, in s"),
+        Meta(
+            gt=0,
+            le=86_400,
+            description="longest time to fetch and compile a version, then to try it out, and then to open it, in s",
+        ),
     ] = 900.0
     admin_token: Annotated[
         str,

@@ -2,18 +2,22 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 import registry
+from delivery import Delivery
 from registry.cache import Cache
 from registry.finder import CachedFinder
 from registry.watch import Watcher
 from settings import Settings
-from workers import Superior, cgroup_memory_left
+from workers import Refused, Superior, Supervisor, cgroup_memory_left
 
 logger = logging.getLogger("canopy")
 
@@ -30,6 +34,9 @@ class Source(Protocol):
 
     async def model(self) -> registry.Prepared:
         """Await what is to be served next."""
+
+    async def called_off(self) -> None:
+        """Await that what was to be served next is wanted no more; never, once it is certain to be served."""
 
     async def agree(self) -> bool:
         """The worker is ready to serve it: whether to."""
@@ -54,9 +61,9 @@ class OwnSource:
         self, settings: Settings, uri: registry.ModelURI, access: registry.Access, stated: registry.Stated
     ) -> None:
         self.trouble: str | None = None
-        self._watcher = watch(settings, uri, access, stated, self._deliver, self._tell)
-        self._models: asyncio.Queue[registry.Prepared] = asyncio.Queue()
-        self._outcome: asyncio.Future[None] | None = None
+        self._watcher = watch(settings, uri, access, stated, self._serve, self._tell)
+        self._models: asyncio.Queue[tuple[registry.Prepared, asyncio.Future[None]]] = asyncio.Queue()
+        self._outcome: asyncio.Future[None]
 
     async def attend(self, dismissed: Callable[[str | None], None]) -> None:
         """See ``Source``."""
@@ -67,21 +74,27 @@ class OwnSource:
 
     async def model(self) -> registry.Prepared:
         """See ``Source``."""
-        return await self._models.get()
+        while True:
+            prepared, self._outcome = await self._models.get()
+            if not self._outcome.done():
+                return prepared
+
+    async def called_off(self) -> None:
+        """See ``Source``."""
+        await asyncio.wait([self._outcome])
 
     async def agree(self) -> bool:
         """See ``Source``; there is nobody else to wait for."""
-        return True
+        return not self._outcome.done()
 
     async def serving(self, description: str) -> None:
         """See ``Source``."""
         logger.info(description)
-        if self._outcome is not None:
-            self._outcome.set_result(None)
+        self._outcome.set_result(None)
 
     async def failed(self, reason: str) -> None:
         """See ``Source``."""
-        if self._outcome is not None:
+        if not self._outcome.done():
             self._outcome.set_exception(registry.UnusableModel(reason))
 
     def look(self) -> None:
@@ -91,10 +104,10 @@ class OwnSource:
     def beat(self) -> None:
         """See ``Source``; nobody listens."""
 
-    async def _deliver(self, prepared: registry.Prepared) -> None:
-        self._outcome = asyncio.get_running_loop().create_future()
-        self._models.put_nowait(prepared)
-        await self._outcome
+    async def _serve(self, prepared: registry.Prepared) -> None:
+        outcome = asyncio.get_running_loop().create_future()
+        self._models.put_nowait((prepared, outcome))
+        await outcome
 
     def _tell(self, trouble: str | None) -> None:
         self.trouble = trouble
@@ -110,7 +123,22 @@ class SupervisedSource(Superior):
 
     async def model(self) -> registry.Prepared:
         """See ``Source``."""
-        return registry.Prepared.decode(await self.task())
+        task, files = await self.task()
+        return replace(registry.Prepared.decode(task), shared=files[0] if files else None)
+
+
+async def serve_by(supervisor: Supervisor, prepared: registry.Prepared) -> None:
+    """Have all workers serve a version.
+
+    Raises:
+        UnusableModel: they cannot.
+    """
+    files = [] if prepared.shared is None else [os.dup(prepared.shared)]
+    try:
+        description = await supervisor.serve(prepared.encode(), files)
+    except Refused as error:
+        raise registry.UnusableModel(str(error)) from None
+    logger.info(description)
 
 
 def watch(
@@ -118,8 +146,9 @@ def watch(
     uri: registry.ModelURI,
     access: registry.Access,
     stated: registry.Stated,
-    deliver: Callable[[registry.Prepared], Awaitable[object]],
+    serve: Callable[[registry.Prepared], Awaitable[object]],
     tell: Callable[[str | None], object],
+    share: Callable[[Path], FileIO] | None = None,
 ) -> Watcher:
     """What follows the registry for a server.
 
@@ -128,8 +157,9 @@ def watch(
         uri: the model.
         access: the way to the registry.
         stated: the order of a model's columns, if it does not name them itself.
-        deliver: see ``Watcher``.
+        serve: see ``Delivery``.
         tell: see ``Watcher``.
+        share: see ``Delivery``.
     """
     finder = CachedFinder(
         uri,
@@ -142,5 +172,14 @@ def watch(
         stated=stated,
         log_level=settings.log_level,
         patience=settings.prepare_timeout_seconds,
+        look_timeout=settings.look_timeout_seconds,
+    )
+    deliver = Delivery(
+        serve,
+        max_batch_rows=settings.max_batch_rows,
+        log_level=settings.log_level,
+        limit=settings.prepare_timeout_seconds,
+        memory_left=cgroup_memory_left,
+        share=share,
     )
     return Watcher(finder, deliver, tell, poll=settings.model_poll_seconds, patience=settings.model_wait_seconds)

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import math
+import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -45,7 +46,7 @@ from serving import (
 from serving.memory import give_memory_back
 from settings import Settings
 from source import Source
-from threads import in_daemon_thread, outlives
+from threads import Errands, LeftBehind, outlives
 from workers import Seat
 
 logger = logging.getLogger("canopy")
@@ -60,6 +61,9 @@ connection; at the usual 700, thousands of requests in the queue are searched ov
 
 _LATE = 0.2
 """Seconds between looks at whether a late worker can begin, or is to stop before it has begun."""
+
+_MOST_LEFT = 4
+"""Versions that may hang while they are opened, whose threads cannot be ended, before no other is opened."""
 
 _ENGINE = "inference"
 """Name of the engine's thread."""
@@ -82,6 +86,7 @@ class Worker:
         self._listener = socket.socket(fileno=seat.listener)
         self._failed = False
         self._executor = ThreadPoolExecutor(1, _ENGINE)
+        self._openings = Errands(_MOST_LEFT)
         self._service = Service(
             ModelHandle(),
             RowDecoder(settings.max_rows_per_request),
@@ -176,10 +181,13 @@ class Worker:
         while True:
             prepared = await self._source.model()
             try:
-                async with asyncio.timeout(self._settings.prepare_timeout_seconds):
-                    model, calls = await in_daemon_thread(partial(self._open, prepared))
+                opened = await self._opened(prepared)
             except registry.RegistryError as error:
                 await self._source.failed(str(error))
+            except LeftBehind:
+                if prepared.shared is not None:
+                    os.close(prepared.shared)
+                await self._source.failed(f"{prepared.version} is not opened again while an earlier opening hangs")
             except TimeoutError:
                 limit = self._settings.prepare_timeout_seconds
                 await self._source.failed(f"{prepared.version} was not opened within {limit:g} s")
@@ -188,11 +196,31 @@ class Worker:
                 reason = f"{prepared.version} cannot be served: {type(error).__name__}: {error}"
                 await self._source.failed(str(registry.UnusableModel(reason)))
             else:
-                if await self._source.agree():
+                if opened is not None and await self._source.agree():
+                    model, calls = opened
                     for rows, seconds in calls:
                         batcher.learn(rows, seconds)
                     self._put_in_service(model)
                     await self._source.serving(self._description(model))
+
+    async def _opened(self, prepared: registry.Prepared) -> tuple[Model, list[tuple[int, float]]] | None:
+        """Open a version in a thread; None if it is called off meanwhile.
+
+        Raises:
+            TimeoutError: it takes too long.
+            Exception: see ``_open``.
+        """
+        limit = self._settings.prepare_timeout_seconds
+        opening = asyncio.create_task(
+            self._openings.run(partial(self._open, prepared), limit, str(prepared.version)),
+        )
+        calling_off = asyncio.create_task(self._source.called_off())
+        try:
+            await asyncio.wait([opening, calling_off], return_when=asyncio.FIRST_COMPLETED)
+            return opening.result() if opening.done() else None
+        finally:
+            opening.cancel()
+            calling_off.cancel()
 
     def _open(self, prepared: registry.Prepared) -> tuple[Model, list[tuple[int, float]]]:
         """Open a version and try it out; takes long."""

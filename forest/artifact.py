@@ -1,4 +1,8 @@
-"""Arrays ↔ one file, which any number of processes map into memory and share.
+"""Arrays ↔ one file.
+
+Who reads it has a copy in memory that nobody else can change, and checks that: a file that has a name may be
+overwritten or cut off at any time, and who has mapped it would answer wrongly, or be killed by SIGBUS. Several
+processes share a copy that one of them has sealed (memfd_create(2)) and handed to the others.
 
 The file, all numbers little-endian:
 
@@ -17,6 +21,7 @@ A home-made format, because the words must stand at multiples of a cache line an
 formats for arrays align less or run code, and none has a checksum.
 """
 
+import fcntl
 import hashlib
 import math
 import mmap
@@ -26,7 +31,7 @@ import struct
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 import msgspec
 import numpy as np
@@ -41,6 +46,8 @@ FORMAT: Final = 1
 
 _PREFIX: Final = struct.Struct("<8sII32s")
 _ALIGNMENT: Final = 64
+_PIECE: Final = 1 << 20
+_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _CLASS_TYPE: Final = re.compile(r"\|b1|[|<][iu][1248]|<f[248]|<U[1-9]\d{0,5}|\|O")
 _MOST_LABEL_BYTES: Final = 1 << 24
 _ARRAYS: Final[dict[str, str]] = {
@@ -115,7 +122,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Artifact(msgspec.Struct, frozen=True):
-    """A file's content. The arrays are views of the mapped file and keep it mapped.
+    """A file's content. The arrays are views of a copy of it in memory, which they keep there.
 
     Attributes:
         arrays: the compiled forest.
@@ -178,20 +185,24 @@ def write(path: Path, arrays: ForestArrays, origin: Origin, parity: Parity, *, s
     _replace(path, _PREFIX.pack(MAGIC, FORMAT, len(head), hashlib.sha256(body).digest()), body)
 
 
-def read(path: Path) -> Artifact:
-    """Map an artifact and check it.
+def read(path: Path, shared: int | None = None) -> Artifact:
+    """Copy an artifact into memory and check it.
 
     Whether the words lead a walk astray is for ``CompiledEngine`` to find.
+
+    Args:
+        path: the file.
+        shared: descriptor of a sealed copy of it, which is mapped instead, and closed in any case.
 
     Raises:
         BadArtifact: it is no artifact, damaged, or of a format that this version does not know.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    with path.open("rb") if shared is None else os.fdopen(shared, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size < _PREFIX.size:
             raise BadArtifact(f"{path}: {size} bytes are no compiled forest")
-        mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        mapped = _mapped(file, size) if _sealed(file) else _copied(file, size)
     magic, format_, length, checksum = _PREFIX.unpack_from(mapped)
     if magic != MAGIC:
         raise BadArtifact(f"{path}: is no compiled forest (make one with `python -m forest compile`)")
@@ -207,6 +218,30 @@ def read(path: Path) -> Artifact:
     except (ValueError, TypeError, OverflowError) as error:  # msgspec's are ValueErrors
         raise BadArtifact(f"{path}: is damaged: {error}") from None
     return Artifact(arrays, header, size)
+
+
+def _sealed(file: BinaryIO) -> bool:
+    """Whether nobody can change a file's content or size, not even who has it open."""
+    try:
+        return fcntl.fcntl(file, fcntl.F_GET_SEALS) & _SEALS == _SEALS
+    except OSError:  # its file system knows no seals
+        return False
+
+
+def _mapped(file: BinaryIO, size: int) -> memoryview:
+    """The file's own memory, which all who map it share."""
+    return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+
+
+def _copied(file: BinaryIO, size: int) -> memoryview:
+    """A copy in this process's own memory; its end is zeros if the file becomes shorter meanwhile."""
+    copy = memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    at = 0
+    while at < size and (count := file.readinto(copy[at : at + _PIECE])):  # type: ignore[attr-defined]
+        # What has been copied need not be held twice, which counts where memory is limited.
+        os.posix_fadvise(file.fileno(), at, count, os.POSIX_FADV_DONTNEED)
+        at += count
+    return copy.toreadonly()
 
 
 def _arrays(mapped: memoryview, at: int, header: Header) -> ForestArrays:

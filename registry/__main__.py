@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO, get_args
+from typing import get_args
 
 import redaction
 from registry import look, outcome
@@ -22,10 +22,6 @@ from registry.prepare import prepare
 from registry.prepared import EngineChoice, OtherVersions, TrustedFormats
 from registry.uri import ModelURI
 from settings import EMBEDDED_STORE, MENDED, STORE, start_logging, tame_mlflow
-
-logger = logging.getLogger("canopy.registry")
-
-logger = logging.getLogger("canopy.registry")
 
 logger = logging.getLogger("canopy.registry")
 
@@ -49,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logger.warning(MENDED, name)
     tame_mlflow(os.environ)
     said: outcome.Done | outcome.Failed
-    with _own_output() as result:
+    with outcome.own_output() as result:
         try:
             said = _prepare(given)
         except RegistryError as error:
@@ -63,14 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(isinstance(said, outcome.Failed))
 
 
-def _own_output() -> BinaryIO:
-    """Keep the standard output for the result; whatever else is printed, by a library's C code too, goes to the log."""
-    sys.stdout.flush()
-    result = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return result
-
-
 def _prepare(given: argparse.Namespace) -> outcome.Done:
     uri, access = ModelURI.parse(given.uri), Access.read(given.tracking_uri, os.environ)
     how = {
@@ -79,6 +67,7 @@ def _prepare(given: argparse.Namespace) -> outcome.Done:
         "stated": given.columns,
         "memory": given.memory,
         "anew": given.anew,
+        "look_timeout": given.look_timeout,
     }
     prepared = prepare(uri, access, given.engine, Cache(given.cache), **how)
     if given.parent is None:  # a server tells its own log, when it serves it
@@ -142,6 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     add.add_argument(
         "--memory", type=int, metavar="BYTES", help="most memory of its own to take for a model that is not compiled"
+    )
+    add.add_argument(
+        "--look-timeout", type=float, metavar="SECONDS", help="longest time to ask the registry what the URI means"
     )
     add.add_argument("--anew", action="store_true", help="replace what is in the cache already, for it is spoilt")
     add.add_argument("--log-level", default="info", help="least severity to log (default: %(default)s)")

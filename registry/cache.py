@@ -2,7 +2,7 @@
 
 ========================== =========================================================================================
 NAME/NUMBER-DIGEST/        an entry: one version, prepared in one way; it appears complete, by being renamed
-  prepared.json            what it is, and the sizes of its other files
+  prepared.json            what it is, and its other files with their sizes and checksums
   forest.canopy or model/  the files
 NAME/.NUMBER-DIGEST.lock   is locked by the process that makes the entry
 NAME/.NUMBER-DIGEST.*/     an entry in the making
@@ -67,7 +67,7 @@ class Cache:
         record = folder / RECORD
         try:
             entry = msgspec.json.decode(record.read_bytes(), type=Entry)
-            whole = entry.files.items() <= sizes(folder).items()  # loading a model may add byte code
+            whole = entry.sizes.items() <= sizes(folder).items()  # loading a model may add byte code
             if not whole or record.stat().st_mtime < oldest:
                 return None
         except (OSError, msgspec.DecodeError):

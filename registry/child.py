@@ -30,6 +30,10 @@ from threads import in_daemon_thread
 _STARVED: Final = {-signal.SIGKILL, -signal.SIGABRT}
 """How processes end that get no memory: the kernel kills them, or a library gives up."""
 
+_LAST_WORDS: Final = 2.0
+"""Seconds that a child may take to end when it has said what came of it, and when it was killed: in the middle of a
+call to a disk that hangs, the kernel lets no process die."""
+
 
 async def prepare_in_child(
     uri: ModelURI,
@@ -42,6 +46,7 @@ async def prepare_in_child(
     other_versions: OtherVersions = "refuse",
     stated: Stated = None,
     log_level: str = "info",
+    look_timeout: float | None = None,
     anew: bool = False,
 ) -> Prepared:
     """Do what ``prepare`` does in a child process, which ends when this is cancelled, and when this process ends.
@@ -58,6 +63,7 @@ async def prepare_in_child(
         other_versions: what to do with models of other versions of scikit-learn.
         stated: the order of the model's columns, if it does not name them itself.
         log_level: what the child logs.
+        look_timeout: see ``prepare``.
         anew: whether to replace what is in the cache already.
 
     Raises:
@@ -71,13 +77,15 @@ async def prepare_in_child(
     command += ["--other-versions", other_versions, "--log-level", log_level, "--parent", str(os.getpid())]
     if anew:
         command.append("--anew")
+    if look_timeout is not None:
+        command += ["--look-timeout", str(look_timeout)]
     if memory is not None:
         command += ["--memory", str(memory)]
     try:
-        async with _temporary_folder() as folder:
+        async with temporary_folder() as folder:
             command += ["--columns", await in_daemon_thread(partial(_written, stated, folder))]
             # Command lines can be read by every user of a machine, and the address may have a password in it.
-            output, status = await _run(command, {"MLFLOW_TRACKING_URI": access.tracking_uri, "TMPDIR": folder})
+            output, status = await run(command, {"MLFLOW_TRACKING_URI": access.tracking_uri, "TMPDIR": folder})
     except OSError as error:  # out of files, space, processes or memory, which passes
         raise UnusableModel(f"{uri}: no process can be started to prepare it: {error.strerror}") from None
     try:
@@ -97,28 +105,49 @@ def _written(stated: Stated, folder: str) -> str:
     return str(file)
 
 
-async def _run(command: Sequence[str], variables: Mapping[str, str]) -> tuple[bytes, int | None]:
-    """What a child has written, and its exit status.
+async def run(
+    command: Sequence[str], variables: Mapping[str, str], told: bytes | None = None
+) -> tuple[bytes, int | None]:
+    """Run a child, and end it and whatever it has started when it has said one line.
+
+    Args:
+        command: the program and its arguments.
+        variables: to set besides this process's own.
+        told: what it can read from its standard input.
+
+    Returns:
+        The line, and the exit status; None if it does not end.
 
     Raises:
         OSError: it cannot be started.
     """
     # In a session of its own, Ctrl-C is for the server to hear, which ends the child.
     child = await asyncio.create_subprocess_exec(
-        *command, env={**os.environ, **variables}, stdout=asyncio.subprocess.PIPE, start_new_session=True
+        *command,
+        env={**os.environ, **variables},
+        stdin=None if told is None else asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
     )
+    assert child.stdout is not None  # noqa: S101 - for the type checker
+    ending = asyncio.create_task(child.wait())
     try:
-        output, _ = await child.communicate()
-    except BaseException:
+        if child.stdin is not None and told is not None:
+            child.stdin.write(told)
+            child.stdin.close()
+        output = await child.stdout.readline()
+        await asyncio.wait([ending], timeout=_LAST_WORDS)
+    finally:
+        # A process that it has started in its turn may live on, and hold its memory.
         with suppress(ProcessLookupError):
-            child.kill()
-        await child.wait()
-        raise
+            os.killpg(child.pid, signal.SIGKILL)
+        await asyncio.wait([ending], timeout=_LAST_WORDS)
+        ending.cancel()
     return output, child.returncode
 
 
 @asynccontextmanager
-async def _temporary_folder() -> AsyncIterator[str]:
+async def temporary_folder() -> AsyncIterator[str]:
     """A folder for what a child's libraries write, and leave behind when it is killed: a model's files, for one."""
     folder = await in_daemon_thread(partial(tempfile.mkdtemp, prefix="canopy-"))
     try:

@@ -1,5 +1,6 @@
 """An entry of the cache in the making."""
 
+import hashlib
 import os
 import shutil
 from contextlib import suppress
@@ -16,16 +17,28 @@ from registry.version import ModelVersion
 RECORD: Final = "prepared.json"
 
 
+class File(msgspec.Struct, frozen=True):
+    """One file of an entry: its size in bytes, and its SHA-256 in hexadecimal digits."""
+
+    size: int
+    sha256: str
+
+
 class Entry(msgspec.Struct, frozen=True):
-    """What the record of an entry says: all of a ``Prepared`` but its folder, and the files' sizes by their paths."""
+    """What the record of an entry says: all of a ``Prepared`` but its folder, and the files by their paths in it."""
 
     version: ModelVersion
     engine: PreparedEngine
     formats: TrustedFormats
     warning: str
     columns: Columns
-    files: dict[str, int]
+    files: dict[str, File]
     others: OtherVersions = "refuse"
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Of the files, by their paths."""
+        return {path: file.size for path, file in self.files.items()}
 
 
 class Draft:
@@ -52,7 +65,7 @@ class Draft:
         Raises:
             OSError: it cannot be written.
         """
-        files = sizes(self.folder)
+        files = {path: _described(self.folder / path) for path in sizes(self.folder)}
         entry = Entry(
             prepared.version,
             prepared.engine,
@@ -97,6 +110,11 @@ def sizes(folder: Path) -> dict[str, int]:
             found[str(path.relative_to(folder))] = path.stat().st_size
     found.pop(RECORD, None)
     return found
+
+
+def _described(path: Path) -> File:
+    with path.open("rb") as file:
+        return File(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def _sync(path: Path) -> None:

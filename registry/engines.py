@@ -16,9 +16,10 @@ from registry.pyfunc import PyfuncEngine
 
 
 def open_engine(prepared: Prepared) -> Engine:
-    """Build the engine for a prepared version, whose files stay as they are.
+    """Build the engine for a prepared version.
 
-    A compiled forest is mapped, not loaded: neither MLflow nor scikit-learn is imported for it.
+    For a compiled forest neither MLflow nor scikit-learn is imported, and its file is not needed any more; the files of
+    other engines stay as they are.
 
     Raises:
         UnusableModel: the version cannot be loaded.
@@ -32,7 +33,7 @@ def open_engine(prepared: Prepared) -> Engine:
 
 
 def _open_compiled(prepared: Prepared) -> Engine:
-    artifact = read_artifact(prepared.artifact)
+    artifact = read_artifact(prepared.artifact, prepared.shared)
     if not artifact.header.parity.passed:
         raise BadArtifact(f"{prepared.artifact}: it was found to differ from scikit-learn")
     if artifact.arrays.columns != tuple(schema.COLUMNS):

@@ -5,26 +5,35 @@ import logging
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Final, TypeVar
 
 from registry.access import Access
 from registry.cache import Cache, key
 from registry.child import prepare_in_child
 from registry.columns import Stated
 from registry.errors import CacheUnusable, UnusableModel
+from registry.prepare import too_slow
 from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.recall import keep_served, last_served, recall_unchanged, remember, remember_served
 from registry.resolve import resolve
 from registry.uri import ModelURI
 from registry.version import UNRESOLVED, ModelVersion, Unresolved
-from threads import in_daemon_thread
+from threads import Errands, LeftBehind
 
 logger = logging.getLogger("canopy.registry")
 
+T = TypeVar("T")
+
+_MOST_LEFT: Final = 4
+"""Threads that may hang on the cache's folder before nothing else is asked of it."""
+
 
 class CachedFinder:
-    """Implements ``registry.watch.Finder`` for one model URI; cheap enough for the process that serves.
+    """Implements ``registry.finding.Finder`` for one model URI; cheap enough for the process that serves.
 
-    What is in the cache is found without MLflow, and without a child. Whatever may block does so in a thread.
+    What is in the cache is found without MLflow, and without a child. Whatever may block does so in a thread, within a
+    time limit of its own. A thread that hangs cannot be ended, but a child can: while one hangs that asks the registry,
+    children ask instead.
 
     Args:
         uri: the model.
@@ -37,6 +46,8 @@ class CachedFinder:
         log_level: what a child logs.
         other_versions: what to do with models of other versions of scikit-learn.
         patience: seconds that a child may take.
+        look_timeout: seconds that may pass until the registry has told what the URI means, and until the disk has done
+            anything that is asked of it.
     """
 
     def __init__(
@@ -51,6 +62,7 @@ class CachedFinder:
         stated: Stated,
         log_level: str,
         patience: float,
+        look_timeout: float,
         other_versions: OtherVersions = "refuse",
     ) -> None:
         self._uri = uri
@@ -63,15 +75,29 @@ class CachedFinder:
         self._stated = stated
         self._log_level = log_level
         self._patience = patience
+        self._look_timeout = look_timeout
+        self._asking = Errands()
+        self._disk = Errands(_MOST_LEFT)
         self._kept: ModelVersion | None = None
 
     async def resolve(self) -> ModelVersion | Unresolved:
         """See ``Finder``; only MLflow can tell what is in a store that is no tracking server and has changed."""
-        return await in_daemon_thread(self._resolve)
+        if self._kept is not None:
+            await self._on_disk(partial(self._keep, self._kept))
+        if not self._access.light:
+            return await self._on_disk(lambda: recall_unchanged(self._uri, self._access, self._cache)) or UNRESOLVED
+        try:
+            version = await self._asking.run(lambda: resolve(self._uri, self._access), self._look_timeout)
+        except LeftBehind:
+            return UNRESOLVED
+        except TimeoutError:
+            raise too_slow(self._uri, self._access, self._look_timeout) from None
+        await self._on_disk(lambda: remember(self._uri, self._access, self._cache, version))
+        return version
 
     async def prepare(self, version: ModelVersion | Unresolved) -> Prepared:
         """See ``Finder``."""
-        if version is not UNRESOLVED and (found := await in_daemon_thread(partial(self._find, version))) is not None:
+        if version is not UNRESOLVED and (found := await self._on_disk(partial(self._find, version))) is not None:
             return found
         return await self._prepare(self._uri)
 
@@ -102,6 +128,7 @@ class CachedFinder:
                     other_versions=self._others,
                     stated=self._stated,
                     log_level=self._log_level,
+                    look_timeout=self._look_timeout,
                     anew=anew,
                 )
         except TimeoutError:
@@ -110,28 +137,39 @@ class CachedFinder:
     async def keep(self, prepared: Prepared) -> None:
         """See ``Finder``; from now on each ``resolve`` keeps it in the cache, for a server may run for months."""
         self._kept = prepared.version
-        await in_daemon_thread(partial(remember_served, self._uri, self._access, self._cache, prepared.version))
+        try:
+            await self._on_disk(lambda: remember_served(self._uri, self._access, self._cache, prepared.version))
+        except CacheUnusable as error:  # it is served all the same
+            logger.warning(str(error))
 
     async def last_known(self) -> Prepared | None:
         """See ``Finder``."""
-        return await in_daemon_thread(self._last_known)
+        return await self._on_disk(self._last_known)
 
     async def discard(self, prepared: Prepared) -> None:
         """See ``Finder``."""
         try:
-            await in_daemon_thread(partial(self._cache.discard, prepared))
+            await self._on_disk(lambda: self._cache.discard(prepared))
         except CacheUnusable as error:
             logger.warning(str(error))
 
-    def _resolve(self) -> ModelVersion | Unresolved:
-        if self._kept is not None:
-            keep_served(self._uri, self._access, self._cache)
-            self._find(self._kept)
-        if not self._access.light:
-            return recall_unchanged(self._uri, self._access, self._cache) or UNRESOLVED
-        version = resolve(self._uri, self._access)
-        remember(self._uri, self._access, self._cache, version)
-        return version
+    async def _on_disk(self, call: Callable[[], T]) -> T:
+        """Do something in the cache's folder, which may be on another machine.
+
+        Raises:
+            CacheUnusable: it takes too long, or what was asked of it earlier still does.
+        """
+        try:
+            return await self._disk.run(call, self._look_timeout)
+        except TimeoutError:
+            raise CacheUnusable(
+                f"the folder of prepared models {self._cache.folder} has not answered within {self._look_timeout:g} s; "
+                "see whether its disk is well, or name another with --cache (CANOPY_CACHE)"
+            ) from None
+
+    def _keep(self, version: ModelVersion) -> None:
+        keep_served(self._uri, self._access, self._cache)
+        self._find(version)
 
     def _last_known(self) -> Prepared | None:
         version = last_served(self._uri, self._access, self._cache)

@@ -1,6 +1,8 @@
-"""What a process that has prepared a model tells the one that started it: one line of JSON."""
+"""What a process that has prepared a model, or tried one out, tells the one that started it: one line of JSON."""
 
-from typing import Final
+import os
+import sys
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -15,7 +17,7 @@ _ERRORS: Final[dict[str, type[errors.RegistryError]]] = {
 
 
 class Done(msgspec.Struct, frozen=True, tag="prepared"):
-    """The version is prepared."""
+    """The version is prepared, or fit to be served."""
 
     model: Prepared
 
@@ -25,6 +27,14 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
     error: str
     message: str
+
+
+def own_output() -> BinaryIO:
+    """Keep the standard output for the line; whatever else is printed, by a library's C code too, goes to the log."""
+    sys.stdout.flush()
+    result = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return result
 
 
 def write(outcome: Done | Failed) -> bytes:

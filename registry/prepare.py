@@ -9,8 +9,8 @@ from registry import header, kernel
 from registry.access import Access
 from registry.cache import Cache, key
 from registry.columns import Stated, settle
-from registry.confinement import expect, limit_memory, starved
-from registry.errors import ModelNotFound, SchemaMismatch, TooLarge, UnusableModel
+from registry.confinement import Late, expect, limit_memory, limit_time, starved
+from registry.errors import ModelNotFound, SchemaMismatch, StoreUnavailable, TooLarge, UnusableModel
 from registry.fetch import Unsupported, fetch
 from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.recall import remember
@@ -32,6 +32,7 @@ def prepare(
     others: OtherVersions = "refuse",
     stated: Stated = None,
     memory: int | None = None,
+    look_timeout: float | None = None,
     anew: bool = False,
 ) -> Prepared:
     """Resolve a model URI and see to it that the version is in the cache, ready for an engine.
@@ -49,6 +50,8 @@ def prepare(
         others: what to do with models of other versions of scikit-learn.
         stated: the order of the model's columns, if it does not name them itself.
         memory: bytes that this process may have while it loads a model; None sets no limit. It stays.
+        look_timeout: seconds that may pass until the registry has told what the URI means; None for no limit. Only in
+            the main thread.
         anew: whether to replace what is in the cache already, but for what another process has made meanwhile.
 
     Raises:
@@ -59,7 +62,7 @@ def prepare(
     """
     oldest = time.time() if anew else 0
     since = stamp(access.tracking_uri)
-    version = resolve(uri, access)
+    version = _resolve(uri, access, look_timeout)
     remember(uri, access, cache, version, since)
     entry = key(version, access, choice, trusted_formats, others, stated)
     prepared = cache.find(entry, oldest)
@@ -73,6 +76,16 @@ def prepare(
                 prepared = draft.publish(made)
         cache.prune()
     return prepared
+
+
+def _resolve(uri: ModelURI, access: Access, look_timeout: float | None) -> ModelVersion:
+    if look_timeout is None:
+        return resolve(uri, access)
+    try:
+        with limit_time(look_timeout):
+            return resolve(uri, access)
+    except Late:
+        raise too_slow(uri, access, look_timeout) from None
 
 
 def _fetched(
@@ -136,6 +149,15 @@ def _compiled(
         if starved(error):
             raise too_large(version.uri, memory) from None
         raise
+
+
+def too_slow(uri: ModelURI, access: Access, seconds: float) -> StoreUnavailable:
+    """The error for a registry that does not tell in time what a URI means, however it keeps one waiting."""
+    return StoreUnavailable(
+        f"the MLflow server or store {access.address} has not told within {seconds:g} s what {uri} means; see whether "
+        "it is up and MLFLOW_TRACKING_URI is right, or wait longer with --look-timeout-seconds "
+        "(CANOPY_LOOK_TIMEOUT_SECONDS)"
+    )
 
 
 def too_large(uri: object, memory: int | None) -> TooLarge:

@@ -1,6 +1,6 @@
 """A version whose files are ready for an engine."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ class Prepared:
         warning: that it is served by a slower engine or by another version of its library, and why; empty if not.
         columns: the model's; a compiled forest takes the schema's whatever they are.
         others: what to do if another version of scikit-learn made it.
+        shared: descriptor, in this process, of a copy of the artifact that several processes map, if there is one.
     """
 
     version: ModelVersion
@@ -42,6 +43,7 @@ class Prepared:
     warning: str = ""
     columns: Columns = field(default=Columns())
     others: OtherVersions = "refuse"
+    shared: int | None = None
 
     @property
     def assumption(self) -> str:
@@ -64,8 +66,8 @@ class Prepared:
         return self.folder / "forest.canopy"
 
     def encode(self) -> bytes:
-        """This as JSON, for another process of this machine."""
-        return msgspec.json.encode(self, enc_hook=str)
+        """This as JSON, for another process of this machine; what is open here is not open there."""
+        return msgspec.json.encode(replace(self, shared=None), enc_hook=str)
 
     @classmethod
     def decode(cls, text: bytes) -> "Prepared":

@@ -5,14 +5,17 @@ Time passes only in ``asyncio``, and all that takes long is a ``Finder``'s, so t
 
 import asyncio
 import logging
+import math
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
 
+from registry.beginning import Beginning, discard, in_words
 from registry.errors import RegistryError, StoreUnavailable, UnusableModel
+from registry.finding import Finder
 from registry.prepared import Prepared
-from registry.version import ModelVersion, Unresolved
+from registry.version import UNRESOLVED, ModelVersion, Unresolved
 
 logger = logging.getLogger("canopy.registry")
 
@@ -21,53 +24,41 @@ _LONGEST_DELAY: Final = 600.0
 """Seconds from one attempt to the next, of which each is twice as long as the one before."""
 
 
-class Finder(Protocol):
-    """Finds versions, in one store and for one model URI."""
+class _Attempt:
+    """A version on its way into service.
 
-    async def resolve(self) -> ModelVersion | Unresolved:
-        """The version that the URI means now, unless only ``prepare`` can tell.
+    Args:
+        wanted: what ``resolve`` has said.
 
-        Raises:
-            ModelNotFound: there is none.
-            StoreUnavailable: the store cannot be used.
-        """
+    Attributes:
+        wanted: see above.
+        prepared: the version, once it is prepared.
+        task: what gets it there.
+    """
 
-    async def prepare(self, version: ModelVersion | Unresolved) -> Prepared:
-        """Have a version ready to be opened, at once if it is in the cache.
+    def __init__(self, wanted: ModelVersion | Unresolved) -> None:
+        self.wanted = wanted
+        self.prepared: Prepared | None = None
+        self.task: asyncio.Task[None]
 
-        Args:
-            version: what ``resolve`` has returned.
-
-        Raises:
-            RegistryError: it cannot be had.
-        """
-
-    async def keep(self, prepared: Prepared) -> None:
-        """Remember a version that is served as the last known one."""
-
-    async def restore(self, prepared: Prepared) -> None:
-        """Have a version that is served ready again, for it cannot be opened any more; others may have it open.
-
-        Raises:
-            RegistryError: it cannot be had.
-        """
-
-    async def last_known(self) -> Prepared | None:
-        """What was served last for the URI, by whichever process, if it is still in the cache."""
-
-    async def discard(self, prepared: Prepared) -> None:
-        """Take a version that cannot be served out of the cache."""
+    def is_for(self, version: ModelVersion | Unresolved) -> bool:
+        """Whether it is this version that is on its way."""
+        return version == self.wanted or (self.prepared is not None and version == self.prepared.version)
 
 
 class Watcher:
     """Delivers the version that is to be served, and again each time it has become another.
 
+    Looks go on while a version is prepared and delivered, which may take long: one that hangs does not keep another
+    from being noticed, for whose sake it is called off.
+
     Args:
         finder: finds versions.
-        deliver: has one served; raises UnusableModel if it cannot be.
+        deliver: has one served; raises UnusableModel if it cannot be. Takes no time for ever. If it is cancelled and
+            raises CancelledError, what was served before is served on.
         tell: told why the newest version is not served, and None when it is.
         poll: seconds from one look to the next; 0 looks only when ``look`` is called.
-        patience: seconds to wait at first for a store that cannot be reached, if there is no last known version.
+        patience: see ``registry.beginning``.
         spread: varies the time of a poll, so that many servers do not ask at once.
     """
 
@@ -88,11 +79,14 @@ class Watcher:
         self._patience = patience
         self._spread = spread
         self._current: Prepared | None = None
+        self._attempt: _Attempt | None = None
         self._trouble: str | None = None
         self._refused: ModelVersion | Unresolved | None = None
+        self._sparing = True
         self._delay = _FIRST_DELAY
         self._retry_at = 0.0
-        self._asked = asyncio.Event()
+        self._asked = False
+        self._stirred = asyncio.Event()
         self._restoring: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -100,7 +94,8 @@ class Watcher:
 
     def look(self) -> None:
         """Look now whether there is something new, and do not spare what has failed before."""
-        self._asked.set()
+        self._asked = True
+        self._stirred.set()
 
     def restore(self, prepared: Prepared) -> None:
         """A version in service cannot be opened any more, perhaps because somebody has emptied the cache: mend that."""
@@ -111,7 +106,20 @@ class Watcher:
         try:
             await self._finder.restore(prepared)
         except Exception as error:
-            self._say(f"{prepared.version} cannot be made ready again: {_foreseen(error)}")
+            self._say(f"{prepared.version} cannot be made ready again: {in_words(error)}")
+        current = self._current
+        if self._attempt is None and current is not None and current.version == prepared.version:
+            # What it was served from may be a copy, which is gone as well.
+            self._attempt = attempt = _Attempt(current.version)
+            attempt.task = asyncio.create_task(self._serve_again(attempt, current))
+
+    async def _serve_again(self, attempt: _Attempt, current: Prepared) -> None:
+        try:
+            await self._deliver(current)
+        except Exception as error:
+            self._say(f"{current.version} cannot be made ready again: {in_words(error)}")
+        finally:
+            self._over(attempt)
 
     async def run(self) -> None:
         """Deliver the first version, and then each new one, for ever.
@@ -122,82 +130,68 @@ class Watcher:
         Raises:
             RegistryError: there is no first version that can be served.
         """
-        await self._begin()
-        while True:
-            await self._pause()
-            try:
-                await self._look()
-            except Exception as error:
-                self._failed(_foreseen(error))
-
-    async def _begin(self) -> None:
-        prepared = await self._find_first()
+        beginning = Beginning(self._finder, self._deliver, self._fall_back, patience=self._patience)
+        await self._serves(await beginning.run())
         try:
-            await self._deliver(prepared)
-        except UnusableModel:  # perhaps only what was in the cache is spoilt
-            await self._finder.discard(prepared)
-            prepared = await self._begin_anew(prepared)
-        await self._serves(prepared)
+            while True:
+                await self._pause()
+                with self._telling():
+                    await self._look()
+        finally:
+            await self._call_off()
 
-    async def _begin_anew(self, refused: Prepared) -> Prepared:
-        """Serve what the URI means, fetched anew, or what was served before that, as a server that runs would."""
-        try:
-            prepared = await self._finder.prepare(await self._finder.resolve())
-            await self._deliver(prepared)
-        except Exception as caught:
-            error = _foreseen(caught)
-            known = await self._finder.last_known()
-            if known is None or known.version == refused.version:
-                raise error from caught
-            self._fall_back(known, error)
-            await self._deliver(known)
-            return known
-        return prepared
-
-    async def _find_first(self) -> Prepared:
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + self._patience
-        delay, said = _FIRST_DELAY, ""
-        while True:
-            try:
-                return await self._finder.prepare(await self._finder.resolve())
-            except Exception as caught:
-                error = _foreseen(caught)
-                if (known := await self._finder.last_known()) is not None:
-                    self._fall_back(known, error)
-                    return known
-                left = give_up - loop.time()
-                if left <= 0 or not isinstance(error, StoreUnavailable):
-                    raise error from caught
-                if str(error) != said:
-                    said = str(error)
-                    logger.warning("%s; trying again for %.3g s", said, left)
-            await asyncio.sleep(min(delay, left))
-            delay *= 2
-
-    def _fall_back(self, known: Prepared, error: RegistryError) -> None:
-        self._trouble = str(error)
-        self._tell(self._trouble)
-        logger.warning("serving %s, as it was last known, for %s", known.version, error)
+    def _fall_back(self, known: Prepared, reason: str) -> None:
+        self._trouble = reason
+        self._tell(reason)
+        logger.warning("serving %s, as it was last known, for %s", known.version, reason)
 
     async def _look(self) -> None:
         version = await self._finder.resolve()
+        if (attempt := self._attempt) is not None:
+            if version is UNRESOLVED and attempt.prepared is not None:
+                version = (await self._finder.prepare(version)).version
+            if attempt.is_for(version) and attempt is self._attempt:
+                return
+            await self._call_off()
         current = self._current
         assert current is not None  # noqa: S101 - for the type checker
-        if version != current.version:
-            if version == self._refused and asyncio.get_running_loop().time() < self._retry_at:
-                return
-            if version != self._refused:
-                self._refused, self._delay = version, _FIRST_DELAY
-            prepared = await self._finder.prepare(version)
-            if prepared.version != current.version:
-                try:
-                    await self._deliver(prepared)
-                except UnusableModel:
-                    await self._finder.discard(prepared)
-                    raise
-                await self._serves(prepared)
-        self._recovered()
+        if version == current.version:
+            self._recovered()
+            return
+        if version == self._refused and self._sparing and asyncio.get_running_loop().time() < self._retry_at:
+            return
+        if version != self._refused:
+            self._refused, self._delay = version, _FIRST_DELAY
+        self._attempt = attempt = _Attempt(version)
+        attempt.task = asyncio.create_task(self._get_there(attempt))
+
+    async def _call_off(self) -> None:
+        """End the attempt that is under way, if there is one."""
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.task.cancel()
+            await asyncio.wait([attempt.task])
+
+    async def _get_there(self, attempt: _Attempt) -> None:
+        """Have a version served."""
+        try:
+            with self._telling(attempt):
+                attempt.prepared = prepared = await self._finder.prepare(attempt.wanted)
+                if self._current is None or prepared.version != self._current.version:
+                    try:
+                        await self._deliver(prepared)
+                    except UnusableModel as error:
+                        await discard(self._finder, prepared, error)
+                        raise
+                    await self._serves(prepared)
+                self._recovered()
+        finally:
+            self._over(attempt)
+
+    def _over(self, attempt: _Attempt) -> None:
+        if self._attempt is attempt:
+            self._attempt = None
+        self._stirred.set()
 
     async def _serves(self, prepared: Prepared) -> None:
         self._current = prepared
@@ -205,8 +199,19 @@ class Watcher:
             logger.warning(warning)
         await self._finder.keep(prepared)
 
-    def _failed(self, error: RegistryError) -> None:
+    @contextmanager
+    def _telling(self, attempt: _Attempt | None = None) -> Iterator[None]:
+        """Tell what goes wrong with a look or an attempt: it is no reason to stop serving."""
+        try:
+            yield
+        except Exception as error:
+            self._failed(in_words(error), attempt)
+
+    def _failed(self, error: RegistryError, attempt: _Attempt | None) -> None:
         self._say(str(error))
+        # Who had to ask what the URI means by preparing it, and was not told, knows of no version to be spared.
+        unknown = attempt is not None and attempt.wanted is UNRESOLVED and isinstance(error, StoreUnavailable)
+        self._sparing = not unknown
         self._retry_at = asyncio.get_running_loop().time() + self._delay
         self._delay = min(2 * self._delay, _LONGEST_DELAY)
 
@@ -226,20 +231,15 @@ class Watcher:
 
     async def _pause(self) -> None:
         """Wait for the next poll or retry, or until somebody asks."""
-        seconds = self._spread(self._poll) if self._poll else None
-        if self._trouble is not None:
-            retry = max(0.0, self._retry_at - asyncio.get_running_loop().time())
-            seconds = retry if seconds is None else min(seconds, retry)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._asked.wait(), seconds)
-        if self._asked.is_set():
-            self._asked.clear()
-            self._retry_at = 0.0
-
-
-def _foreseen(error: Exception) -> RegistryError:
-    """An error of the registry's; a fault of ours, a library's or the system's is as if the store could not be used."""
-    if isinstance(error, RegistryError):
-        return error
-    logger.error("traceback", exc_info=error)
-    return StoreUnavailable(f"looking for a new version fails: {type(error).__name__}: {error}")
+        loop = asyncio.get_running_loop()
+        poll_at = loop.time() + self._spread(self._poll) if self._poll else math.inf
+        while not self._asked:
+            self._stirred.clear()
+            # While a version is on its way, nothing is tried again.
+            retry_at = math.inf if self._trouble is None or self._attempt is not None else self._retry_at
+            if (due := min(poll_at, retry_at)) <= loop.time():
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(None if due == math.inf else due):
+                    await self._stirred.wait()
+        self._asked, self._retry_at = False, 0.0

@@ -10,6 +10,7 @@ Started as a program by the tests; the environment variable STUB holds a JSON ob
   wait for it are in a file with .waiting behind its name;
 - ``no_model``: true if the registry has none;
 - ``unusable``: true if the model cannot be opened, or the number of the version that cannot be;
+- ``hangs``: the number of the version whose opening never comes to an end;
 - ``version``: a path; the file has the number of the version that is to be served, which may change, or a reason why
   there is none. Without it that is version 7.
 
@@ -130,6 +131,8 @@ def open_engine(prepared: registry.Prepared) -> Engine:
     unusable = TOLD.get("unusable")
     if unusable is True or unusable == prepared.version.number:
         raise registry.UnusableModel("the model is spoilt")
+    while TOLD.get("hangs") == prepared.version.number:
+        time.sleep(0.1)
     gate = TOLD.get("load_after")
     if gate and not Path(gate).exists():
         with Path(f"{gate}.waiting").open("a") as file:
@@ -141,5 +144,6 @@ def open_engine(prepared: registry.Prepared) -> Engine:
 
 if __name__ == "__main__":
     source.CachedFinder = StubFinder  # type: ignore[assignment, attr-defined]
+    source.Delivery = lambda serve, **_: serve  # type: ignore[assignment, attr-defined]
     registry.engines.open_engine = open_engine
     sys.exit(server.main())

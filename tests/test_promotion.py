@@ -16,6 +16,7 @@ import pytest
 from dataset import Covertype
 from loadtest.process import ServerProcess, serving
 from tests.crowd import all_go_on, crowd, in_order
+from tests.dripping import dripping
 from tests.isolation import MLFLOW_WARNS, isolated_mlflow
 from tests.object_store import BUCKET, object_store
 from tests.support import Client, children, lives, until
@@ -31,7 +32,7 @@ ASKED = 1000
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A tracking server with three versions of a model: two that differ, and one without a model in it.
+    """A tracking server with four versions of a model: two that differ, one without a model in it, one that crashes.
 
     Attributes:
         uri: of the tracking server.
@@ -66,9 +67,11 @@ class Registry:
         return int(version)
 
     @contextmanager
-    def served(self, tmp_path: Path, *options: str, selector: str = "@production") -> Iterator[ServerProcess]:
-        """A server that looks twice a second what is promoted."""
-        common = ("--tracking-uri", self.uri, "--cache", str(tmp_path / "cache"), "--model-poll-seconds", "0.5")
+    def served(
+        self, tmp_path: Path, *options: str, selector: str = "@production", by: str = ""
+    ) -> Iterator[ServerProcess]:
+        """A server that looks twice a second what is promoted, perhaps by way of another address."""
+        common = ("--tracking-uri", by or self.uri, "--cache", str(tmp_path / "cache"), "--model-poll-seconds", "0.5")
         uri = ("--model-uri", f"models:/{NAME}{selector}")
         with serving([*common, *uri, *options], environment=self.environment) as server:
             yield server
@@ -105,8 +108,25 @@ def registry(
                 file = client.download_artifacts(run, "expected/sample_labels.json", str(folder))
                 labels[version] = json.loads(Path(file).read_text())["labels"][:ASKED]
             client.create_model_version(NAME, f"{client.get_run(run).info.artifact_uri}/expected", run)
+            _log_one_that_crashes(client)
             assert sum(one != other for one, other in zip(labels[1], labels[2], strict=True)) > 20
             yield Registry(tracking.uri, environment, client, sample.rows[:ASKED], labels)
+
+
+def _log_one_that_crashes(client: Any) -> None:  # noqa: ANN401 - mlflow is untyped
+    """Register version 4, which ends its process when it is loaded."""
+    import mlflow
+
+    class Crashes(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is untyped
+        def load_context(self, context: object) -> None:  # noqa: ARG002
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+        def predict(self, model_input: Any) -> Any:  # noqa: ANN401
+            return model_input
+
+    with mlflow.start_run():
+        info = mlflow.pyfunc.log_model(python_model=Crashes(), name="model", pip_requirements=["mlflow"])
+    client.create_model_version(NAME, info.model_uri, model_id=info.model_id)
 
 
 def versions(server: ServerProcess) -> list[int]:
@@ -208,3 +228,46 @@ def test_a_server_starts_from_its_cache_while_everything_else_is_down(registry: 
         assert state["model"] == f"{NAME}/2"
         until(lambda: "cannot be" in (server.get("/health/ready")["update_failure"] or ""))
         assert registry.check(Client(server), 5) == 2
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_version_that_ends_its_process_harms_no_server(registry: Registry, tmp_path: Path, workers: str) -> None:
+    """A child has tried it out: no request is lost, no worker, and the reason is told."""
+    registry.promote(1)
+    with registry.served(tmp_path, "--workers", workers) as server, crowd(server, registry.check) as seen:
+        before = server.process.pid, children(server.process.pid) if workers == "2" else []
+        registry.promote(4)
+        until(lambda: server.get("/health/ready")["update_failure"] is not None)
+        reason = server.get("/health/ready")["update_failure"]
+        assert reason == f"{NAME}/4 cannot be served: it ends the process that opens it, by SIGSEGV"
+        assert set(before[1]) <= set(children(server.process.pid))
+        registry.promote(2)
+        until(lambda: versions(server) == [2] * int(workers))
+        until(lambda: server.get("/health/ready")["update_failure"] is None)
+    for mine in seen:
+        assert in_order(mine) == [1, 2]
+
+
+def test_a_registry_that_drips_blocks_nothing(registry: Registry, tmp_path: Path) -> None:
+    """It is told while it does, and what was promoted meanwhile is served when it is well again.
+
+    A server that starts meanwhile serves what was served last. What hangs on the old connections goes on hanging.
+    """
+    registry.promote(1)
+    options = ("--look-timeout-seconds", "1", "--model-wait-seconds", "3")
+    with dripping(registry.uri) as proxy:
+        with registry.served(tmp_path, *options, by=proxy.uri) as server:
+            assert versions(server) == [1]
+            proxy.drips = True
+            until(lambda: "has not told within 1 s" in (server.get("/health/ready")["update_failure"] or ""))
+            registry.promote(2)
+            assert registry.check(Client(server), 5) == 1
+            proxy.drips = False
+            until(lambda: versions(server) == [2])
+            until(lambda: server.get("/health/ready")["update_failure"] is None)
+            assert proxy.dripping > 0
+            assert len(list(Path(f"/proc/{server.process.pid}/task").iterdir())) < 12
+        proxy.drips = True
+        with registry.served(tmp_path, *options, by=proxy.uri) as server:
+            assert registry.check(Client(server), 5) == 2
+            until(lambda: "has not told" in (server.get("/health/ready")["update_failure"] or ""))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,36 @@ def test_a_version_that_cannot_be_served_leaves_the_old_one(
         assert server.get("/health/ready")["update_failure"] is None
     assert {number for mine in seen for number in mine} == {1, 3}
     assert log.read_text().count("BestModelRF/1 is still served: the model is spoilt") == 1
+
+
+@WORKERS
+def test_a_version_that_hangs_while_it_is_opened_does_not_hide_the_next(
+    start: Start, version: Path, workers: str
+) -> None:
+    """It is called off in all workers as soon as another is promoted, again and again; no request notices anything."""
+    with (
+        start(*OFTEN, "--workers", workers, version=str(version), hangs="2") as server,
+        crowd(server, check) as seen,
+    ):
+        for wanted in (3, 4):
+            promote(version, 2)
+            time.sleep(0.5)  # it hangs by now
+            promote(version, wanted)
+            until(lambda: versions(server) == [wanted] * int(workers))  # noqa: B023 - it is called here
+            until(lambda: server.get("/health/ready")["update_failure"] is None)
+    assert {number for mine in seen for number in mine} <= {1, 3, 4}
+
+
+@WORKERS
+def test_a_version_that_takes_too_long_to_open_is_told(start: Start, version: Path, workers: str) -> None:
+    """The one before serves on; while the opening hangs, it is not begun a second time."""
+    options = (*OFTEN, "--workers", workers, "--prepare-timeout-seconds", "0.5")
+    with start(*options, version=str(version), hangs="2") as server:
+        promote(version, 2)
+        until(lambda: server.get("/health/ready")["update_failure"] == "BestModelRF/2 was not opened within 0.5 s")
+        again = "BestModelRF/2 is not opened again while an earlier opening hangs"
+        until(lambda: server.get("/health/ready")["update_failure"] == again)
+        assert check(Client(server), 3) == 1
 
 
 def failing(server: ServerProcess) -> float:

@@ -7,7 +7,7 @@ from workers.channel import Channel
 from workers.limits import cgroup_memory_left, usable_cpus
 from workers.listening import listen
 from workers.proposal import Refused
-from workers.seat import Seat, share_memory
+from workers.seat import Seat, share_file, share_memory
 from workers.superior import Superior
 from workers.supervisor import Supervisor
 
@@ -19,6 +19,7 @@ __all__ = [
     "Supervisor",
     "cgroup_memory_left",
     "listen",
+    "share_file",
     "share_memory",
     "usable_cpus",
 ]

@@ -1,20 +1,27 @@
-"""Messages between the supervisor and a worker."""
+"""Messages between the supervisor and a worker, some of which bring open files along."""
 
 import asyncio
+import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 _LONGEST: Final = 1 << 16
+_MOST_FILES: Final = 4
 
 
 class Offer(msgspec.Struct, frozen=True, tag="offer"):
-    """To the worker: get ready to serve this, whatever it means to the program. ``number`` counts up."""
+    """To the worker: get ready to serve this, whatever it means to the program. ``number`` counts up.
+
+    ``files`` are descriptors of whoever has the message: the files are open in both processes.
+    """
 
     number: int
     task: msgspec.Raw
+    files: tuple[int, ...] = ()
 
 
 class Commit(msgspec.Struct, frozen=True, tag="commit"):
@@ -85,27 +92,41 @@ class Channel:
         return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
     async def receive(self) -> Message | None:
-        """Await a message; None when the other end says no more, or is gone.
+        """Await a message; None when the other end says no more, or is gone. Its files belong to the caller.
 
         Raises:
             msgspec.DecodeError: something else came.
         """
+        while True:
+            try:
+                data, files, _, _ = socket.recv_fds(self._socket, _LONGEST, _MOST_FILES)
+            except BlockingIOError:
+                await self._readable()
+            except ConnectionError:
+                return None
+            else:
+                return _decoded(data, files) if data else None
+
+    async def _readable(self) -> None:
+        loop = asyncio.get_running_loop()
+        readable = loop.create_future()
+        loop.add_reader(self._socket, lambda: None if readable.done() else readable.set_result(None))
         try:
-            data = await asyncio.get_running_loop().sock_recv(self._socket, _LONGEST)
-        except ConnectionError:
-            return None
-        return _DECODER.decode(data) if data else None
+            await readable
+        finally:
+            loop.remove_reader(self._socket)
 
     async def send(self, message: Message) -> None:
-        """Send a message. If the other end is gone, ``receive`` tells."""
+        """Send a message without files. If the other end is gone, ``receive`` tells."""
         with suppress(ConnectionError):
             await asyncio.get_running_loop().sock_sendall(self._socket, msgspec.json.encode(message))
 
     def push(self, message: Message) -> bool:
-        """Send a message at once, if there is room for it; returns whether there was. See ``send``."""
+        """Send a message, with its files, at once if there is room for it; returns whether there was. See ``send``."""
+        files = message.files if isinstance(message, Offer) else ()
         with suppress(ConnectionError):
             try:
-                self._socket.send(msgspec.json.encode(message))
+                socket.send_fds(self._socket, [msgspec.json.encode(message)], files)
             except BlockingIOError:
                 return False
         return True
@@ -118,3 +139,16 @@ class Channel:
     def close(self) -> None:
         """Close this end."""
         self._socket.close()
+
+
+def _decoded(data: bytes, files: Sequence[int]) -> Message:
+    """A message with the files as they are open here."""
+    for file in files:
+        os.set_inheritable(file, False)
+    try:
+        message = _DECODER.decode(data)
+    except msgspec.DecodeError:
+        for file in files:
+            os.close(file)
+        raise
+    return msgspec.structs.replace(message, files=tuple(files)) if isinstance(message, Offer) else message

@@ -32,7 +32,8 @@ def cgroup_quota(process: Path = _SELF) -> float:
 def cgroup_memory_left(process: Path = _SELF) -> float:
     """Bytes of memory that the cgroups of a process leave it beside what they use; infinite without a limit.
 
-    Pages of files that have not been used lately are not counted as used: the kernel drops them when it has to.
+    Pages of files that have not been used lately, or that nobody maps, are not counted as used: the kernel drops them
+    when it has to.
 
     Args:
         process: its folder in /proc.
@@ -92,20 +93,22 @@ def _quota_1(folder: Path) -> float:
 
 
 def _memory_left_2(folder: Path) -> float:
-    return _left(_read(folder / "memory.max"), _read(folder / "memory.current"), folder, "inactive_file")
+    return _left(_read(folder / "memory.max"), _read(folder / "memory.current"), folder, "", "file_mapped")
 
 
 def _memory_left_1(folder: Path) -> float:
     limit, used = _read(folder / "memory.limit_in_bytes"), _read(folder / "memory.usage_in_bytes")
-    return _left(limit, used, folder, "total_inactive_file")
+    return _left(limit, used, folder, "total_", "total_mapped_file")
 
 
-def _left(limit: str, used: str, folder: Path, droppable: str) -> float:
+def _left(limit: str, used: str, folder: Path, prefix: str, mapped: str) -> float:
     """Bytes from what is used, but for what the kernel can drop, to a limit; a limit that is no number is none."""
     if not (limit.isdecimal() and used.isdecimal()) or int(limit) >= _NO_LIMIT:
         return math.inf
     statistics = dict(line.split() for line in _read(folder / "memory.stat").splitlines())
-    return max(0, int(limit) - int(used) + int(statistics.get(droppable, 0)))
+    names = f"{prefix}inactive_file", f"{prefix}active_file", mapped
+    idle, busy, held = (int(statistics.get(name, 0)) for name in names)
+    return max(0, int(limit) - int(used) + max(idle, idle + busy - held))
 
 
 _QUOTA: Final = {1: _quota_1, 2: _quota_2}

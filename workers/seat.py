@@ -1,13 +1,19 @@
 """What a worker process is handed when it starts."""
 
+import fcntl
 import os
 from collections.abc import MutableMapping
+from io import FileIO
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 _VARIABLE: Final = "_CANOPY_SEAT"
 """Not for users, so without the prefix of the settings."""
+
+_PIECE: Final = 1 << 20
+_SEALS: Final = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 class Seat(msgspec.Struct, frozen=True):
@@ -66,3 +72,33 @@ def share_memory(size: int) -> int:
     descriptor = os.memfd_create("canopy")
     os.truncate(descriptor, size)
     return descriptor
+
+
+def share_file(path: Path) -> FileIO:
+    """Copy a file into memory that several processes can map, and that nobody can change any more.
+
+    A file of some folder may be overwritten or cut off while it is mapped: its reader then sees other content without a
+    word, or is killed by SIGBUS. This one has no name, and is sealed (memfd_create(2), fcntl(2)).
+
+    Args:
+        path: the file.
+
+    Returns:
+        The copy, open.
+
+    Raises:
+        OSError: it cannot be read, or there is no memory.
+    """
+    with path.open("rb") as file:
+        copy = os.fdopen(os.memfd_create("canopy-file", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "rb+", buffering=0)
+        try:
+            at = 0
+            while copied := os.sendfile(copy.fileno(), file.fileno(), None, _PIECE):
+                # What has been copied need not be held twice, which counts where memory is limited.
+                os.posix_fadvise(file.fileno(), at, copied, os.POSIX_FADV_DONTNEED)
+                at += copied
+            fcntl.fcntl(copy, fcntl.F_ADD_SEALS, _SEALS)
+        except BaseException:
+            copy.close()
+            raise
+    return copy

@@ -1,6 +1,7 @@
 """The supervisor, as a worker sees it."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Final
 
@@ -24,35 +25,48 @@ class Superior:
         self.news = b"null"
         self._channel = channel
         self._offers: asyncio.Queue[Offer] = asyncio.Queue()
-        self._decisions: asyncio.Queue[Commit | Withdraw] = asyncio.Queue()
+        self._decisions: dict[int, asyncio.Future[bool]] = {}
         self._number = 0
 
     async def attend(self, dismissed: Callable[[None], None]) -> None:
         """Listen to the supervisor until it says no more or is gone; then call ``dismissed``, once, with None."""
         while (message := await self._channel.receive()) is not None:
             match message:
-                case Offer():
+                case Offer(number):
+                    self._decisions[number] = asyncio.get_running_loop().create_future()
                     self._offers.put_nowait(message)
-                case Commit() | Withdraw():
-                    self._decisions.put_nowait(message)
+                case Commit(number) | Withdraw(number):
+                    if (decision := self._decisions.get(number)) is not None and not decision.done():
+                        decision.set_result(isinstance(message, Commit))
                 case News(content):
                     self.news = bytes(content)
                 case _:
                     pass
         dismissed(None)
 
-    async def task(self) -> bytes:
-        """Await what to get ready for next: JSON."""
-        offer = await self._offers.get()
+    async def task(self) -> tuple[bytes, tuple[int, ...]]:
+        """Await what to get ready for next: JSON, and descriptors of files, which are the caller's to close."""
+        self._decisions.pop(self._number, None)
+        while self._is_off((offer := await self._offers.get()).number):
+            for file in offer.files:
+                os.close(file)
+            del self._decisions[offer.number]
         self._number = offer.number
-        return bytes(offer.task)
+        return bytes(offer.task), offer.files
+
+    def _is_off(self, number: int) -> bool:
+        decision = self._decisions[number]
+        return decision.done() and not decision.result()
 
     async def agree(self) -> bool:
         """Report to be ready, and await whether all are: then the task is to be served, else to be dropped."""
         await self._channel.send(Ready(self._number))
-        while (decision := await self._decisions.get()).number != self._number:
-            pass  # it is of a task at which this worker was not ready any more
-        return isinstance(decision, Commit)
+        return await self._decisions[self._number]
+
+    async def called_off(self) -> None:
+        """Await that the last task is wanted no more; never, once it is to be served."""
+        if await asyncio.shield(self._decisions[self._number]):
+            await asyncio.Event().wait()
 
     async def serving(self, description: str) -> None:
         """Report that the last task is served."""

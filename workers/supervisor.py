@@ -14,7 +14,7 @@ import msgspec
 from workers.backoff import Backoff
 from workers.channel import Commit, Failed, Look, Message, News, Offer, Ready, Serving, Withdraw
 from workers.process import Silent, WorkerProcess
-from workers.proposal import Proposal
+from workers.proposal import Proposal, Refused
 from workers.seat import Seat
 
 logger = logging.getLogger("canopy.workers")
@@ -39,6 +39,7 @@ class Supervisor:
         environment: its variables.
         seats: one a worker; their listening sockets belong to the supervisor, which closes them when it stops.
         hang_timeout: seconds after which a worker that says nothing is replaced.
+        ready_timeout: seconds that all workers may take to get ready for a task, replacements too.
         stop_timeout: seconds that a worker may take to finish.
 
     Attributes:
@@ -53,12 +54,14 @@ class Supervisor:
         seats: Sequence[Seat],
         *,
         hang_timeout: float,
+        ready_timeout: float,
         stop_timeout: float,
     ) -> None:
         self._command = command
         self._environment = environment
         self._seats = seats
         self._hang_timeout = hang_timeout
+        self._ready_timeout = ready_timeout
         self._stop_timeout = stop_timeout
         self._stopping = asyncio.Event()
         self._interrupts = 0
@@ -123,36 +126,57 @@ class Supervisor:
             if not task.cancelled():
                 task.result()
 
-    async def serve(self, task: bytes) -> str:
+    async def serve(self, task: bytes, files: Sequence[int] = ()) -> str:
         """Have every worker serve something, each replacement too; one call at a time.
 
-        First all get ready for it, beside what they serve; if one cannot, all go on with that.
+        First all get ready for it, beside what they serve; if one cannot, all go on with that, and so they do if this
+        is cancelled. Once all have been told to serve it, it is too late for that.
 
         Args:
             task: JSON that tells what.
+            files: descriptors that go with it; they are the supervisor's from now on.
 
         Returns:
             What a worker says of it, as soon as all serve it.
 
         Raises:
-            Refused: a worker cannot.
+            Refused: a worker cannot, or not in time.
         """
         self._number += 1
-        offer = Offer(self._number, msgspec.Raw(task))
+        offer = Offer(self._number, msgspec.Raw(task), tuple(files))
         proposal = self._proposal = Proposal(offer, len(self._seats))
         self._tell(offer)
         try:
-            await proposal.agreed
-        except BaseException:
+            async with asyncio.timeout(self._ready_timeout):
+                await proposal.agreed
+        except BaseException as error:
             self._tell(Withdraw(offer.number))
+            _close(offer)
+            if isinstance(error, TimeoutError):
+                raise Refused(f"not all workers were ready for it within {self._ready_timeout:g} s") from None
             raise
         finally:
             self._proposal = None
+        if self._order is not None:
+            _close(self._order)
         self._order = offer
         self._serving.clear()
         self._served = asyncio.get_running_loop().create_future()
         self._tell(Commit(offer.number))
-        return await self._served
+        return await self._all_of_them()
+
+    async def _all_of_them(self) -> str:
+        """Await that all serve what they were told to, though not for ever: it is the task that there is now."""
+        try:
+            async with asyncio.timeout(self._ready_timeout):
+                return await asyncio.shield(self._served)
+        except TimeoutError:
+            return "not all workers serve the new version yet"
+        except asyncio.CancelledError:
+            if self.stopping:
+                raise
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]  # this runs in a task
+            return "all workers were told to serve the new version"
 
     def inform(self, content: bytes) -> None:
         """Let every worker know something, each replacement too.
@@ -249,3 +273,9 @@ class Supervisor:
             return
         for worker in self._workers.values():
             worker.send(signal.SIGKILL if self._interrupts >= _ENOUGH else number)
+
+
+def _close(offer: Offer) -> None:
+    """Close a message's files, which those who have got it have open by themselves."""
+    for file in offer.files:
+        os.close(file)

@@ -90,7 +90,7 @@ def test_two_writes_of_a_forest_give_the_same_bytes(written: Written, tmp_path: 
 
 
 def test_what_is_read_cannot_be_changed(written: Written) -> None:
-    """The arrays are views of a mapping that is shared, and refuse to be written to."""
+    """The arrays are views of a copy of the file, and refuse to be written to."""
     arrays = read(written.path).arrays
     for name in ARRAYS:
         assert not getattr(arrays, name).flags.writeable
@@ -109,6 +109,74 @@ def test_a_loaded_forest_outlives_its_file(written: Written, tiny: Grown, tmp_pa
     assert_same(engine.predict(tiny.matrix), tiny.estimator, tiny.matrix)
     path.unlink()
     assert_same(engine.predict(tiny.matrix), tiny.estimator, tiny.matrix)
+
+
+def cut_off(path: Path) -> None:
+    """Leave nothing of a file, in place."""
+    os.truncate(path, 0)
+
+
+def overwritten(path: Path) -> None:
+    """Write something else into a file, in place, as cp and rsync --inplace do."""
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+
+
+def flipped(path: Path) -> None:
+    """Flip the last bit of every byte behind the header, in place."""
+    content = np.fromfile(path, dtype=np.uint8)
+    content[PREFIX:] ^= 1
+    with path.open("r+b") as file:
+        file.write(content.tobytes())
+
+
+HARM = pytest.mark.parametrize("harm", [cut_off, overwritten, flipped])
+
+
+@HARM
+def test_a_loaded_forest_minds_no_change_of_its_file(
+    written: Written, tiny: Grown, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    """A file that is mapped would kill its reader when it becomes shorter, or have it answer wrongly without a word."""
+    path = tmp_path / "changed.forest"
+    path.write_bytes(written.content)
+    engine = CompiledEngine.load(path)
+    harm(path)
+    assert_same(engine.predict(tiny.matrix), tiny.estimator, tiny.matrix)
+
+
+@pytest.mark.parametrize("left", [0, 7, PREFIX, 200])
+def test_a_file_that_becomes_shorter_while_it_is_read_is_damaged(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    """Whatever is left of it; the reader lives."""
+    path = tmp_path / "shrinking.forest"
+    path.write_bytes(written.content)
+    fstat = os.fstat
+
+    def shrink(descriptor: int) -> os.stat_result:
+        found = fstat(descriptor)
+        os.truncate(path, left)
+        return found
+
+    monkeypatch.setattr("forest.artifact.os.fstat", shrink)
+    with pytest.raises(BadArtifact, match="shrinking"):
+        read(path)
+
+
+@HARM
+def test_a_shared_copy_is_mapped_only_if_nobody_can_change_it(
+    written: Written, tiny: Grown, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    """A file that is open, but has no seals, is copied like any other; the descriptor is closed."""
+    path = tmp_path / "open.forest"
+    path.write_bytes(written.content)
+    descriptor = os.open(path, os.O_RDONLY)
+    engine = CompiledEngine(read(path, descriptor).arrays)
+    harm(path)
+    assert_same(engine.predict(tiny.matrix), tiny.estimator, tiny.matrix)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 @pytest.mark.parametrize("mask", [pytest.param(0o077, id="strict"), pytest.param(0, id="lax")])

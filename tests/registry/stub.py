@@ -30,6 +30,7 @@ def answering(
     *,
     pages: Mapping[str, bytes] | None = None,
     cut: int | None = None,
+    drip: float | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> Iterator[Stub]:
     """Run a server that answers everything with the same page.
@@ -39,6 +40,7 @@ def answering(
         page: their body.
         pages: other bodies, for the paths that end so.
         cut: send so many bytes of each body, and the rest only once the stub's ``stalled`` is set.
+        drip: send each body byte by byte, with pauses of so many seconds, until the stub's ``stalled`` is set.
         tls: to speak TLS.
     """
 
@@ -49,6 +51,10 @@ def answering(
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            for byte in body if drip is not None else b"":
+                self.wfile.write(bytes([byte]))
+                if stub.stalled.wait(drip):
+                    return
             self.wfile.write(body[:cut])
             if cut is not None and len(body) > cut:
                 self.wfile.flush()

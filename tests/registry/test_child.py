@@ -120,7 +120,15 @@ async def test_the_child_is_told_what_to_prepare(
     child("printf '%s\\n' \"$@\" >arguments; printf '%s' \"$MLFLOW_TRACKING_URI\" >variable; cp $TMPDIR/columns . || :")
     with pytest.raises(UnusableModel):
         await prepare_in_child(
-            URI, way("sqlite:///x.db"), engine, files, memory=10**9, trusted_formats="skops", stated=stated, anew=True
+            URI,
+            way("sqlite:///x.db"),
+            engine,
+            files,
+            memory=10**9,
+            trusted_formats="skops",
+            stated=stated,
+            look_timeout=7.5,
+            anew=True,
         )
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "variable").read_text())
     arguments = (tmp_path / "arguments").read_text().splitlines()
@@ -132,6 +140,7 @@ async def test_the_child_is_told_what_to_prepare(
     assert (given.memory, given.trusted_formats, given.parent) == (10**9, "skops", os.getpid())
     assert given.columns == stated
     assert given.anew
+    assert given.look_timeout == 7.5
 
 
 async def test_the_stores_password_is_not_on_the_childs_command_line(
@@ -224,6 +233,19 @@ async def test_cancelling_ends_the_child(child: Callable[[str], None], files: Pa
     finally:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+async def test_what_a_child_has_started_ends_with_it(child: Callable[[str], None], files: Path, tmp_path: Path) -> None:
+    """A model's own processes would hold memory, and the pipe that the outcome comes by."""
+    line = json.dumps({"type": "failed", "error": "UnusableModel", "message": "no"})
+    child(f"sleep 3600 &\necho $! >other\necho '{line}'\nsleep 3600")
+    start = time.monotonic()
+    with pytest.raises(UnusableModel, match="no"):
+        await prepare_in_child(URI, way("sqlite:///x.db"), "auto", files)
+    assert time.monotonic() - start < 600
+    other = int((tmp_path / "other").read_text())
+    while lives(other):  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.01)
 
 
 async def test_a_child_that_cannot_be_started_is_told_in_words(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:

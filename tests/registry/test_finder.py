@@ -1,5 +1,6 @@
 """Finding versions for a server."""
 
+import json
 import math
 import os
 import shutil
@@ -12,9 +13,11 @@ import pytest
 
 import registry.finder
 from registry import (
+    CacheUnusable,
     EngineChoice,
     ModelNotFound,
     ModelURI,
+    ModelVersion,
     Prepared,
     Stated,
     StoreUnavailable,
@@ -32,6 +35,7 @@ from registry.version import UNRESOLVED
 from tests.conftest import ROOT
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import READY
+from tests.registry.stub import answering
 from tests.registry.support import Place, prepared_in, spoil, way
 from tests.support import modules_after
 
@@ -50,6 +54,7 @@ def finder(
     stated: Stated = None,
     memory_left: float = math.inf,
     patience: float = 300,
+    look_timeout: float = 60,
 ) -> CachedFinder:
     """A finder that logs nothing."""
     return CachedFinder(
@@ -62,6 +67,7 @@ def finder(
         stated=stated,
         log_level="error",
         patience=patience,
+        look_timeout=look_timeout,
     )
 
 
@@ -214,7 +220,7 @@ from registry.finder import CachedFinder
 access = Access.read({server_place.tracking_uri!r}, {{}})
 found = CachedFinder(
     ModelURI.parse({str(URI)!r}), access, "auto", Cache(Path({str(tmp_path)!r})),
-    memory_left=lambda: 0, trusted_formats="any", stated=None, log_level="info", patience=60,
+    memory_left=lambda: 0, trusted_formats="any", stated=None, log_level="info", patience=60, look_timeout=60,
 )
 assert asyncio.run(found.resolve()).number == "1"
 """
@@ -268,3 +274,57 @@ async def test_the_disk_is_none_of_the_event_loops_business(
     assert await mine.last_known() == made
     await mine.discard(made)
     assert seen == notes | {"find", "discard"}
+
+
+DRIPPING = json.dumps({"model_version": {"name": READY, "version": "1", "source": "x" * 500}}).encode()
+
+
+async def test_a_registry_that_drips_is_given_up_in_time_and_by_one_thread(tmp_path: Path) -> None:
+    """Each read of its answer ends soon, but the whole does not. While a look hangs, only a child takes another."""
+    with answering(page=DRIPPING, drip=0.05) as stub:
+        mine = finder(f"http://127.0.0.1:{stub.port}", tmp_path, look_timeout=0.5)
+        threads = threading.active_count()
+        with pytest.raises(StoreUnavailable, match=r"has not told within 0\.5 s what .*CANOPY_LOOK_TIMEOUT_SECONDS"):
+            await mine.resolve()
+        for _ in range(5):
+            assert await mine.resolve() is UNRESOLVED
+        hanging = [each for each in threading.enumerate() if each.name == "canopy-daemon"]
+        assert len(hanging) == 1
+        assert threading.active_count() - threads <= 1 + len(stub.asked)
+        with pytest.raises(StoreUnavailable, match=r"has not told within 0\.5 s what"):
+            await mine.prepare(UNRESOLVED)  # in the child, too
+        stub.stalled.set()
+        hanging[0].join(10)
+        assert not hanging[0].is_alive()
+    with pytest.raises(StoreUnavailable, match="cannot be used"):  # a thread asks again, and there is nobody any more
+        await mine.resolve()
+
+
+async def test_a_cache_that_hangs_is_told_in_time_and_by_few_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of another machine that does not answer, for one; however often it is asked."""
+    calls, release = [], threading.Event()
+
+    def hang(*_: object) -> None:
+        calls.append(1)
+        release.wait(60)
+
+    monkeypatch.setattr("registry.finder.recall_unchanged", hang)
+    monkeypatch.setattr("registry.finder.last_served", hang)
+    mine = finder(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path, look_timeout=0.05)
+    for call in (mine.resolve, mine.last_known) * 5:
+        with pytest.raises(CacheUnusable, match=r"has not answered within 0\.05 s"):
+            await call()
+    assert len(calls) == 4
+    release.set()
+
+
+async def test_a_served_version_that_cannot_be_noted_is_served_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says so."""
+    made = Prepared(ModelVersion(READY, "1"), "compiled", tmp_path)
+    monkeypatch.setattr("registry.finder.remember_served", lambda *_: time.sleep(1))
+    await finder(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path, look_timeout=0.05).keep(made)
+    assert "has not answered within 0.05 s" in caplog.text

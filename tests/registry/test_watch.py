@@ -1,6 +1,7 @@
 """Following a model URI, in virtual time."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batcher.testing import run_virtually
-from registry import ModelNotFound, ModelVersion, Prepared, RegistryError, StoreUnavailable, UnusableModel
+from registry import ModelNotFound, ModelVersion, Prepared, RegistryError, StoreUnavailable, TooLarge, UnusableModel
 from registry.version import UNRESOLVED, Unresolved
 from registry.watch import Watcher
 
@@ -26,6 +27,7 @@ class World:
         unusable: versions that cannot be prepared.
         refused: versions that cannot be served.
         resolves: whether the version is known before it is prepared.
+        hanging: what never comes to an end: "resolve", "prepare 2", "serve 2", ...
         known: what was served last.
         warnings: what there is to be told of versions.
         log: what happened, with its second.
@@ -36,6 +38,7 @@ class World:
         self.unusable: set[int] = set()
         self.refused: set[int] = set()
         self.resolves = True
+        self.hanging: set[str] = set()
         self.known: Prepared | None = None
         self.warnings: dict[int, str] = {}
         self.log: list[tuple[float, str]] = []
@@ -47,8 +50,18 @@ class World:
         """Write down what happens now."""
         self.log.append((asyncio.get_running_loop().time(), what))
 
+    async def perhaps_hang(self, what: str) -> None:
+        """Hang if that is told; note if it is called off."""
+        if what in self.hanging:
+            self.note(f"{what} hangs")
+            try:
+                await asyncio.sleep(10**6)
+            finally:
+                self.note(f"{what} ends")
+
     async def resolve(self) -> ModelVersion | Unresolved:
         """See ``Finder``."""
+        await self.perhaps_hang("resolve")
         if isinstance(self.now, Exception):
             raise self.now
         return version(self.now) if self.resolves else UNRESOLVED
@@ -58,6 +71,7 @@ class World:
         assert isinstance(self.now, int)
         wanted = version(self.now) if wanted is UNRESOLVED else wanted
         self.note(f"prepare {wanted.number}")
+        await self.perhaps_hang(f"prepare {wanted.number}")
         if int(wanted.number) in self.unusable:
             raise UnusableModel(f"version {wanted.number} is broken")
         return Prepared(wanted, "compiled", Path(wanted.number), warning=self.warnings.get(int(wanted.number), ""))
@@ -81,6 +95,7 @@ class World:
         self.note(f"discard {prepared.version.number}")
 
     async def _deliver(self, prepared: Prepared) -> None:
+        await self.perhaps_hang(f"serve {prepared.version.number}")
         if int(prepared.version.number) in self.refused:
             raise UnusableModel(f"version {prepared.version.number} crashes")
         self.note(f"serve {prepared.version.number}")
@@ -337,7 +352,7 @@ def test_a_store_that_has_changed_is_asked_though_a_broken_version_waits_for_its
 
 
 def test_what_is_served_is_restored_beside_all_else() -> None:
-    """While that fails it is told, until a look finds everything well."""
+    """It is served again then, from a new copy. While that fails it is told, until a look finds everything well."""
     world = World()
 
     def lose() -> None:
@@ -348,7 +363,161 @@ def test_what_is_served_is_restored_beside_all_else() -> None:
     log = live(world, in_turn(world, (5, lose), (10, down), (11, lose), (12, 1), (40, 1)))
     assert log[2:] == [
         (5, "restore 1"),
+        (5, "serve 1"),
         (11, "restore 1"),
         (11, "tell Forest/1 cannot be made ready again: the store is down"),
-        (30, "tell None"),
+        (11, "serve 1"),
+        (11, "tell the store is down"),
+        (12, "tell None"),
     ]
+
+
+@pytest.mark.parametrize("resolves", [pytest.param(True, id="resolved"), pytest.param(False, id="found-by-preparing")])
+def test_a_version_that_hangs_while_it_is_opened_does_not_hide_the_next(resolves: bool) -> None:
+    """It is called off at the first look that finds another, and what was served before serves until then."""
+    world = World()
+    world.resolves = resolves
+    world.hanging.add("serve 2")
+    log = live(world, in_turn(world, (10, 2), (95, 3), (150, 3)))
+    assert [entry for entry in log if not entry[1].startswith("prepare")] == [
+        (0, "serve 1"),
+        (30, "serve 2 hangs"),
+        (120, "serve 2 ends"),
+        (120, "serve 3"),
+    ]
+
+
+def test_a_version_that_hangs_while_it_is_prepared_does_not_hide_the_next() -> None:
+    """A store that drips its files, for one."""
+    world = World()
+    world.hanging.add("prepare 2")
+    log = live(world, in_turn(world, (10, 2), (95, 3), (150, 3)))
+    assert log[2:] == [
+        (30, "prepare 2"),
+        (30, "prepare 2 hangs"),
+        (120, "prepare 2 ends"),
+        (120, "prepare 3"),
+        (120, "serve 3"),
+    ]
+
+
+def test_a_rollback_calls_off_what_hangs_and_opens_nothing() -> None:
+    """What is served already is what the URI means again; no trouble is left."""
+    world = World()
+    world.hanging.add("serve 2")
+    log = live(world, in_turn(world, (10, 2), (95, 1), (400, 1)))
+    assert log[2:] == [(30, "prepare 2"), (30, "serve 2 hangs"), (120, "serve 2 ends")]
+
+
+def test_what_hangs_is_not_begun_a_second_time() -> None:
+    """However often somebody asks for a look, and the store is asked at each poll all the same."""
+    world = World(poll=10)
+    world.hanging.add("serve 2")
+    asked = []
+    resolve = world.resolve
+
+    async def count() -> ModelVersion | Unresolved:
+        asked.append(asyncio.get_running_loop().time())
+        return await resolve()
+
+    world.resolve = count  # type: ignore[method-assign]
+    steps = [(second, world.watcher.look) for second in (25.5, 26.5, 27.5)]
+    log = live(world, in_turn(world, (5, 2), *steps, (1000, 2)))
+    assert [what for at, what in log if "2" in what and at < 1000] == ["prepare 2", "serve 2 hangs"]
+    assert len(asked) > 90
+
+
+def test_a_server_that_ends_ends_what_hangs() -> None:
+    """A child that prepares, for one."""
+    world = World()
+    world.hanging.add("prepare 2")
+
+    async def end() -> None:
+        running = asyncio.create_task(world.watcher.run())
+        await asyncio.sleep(10)
+        world.now = 2
+        await asyncio.sleep(40)
+        running.cancel()
+        await asyncio.wait([running])
+
+    run_virtually(end())
+    assert world.log[-1] == (50, "prepare 2 ends")
+
+
+@pytest.mark.parametrize(
+    ("hanging", "reason"),
+    [
+        pytest.param("resolve", "the newest version was not ready within 60 s", id="registry-never-answers"),
+        pytest.param("prepare 2", "the newest version was not ready within 60 s", id="files-never-come"),
+        pytest.param("serve 2", "Forest/2 was not ready within 60 s", id="version-hangs-while-it-is-opened"),
+    ],
+)
+def test_at_start_the_last_known_version_is_served_in_time_whatever_hangs(hanging: str, reason: str) -> None:
+    """It is told why, and the newest is served when it can be."""
+    world = World(patience=60)
+    world.now, world.known = 2, Prepared(version(1), "compiled", Path("1"))
+    world.hanging.add(hanging)
+    log = live(world, in_turn(world, (61, world.hanging.clear), (200, 2)))
+    assert (60, "serve 1") in log
+    (told,) = [what for _, what in log if what.startswith("tell") and what != "tell None"]
+    assert told.startswith(f"tell {reason}") or "has not told in time" in told
+
+
+def test_at_start_a_registry_that_never_answers_is_not_waited_for_for_ever() -> None:
+    """With nothing to serve instead, that is the end, in words."""
+    world = World(patience=3)
+    world.hanging.add("resolve")
+
+    async def wait() -> float:
+        with pytest.raises(StoreUnavailable, match=r"has not told in time .*CANOPY_MODEL_WAIT_SECONDS"):
+            await world.watcher.run()
+        return asyncio.get_running_loop().time()
+
+    assert run_virtually(wait()) == 3
+
+
+def test_at_start_the_version_that_was_served_last_may_take_its_time() -> None:
+    """There is nothing else to serve, and it is the newest."""
+    world = World(patience=5)
+    world.known = Prepared(version(1), "compiled", Path("1"))
+
+    async def slow(prepared: Prepared) -> None:
+        await asyncio.sleep(50)
+        world.note(f"serve {prepared.version.number}")
+
+    world.watcher._deliver = slow
+    assert live(world, in_turn(world, (60, 1)))[-1] == (50, "serve 1")
+
+
+def test_a_store_that_does_not_tell_is_asked_at_each_poll() -> None:
+    """Only a version that is broken is spared, and a child that could not ask knows of none."""
+    world = World(poll=30)
+    world.resolves = False
+    fail = StoreUnavailable("the store is down")
+
+    async def prepare(_: object) -> Prepared:
+        world.note("ask")
+        raise fail
+
+    async def story() -> None:
+        await asyncio.sleep(10)
+        world.prepare = prepare  # type: ignore[method-assign, assignment]
+        await asyncio.sleep(2000)
+
+    log = live(world, story)
+    asked = [second for second, what in log if what == "ask"]
+    assert all(later - earlier <= 31 for earlier, later in itertools.pairwise(asked))
+    assert len(asked) > 60
+
+
+def test_a_version_that_is_too_large_stays_in_the_cache() -> None:
+    """Its files are not to blame."""
+    world = World()
+
+    async def refuse(prepared: Prepared) -> None:
+        if prepared.version.number == "2":
+            raise TooLarge("there is no room")
+
+    world.watcher._deliver = refuse
+    log = live(world, in_turn(world, (10, 2), (30.5, 2)))
+    assert [what for _, what in log] == ["prepare 1", "prepare 2", "tell there is no room"]

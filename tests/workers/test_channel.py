@@ -1,5 +1,7 @@
 import asyncio
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -54,3 +56,18 @@ def test_an_offer_never_waits(ends: tuple[Channel, Channel]) -> None:
     """Where nobody reads, it is dropped, again and again."""
     for _ in range(10_000):
         ends[0].push(Alive())
+
+
+async def test_files_go_along_with_an_offer(ends: tuple[Channel, Channel], tmp_path: Path) -> None:
+    """They are open in both processes then, in each by a descriptor of its own."""
+    path = tmp_path / "file"
+    path.write_text("forest")
+    with path.open("rb") as file:
+        assert ends[0].push(Offer(1, msgspec.Raw(b"{}"), (file.fileno(),)))
+        message = await ends[1].receive()
+        assert isinstance(message, Offer)
+        (descriptor,) = message.files
+        assert descriptor != file.fileno()
+        assert not os.get_inheritable(descriptor)
+    with os.fdopen(descriptor) as received:
+        assert received.read() == "forest"

@@ -103,15 +103,19 @@ def test_without_proc_there_is_no_limit(tmp_path: Path) -> None:
     assert cgroup_quota(tmp_path / "none") == math.inf
 
 
-def filled(hierarchy: Path, group: str, limit: str, used: int, droppable: int, *, version: int = 2) -> None:
-    """Write a cgroup's memory limit, what it uses, and what of that are pages of files that are not in use."""
+def filled(
+    hierarchy: Path, group: str, limit: str, used: int, idle: int, *, version: int = 2, busy: int = 5, mapped: int = 5
+) -> None:
+    """Write a cgroup's memory limit, what it uses, and which of that are pages of files: idle, busy and mapped ones."""
     folder = hierarchy / group
     folder.mkdir(parents=True, exist_ok=True)
     names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
     for name, text in zip(names, (limit, used), strict=True):
         (folder / name).write_text(f"{text}\n")
     prefix = "total_" if version == 1 else ""
-    (folder / "memory.stat").write_text(f"cache 1\n{prefix}inactive_file {droppable}\n{prefix}active_file 5\n")
+    held = "file_mapped" if version == 2 else "total_mapped_file"
+    files = f"{prefix}inactive_file {idle}\n{prefix}active_file {busy}\n{held} {mapped}\n"
+    (folder / "memory.stat").write_text(f"cache 1\n{files}")
 
 
 def test_the_least_memory_that_a_cgroup_leaves_counts(process: Path, hierarchy: Path) -> None:
@@ -120,6 +124,10 @@ def test_the_least_memory_that_a_cgroup_leaves_counts(process: Path, hierarchy: 
     filled(hierarchy, "kubepods", "1000", 980, 15)
     filled(hierarchy, "kubepods/pod", "300", 200, 0)
     filled(hierarchy, "kubepods/pod/box", "max", 200, 0)
+    assert cgroup_memory_left(process) == 35
+    filled(hierarchy, "kubepods", "1000", 980, 15, busy=20, mapped=5)
+    assert cgroup_memory_left(process) == 50
+    filled(hierarchy, "kubepods", "1000", 980, 15, busy=20, mapped=30)
     assert cgroup_memory_left(process) == 35
 
 
@@ -130,6 +138,8 @@ def test_memory_limits_of_version_1_count(process: Path, hierarchy: Path) -> Non
     assert cgroup_memory_left(process) == math.inf
     filled(hierarchy, "docker/box", "500", 400, 100, version=1)
     assert cgroup_memory_left(process) == 200
+    filled(hierarchy, "docker/box", "500", 400, 0, version=1, busy=100, mapped=40)
+    assert cgroup_memory_left(process) == 160
     filled(hierarchy, "docker/box", "500", 700, 100, version=1)
     assert cgroup_memory_left(process) == 0
 

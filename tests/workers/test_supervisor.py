@@ -36,13 +36,20 @@ async def main():
 
 async def serve():
     while True:
-        told = json.loads(await superior.task())
+        task, files = await superior.task()
+        told = json.loads(task)
+        if "note" in told:
+            open(told["note"] + str(seat.index), "wb").write(os.pread(files[0], 100, 0))
         memory[16 * seat.index : 16 * seat.index + 8] = os.getpid().to_bytes(8, "little")
         if "gate" in told and seat.index == 1:
-            print("at the gate", file=open(told["gate"], "a"), flush=True)
+            if os.path.isdir(os.path.dirname(told["gate"])):
+                print("at the gate", file=open(told["gate"], "a"), flush=True)
             await asyncio.sleep(0.05)
-            while not os.path.exists(told["gate"] + ".open"):
+            calling_off = asyncio.create_task(superior.called_off())
+            while not os.path.exists(told["gate"] + ".open") and not calling_off.done():
                 await asyncio.sleep(0.01)
+            if calling_off.done():
+                continue
         if told.get("die") == seat.index:
             os.kill(os.getpid(), signal.SIGKILL)
         if told.get("refuse") == seat.index:
@@ -82,13 +89,16 @@ def make(memory: int) -> Iterator[Made]:
     """Make a supervisor of two workers. Signals are afterwards as before."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
-    def made(*command: str, hang_timeout: float = 30, stop_timeout: float = 30) -> Supervisor:
+    def made(
+        *command: str, hang_timeout: float = 30, ready_timeout: float = 60, stop_timeout: float = 30
+    ) -> Supervisor:
         listeners = listen("127.0.0.1", 0, 100, 2)
         return Supervisor(
             command or [sys.executable, "-c", WORKER],
             os.environ,
             [Seat(index, 2, listener.detach(), memory) for index, listener in enumerate(listeners)],
             hang_timeout=hang_timeout,
+            ready_timeout=ready_timeout,
             stop_timeout=stop_timeout,
         )
 
@@ -259,6 +269,63 @@ async def test_a_task_that_kills_its_workers_is_refused(
             await supervisor.serve(encoded(version=2, die=0))
         await came_true(lambda: caplog.text.count("worker 0 serves again") == 3)
         assert versions() == [1, 1]
+
+
+async def test_a_task_that_is_called_off_leaves_what_all_serve(
+    make: Made, versions: Callable[[], list[int]], tmp_path: Path
+) -> None:
+    """A worker that hangs over it is withdrawn from it, and the next task is served by all."""
+    supervisor, gate, opened = make(), tmp_path / "gate", tmp_path / "gate.open"
+    async with running(supervisor, version=1):
+        serving = asyncio.create_task(supervisor.serve(encoded(version=2, gate=str(gate))))
+        await came_true(gate.exists)
+        serving.cancel()
+        await asyncio.wait([serving])
+        assert serving.cancelled()
+        assert versions() == [1, 1]
+        opened.touch()
+        assert await supervisor.serve(encoded(version=3)) == "version 3 by 2"
+        assert versions() == [3, 3]
+
+
+async def test_workers_are_not_waited_for_for_ever(make: Made, versions: Callable[[], list[int]]) -> None:
+    """One that is well but never ready, or that cannot start, is no reason to know nothing for ever."""
+    supervisor = make(ready_timeout=5)
+    async with running(supervisor, version=1):
+        supervisor._ready_timeout = 0.3
+        with pytest.raises(Refused, match=r"not all workers were ready for it within 0\.3 s"):
+            await supervisor.serve(encoded(version=2, gate="/nonexistent/folder/gate"))
+        assert versions() == [1, 1]
+
+
+async def test_it_is_too_late_to_call_off_what_all_were_told_to_serve(make: Made) -> None:
+    """Then it is what is served, though a replacement may still be on its way."""
+    supervisor = make()
+    async with running(supervisor, version=1):
+        serving = asyncio.create_task(supervisor.serve(encoded(version=2)))
+        await came_true(lambda: supervisor._order is not None and supervisor._order.number == 2)
+        serving.cancel()
+        await asyncio.wait([serving])
+        assert not serving.cancelled()
+        assert serving.result()
+
+
+async def test_files_reach_every_worker_replacements_too(
+    make: Made, pids: Callable[[], list[int]], tmp_path: Path
+) -> None:
+    """Also when who has handed them over has closed its own, and their names are gone."""
+    supervisor, path, seen = make(), tmp_path / "file", tmp_path / "seen"
+    async with running(supervisor, version=1):
+        path.write_text("forest")
+        descriptor = os.open(path, os.O_RDONLY)
+        path.unlink()
+        await supervisor.serve(encoded(version=2, note=str(seen)), [descriptor])
+        notes = [tmp_path / f"seen{index}" for index in (0, 1)]
+        assert [note.read_text() for note in notes] == ["forest", "forest"]
+        notes[0].unlink()
+        killed = pids()[0]
+        os.kill(killed, signal.SIGKILL)
+        await came_true(lambda: notes[0].exists() and notes[0].read_text() == "forest")
 
 
 async def test_news_reach_every_worker_and_a_look_reaches_the_supervisor(make: Made, tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""The supervisor, as a worker sees it."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from workers import Channel, Superior
+from workers.channel import Commit, Offer, Ready, Withdraw
+
+
+@pytest_asyncio.fixture
+async def pair() -> AsyncIterator[tuple[Channel, Superior]]:
+    """The supervisor's end of a channel, and what listens at the other."""
+    ours, theirs = (Channel(end.detach()) for end in Channel.pair())
+    superior = Superior(theirs)
+    attending = asyncio.create_task(superior.attend(lambda _: None))
+    yield ours, superior
+    attending.cancel()
+    ours.close()
+    theirs.close()
+
+
+def offer(number: int, *files: int) -> Offer:
+    """A task that is its number."""
+    return Offer(number, msgspec.Raw(str(number).encode()), files)
+
+
+async def test_a_task_is_called_off_while_the_worker_gets_ready(pair: tuple[Channel, Superior]) -> None:
+    """Whoever hangs over it can go on with the next; one that all serve is never called off."""
+    ours, superior = pair
+    ours.push(offer(1))
+    assert await superior.task() == (b"1", ())
+    waiting = asyncio.create_task(superior.called_off())
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    ours.push(Withdraw(1))
+    await asyncio.wait_for(waiting, 10)
+    for message in (offer(2), Commit(2)):
+        ours.push(message)
+    assert await superior.task() == (b"2", ())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(superior.called_off(), 0.05)
+    assert await superior.agree()
+    assert await ours.receive() == Ready(2)
+
+
+async def test_what_was_called_off_before_it_was_begun_is_not_begun(
+    pair: tuple[Channel, Superior], tmp_path: Path
+) -> None:
+    """Its files are closed."""
+    ours, superior = pair
+    path = tmp_path / "file"
+    path.touch()
+    before = _open_files()
+    with path.open() as file:
+        for message in (offer(1, file.fileno()), Withdraw(1), offer(2)):
+            ours.push(message)
+        assert await superior.task() == (b"2", ())
+    assert _open_files() == before
+
+
+def _open_files() -> int:
+    found = 0
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - not a folder of ours
+        with suppress(OSError):
+            os.fstat(int(name))
+            found += 1
+    return found
