@@ -109,6 +109,7 @@ class Worker:
             config,
             self._service,
             delay=settings.drain_delay_seconds,
+            idle=settings.drain_idle_seconds,
             timeout=settings.drain_timeout_seconds,
             beat=self._beat,
         )

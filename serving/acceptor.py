@@ -71,7 +71,9 @@ class Acceptor:
         bar(self._listener)
 
     def close(self) -> None:
-        """Accept no more."""
+        """Accept no more; a second time changes nothing."""
+        if self._closed:
+            return
         self._closed = True
         self._loop.remove_reader(self._listener)
         self._give_up_spare()

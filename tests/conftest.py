@@ -182,7 +182,8 @@ def stub_serving(
 ) -> AbstractContextManager[ServerProcess]:
     """Stands in for ``loadtest.process.serving``: a server with a stand-in engine that was told something."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {"STUB": json.dumps(dict(told or {})), "PYTHONPATH": path}
+    # The connections that a test leaves open do not hold up the end of its server.
+    environment = {"STUB": json.dumps(dict(told or {})), "PYTHONPATH": path, "CANOPY_DRAIN_IDLE_SECONDS": "0"}
     return serving(options, program=("-m", "tests.stub_server"), environment=environment, **how)
 
 

@@ -272,7 +272,7 @@ async def test_a_drain_answers_what_was_read_and_only_kept() -> None:
     assert not client.transport.closing
     await client.settle()
     assert client.transport.statuses() == [200, 200]
-    assert client.transport.closing
+    assert client.transport.ended, "the rest of the third may be on its way, and must not cost the client its answers"
     half = Client()
     fill(half.inbox)
     half.send(GOOD[:30])

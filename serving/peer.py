@@ -1,0 +1,39 @@
+"""What the kernel can tell of a connection's other side, without reading from it."""
+
+import asyncio
+import select
+from typing import Final
+
+_BROKEN: Final = select.POLLHUP | select.POLLERR
+
+
+def unread(transport: asyncio.BaseTransport) -> bool:
+    """Whether something has come that was not read yet: bytes, or the word that no more will come.
+
+    To close a connection then would reset it (RFC 1122, section 4.2.2.13), and may cost the client an answer.
+
+    Args:
+        transport: a connection's.
+    """
+    return bool(_poll(transport, select.POLLIN))
+
+
+def broken(transport: asyncio.BaseTransport) -> bool:
+    """Whether the connection was reset, also after the client has said that it sends no more.
+
+    Reading cannot tell then: the end that was there before is all that is ever read.
+
+    Args:
+        transport: a connection's, which has not been shut down from this side.
+    """
+    return bool(_poll(transport, 0) & _BROKEN)
+
+
+def _poll(transport: asyncio.BaseTransport, wanted: int) -> int:
+    """What is so of the socket at this moment: wanted events, and errors in any case."""
+    descriptor = -1 if (socket := transport.get_extra_info("socket")) is None else socket.fileno()
+    if descriptor < 0:
+        return 0
+    poll = select.poll()
+    poll.register(descriptor, wanted)
+    return next((events for _, events in poll.poll(0)), 0)
