@@ -11,7 +11,7 @@ from serving.common import Common, ServerState
 from serving.errors import RequestError, RequestTimeout, problem_response
 from serving.flow import Flow, Pipeline
 from serving.metrics import ELSEWHERE
-from serving.peer import broken, unread
+from serving.peer import broken, say_end, unread
 from serving.responses import Begun, raw
 
 IDLE, HEAD, BODY, LEAVING = range(4)
@@ -195,7 +195,7 @@ class Lifetime(HttpToolsProtocol):
         elif self._reading == BODY and self.cycle.response_complete:
             self.leave()
         elif self._reading != LEAVING:
-            self.transport.close()
+            self._hang_up()
 
     @property
     def fresh(self) -> bool:
@@ -238,8 +238,7 @@ class Lifetime(HttpToolsProtocol):
             self._since = now  # it is we who do not read
         elif self._reading == IDLE:
             if self.running is None and waited > limits.keep_alive and not unread(self.transport):
-                self._since = now
-                self.transport.close()
+                self._hang_up()
         elif self._reading != LEAVING and waited > (
             limits.head_timeout if self._reading == HEAD else limits.body_timeout
         ):
@@ -310,6 +309,12 @@ class Lifetime(HttpToolsProtocol):
         else:
             self.running = cycle
             super()._start_asgi_task(cycle, app)
+
+    def _hang_up(self) -> None:
+        """Close the connection, on which no answer is due; only what the client sends in this moment can be lost."""
+        self._since = self.loop.time()
+        say_end(self.transport)
+        self.transport.close()
 
     def _linger(self) -> None:
         """Shut the connection down from this side, and throw away what the client still sends."""

@@ -123,6 +123,8 @@ class Connection(Lifetime):
         if self._reading == IDLE:  # one before it ended in this very chunk
             self._since = self.loop.time()
         self._reading = HEAD
+        if self.server_state.parting:
+            self.be_last(None)  # that will be this one
         self._head_bytes = self._before = self._chunk  # of this chunk it has some part; the next ones are all its own
         self.url = b""
         self.headers = []

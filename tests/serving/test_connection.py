@@ -23,6 +23,7 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.closing = self.ended = self.aborted = self.paused = False
+        self.secured = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """See ``asyncio.Transport``, as the others."""
@@ -34,8 +35,8 @@ class Transport(asyncio.Transport):
         self.ended = True
 
     def can_write_eof(self) -> bool:
-        """It can."""
-        return True
+        """It can, unless it stands for an encrypted one."""
+        return not self.secured
 
     def close(self) -> None:
         """Close when all has been sent."""
@@ -118,6 +119,11 @@ class Client:
         self._connection.server_state.closed = True
         self._connection.shutdown()
 
+    def part(self) -> None:
+        """Have the server begin to stop."""
+        self._connection.server_state.parting = True
+        self._connection.part()
+
     def hang_up(self) -> None:
         """Close the connection from the client's side."""
         self._connection.connection_lost(None)
@@ -164,6 +170,42 @@ async def test_the_last_words_wait_for_the_answers_before_them() -> None:
     assert not client.transport.aborted
     await client.at(1004)
     assert client.transport.aborted
+
+
+@pytest.mark.parametrize("secured", [pytest.param(False, id="plain"), pytest.param(True, id="tls")])
+@pytest.mark.parametrize(
+    ("every", "gone"),
+    [pytest.param(None, 3, id="silent"), pytest.param(1, 21, id="drips"), pytest.param(3, 3, id="late")],
+)
+async def test_who_was_refused_is_heard_out_within_bounds(secured: bool, every: int | None, gone: int) -> None:
+    """Two seconds from the last that it has sent, and no longer than a request may take; TLS has its own farewell."""
+    client = Client()
+    client.transport.secured = secured
+    client.let.set()
+    await client.at(0, request(b"", "Connection: close", length=1000))
+    assert client.transport.statuses() == [200]
+    for now in range(1, gone + 1):
+        assert client.transport.ended is not secured
+        assert not client.transport.closing
+        await client.at(now, b" " if every and now % every == 0 and now < gone else b"")
+    assert client.transport.closing
+    assert client.transport.aborted is not secured
+
+
+async def test_of_those_that_were_asked_before_a_stop_the_last_answer_says_so() -> None:
+    """And if more comes behind it meanwhile, that one instead: all that is read is answered."""
+    client = Client()
+    client.send(GOOD + GOOD)
+    await client.settle()
+    client.part()
+    client.send(GOOD + GOOD[:30])
+    client.let.set()
+    await client.settle()
+    client.send(GOOD[30:])
+    await client.settle()
+    heads = client.transport.written.split(b"HTTP/1.1 200 OK")[1:]
+    assert [b"connection: close" in head for head in heads] == [False, False, False, True]
+    assert client.transport.closing
 
 
 async def test_the_time_of_a_request_that_is_not_read_stands_still() -> None:
