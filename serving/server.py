@@ -5,7 +5,7 @@ import contextlib
 import logging
 import math
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from socket import socket
 from types import FrameType
 from typing import cast
@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from serving.acceptor import Acceptor
+from serving.barrier import unbar
 from serving.common import ServerState
 from serving.memory import tidy_memory
 from serving.protocol import Connection
@@ -79,6 +80,7 @@ class DrainingServer(uvicorn.Server):
         idle: seconds to the end of step 4; no more than ``timeout``.
         timeout: seconds to the end of step 6.
         beat: called once a second, for as long as the service is well.
+        others: the listening sockets of other workers, by index, which this one may have to ``cover``.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class DrainingServer(uvicorn.Server):
         idle: float,
         timeout: float,
         beat: Callable[[], None],
+        others: Mapping[int, socket] | None = None,
     ) -> None:
         super().__init__(config)
         self.server_state: ServerState = ServerState()
@@ -99,7 +102,10 @@ class DrainingServer(uvicorn.Server):
         self._idle = idle
         self._timeout = timeout
         self._beat = beat
+        self._others = others or {}
         self._acceptors: list[Acceptor] = []
+        self._covered: set[int] = set()
+        self._covering: dict[int, Acceptor] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = asyncio.Event()
         self._delayed = False
@@ -117,6 +123,26 @@ class DrainingServer(uvicorn.Server):
         taken = [] if self.should_exit else sockets or []
         self._acceptors = [Acceptor(listener, self._connect, tls) for listener in taken]
         self.servers = self._acceptors  # type: ignore[assignment]
+        self.cover(self._covered)
+
+    def cover(self, others: Collection[int]) -> None:
+        """Take connections from the sockets of other workers too, and from those of no others; from the start on.
+
+        Those that wait there would wait until the other goes on or has been replaced.
+
+        Args:
+            others: their indexes.
+        """
+        self._covered = self._others.keys() & others
+        if not self.started or self._service.draining or self.should_exit:
+            return
+        for index in self._covering.keys() - self._covered:
+            self._covering.pop(index).close()
+        for index in self._covered:
+            if index in self._covering:
+                unbar(self._others[index])  # it may have begun to drain before it ended
+            else:
+                self._covering[index] = Acceptor(self._others[index], self._connect, self.config.ssl)
 
     def _connect(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
@@ -201,10 +227,12 @@ class DrainingServer(uvicorn.Server):
         ]
         watching = loop.create_task(self._watch())
         self._part()
+        for covering in self._covering.values():
+            covering.close()
         await self._last_call()
         for acceptor in self._acceptors:
             acceptor.close()
-        for listener in sockets or []:
+        for listener in (*self._others.values(), *(sockets or [])):
             listener.close()
         await self._wait_for_the_idle(began + self._idle)
         await self._conclude()
