@@ -191,12 +191,16 @@ def stub_serving(
 def start() -> Start:
     """Start a server with a stand-in engine: ``start(*options, fixed=..., per_row=..., ...)``.
 
-    ``log`` is a file for what it says on its standard error.
+    ``log`` is a file for what it says on its standard error; ``admit`` is given its process id, to limit it.
     """
 
     def run(
-        *options: str, ready_within: float | None = PATIENCE, log: IO[bytes] | None = None, **told: object
+        *options: str,
+        ready_within: float | None = PATIENCE,
+        log: IO[bytes] | None = None,
+        admit: Callable[[int], None] | None = None,
+        **told: object,
     ) -> AbstractContextManager[ServerProcess]:
-        return stub_serving(options, told, ready_within=ready_within, log=log)
+        return stub_serving(options, told, ready_within=ready_within, log=log, admit=admit)
 
     return run

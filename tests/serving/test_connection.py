@@ -124,6 +124,11 @@ class Client:
         self._connection.server_state.parting = True
         self._connection.part()
 
+    def end(self) -> None:
+        """Send no more; the event loop closes the connection then, unless it is told to keep it."""
+        if not self._connection.eof_received():
+            self.transport.close()
+
     def hang_up(self) -> None:
         """Close the connection from the client's side."""
         self._connection.connection_lost(None)
@@ -289,6 +294,38 @@ async def test_what_was_kept_for_a_client_that_has_gone_is_dropped() -> None:
     client.hang_up()
     await client.settle()
     assert client.transport.statuses() == []
+
+
+async def test_what_was_kept_for_a_client_that_sends_no_more_is_answered() -> None:
+    """Though its end was seen before its request; if it has asked nothing whole, there is nothing to answer."""
+    client, half = Client(), Client()
+    for each, sent in ((client, GOOD), (half, GOOD[:30])):
+        each.let.set()
+        fill(each.inbox)
+        each.send(sent)
+        each.end()
+        assert not each.transport.closing
+        await each.settle()
+        assert each.transport.closing
+    assert client.transport.statuses() == [200]
+    assert half.transport.statuses() == []
+
+
+async def test_the_beginning_of_an_answer_that_takes_long_is_sent_ahead() -> None:
+    """To a client that sends no more, after a second; the rest follows, and the next answer is whole."""
+    client = Client()
+    await client.at(0, GOOD + GOOD)
+    client.end()
+    await client.at(0.9)
+    assert client.transport.written == b""
+    for now in (1.9, 2.9):
+        await client.at(now)
+        assert client.transport.written == b"HTTP/1.1 "
+    client.let.set()
+    await client.at(3)
+    assert client.transport.written.count(b"HTTP/1.1 200 OK") == 2
+    assert client.transport.written.count(b"HTTP/1.1 ") == 2
+    assert client.transport.closing
 
 
 async def test_the_time_that_a_request_is_kept_is_not_the_clients() -> None:

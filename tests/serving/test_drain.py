@@ -18,7 +18,8 @@ import uvloop
 from loadtest.budget import budget
 from loadtest.machine import allow_connections
 from loadtest.process import ServerProcess
-from tests.conftest import Start, stub_serving
+from tests.conftest import Start
+from tests.loadtest.test_budget import needs_groups
 from tests.pausing import Fates, stopped_under
 from tests.stub_server import HANGS, HELD
 from tests.support import AT_ONCE, PATIENCE, Client, Gate, Reply, Wire, label, request, rows, until, wait_for
@@ -167,7 +168,9 @@ def test_what_has_come_is_answered_before_a_connection_is_closed(start: Start, w
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cpu", [pytest.param(None, id="unlimited"), pytest.param(0.25, id="quarter-of-a-cpu")])
+@pytest.mark.parametrize(
+    "cpu", [pytest.param(None, id="unlimited"), pytest.param(0.25, id="quarter-of-a-cpu", marks=needs_groups)]
+)
 @pytest.mark.parametrize("pause", [pytest.param(1.0, id="told"), pytest.param(8.0, id="cut-off")])
 @pytest.mark.parametrize(
     ("options", "clients"),
@@ -180,15 +183,13 @@ def test_what_has_come_is_answered_before_a_connection_is_closed(start: Start, w
     ],
 )
 def test_thousands_of_clients_that_pause(
-    options: tuple[str, ...], clients: int, pause: float, cpu: float | None
+    start: Start, options: tuple[str, ...], clients: int, pause: float, cpu: float | None
 ) -> None:
     """None is lost that pauses for less than the server waits; of the others, one in a thousand at most."""
     with ExitStack() as stack:
         limit = None if cpu is None else stack.enter_context(budget(cpu, 1024))
         admit = None if limit is None else limit.admit
-        server = stack.enter_context(
-            stub_serving([*options, "--drain-idle-seconds", "3"], {"bounded": True}, admit=admit)
-        )
+        server = stack.enter_context(start(*options, "--drain-idle-seconds", "3", bounded=True, admit=admit))
         if limit is not None:
             limit.enforce()
         fates, _ = stop_under(server, clients, pause)
@@ -197,6 +198,16 @@ def test_thousands_of_clients_that_pause(
     assert fates.told + fates.closed + fates.lost == clients
     assert fates.wrong == 0
     assert fates.lost <= (clients // 1000 if pause > 3 else 0)
+
+
+@needs_groups
+def test_clients_that_pause_lose_nothing_on_a_fraction_of_a_cpu(start: Start) -> None:
+    """However long the turns of its event loop are."""
+    with budget(0.2, 1024) as limit, start("--drain-idle-seconds", "20", admit=limit.admit, bounded=True) as server:
+        limit.enforce()
+        fates, _ = stop_under(server, clients=400, pause=0.6)
+        assert server.process.wait(timeout=30) == 0
+    assert (fates.told, fates.closed, fates.lost, fates.wrong) == (400, 0, 0, 0)
 
 
 def test_an_idle_connection_is_kept_for_a_while_and_no_longer(start: Start) -> None:
