@@ -10,7 +10,7 @@ import pytest
 from loadtest.process import ServerProcess
 from tests.conftest import Start
 from tests.serving.conftest import WAYS
-from tests.support import Client, Wire, chunked, label, request, rows
+from tests.support import PATIENCE, Client, Wire, chunked, label, request, rows
 
 MB = 1_000_000
 LONG = b" " * (900 * 1000)
@@ -68,7 +68,7 @@ def test_who_sends_all_before_reading_gets_the_answer(guarded: ServerProcess, na
 def test_the_standard_librarys_client_is_told_that_its_body_is_too_long(guarded: ServerProcess, size: int) -> None:
     """It asks for the end of the connection with each request, and sends all of it first."""
     for _ in range(5):
-        connection = http.client.HTTPConnection(guarded.host, guarded.port, timeout=20)
+        connection = http.client.HTTPConnection(guarded.host, guarded.port, timeout=PATIENCE)
         connection.request("POST", "/predict", b" " * size, {"Connection": "close"})
         assert connection.getresponse().status == 413
         connection.close()
@@ -113,5 +113,5 @@ def test_who_floods_the_server_after_a_refusal_is_cut_off(guarded: ServerProcess
     """After some hundred megabytes; ``test_connection`` has those who send little, or nothing."""
     wire = Wire(guarded)
     assert wire.ask(first).status in {400, 413}
-    assert 100 * MB < flooded(wire, more, 30) < 400 * MB
+    assert 100 * MB < flooded(wire, more, PATIENCE) < 400 * MB
     assert Client(guarded).predict(3).status == 200

@@ -89,7 +89,7 @@ def test_an_early_refusal_is_not_lost(
 ) -> None:
     """The client sends all of a long body before it reads."""
     for _ in range(3):
-        connection = http.client.HTTPSConnection(server.host, server.port, context=context, timeout=20)
+        connection = http.client.HTTPSConnection(server.host, server.port, context=context, timeout=PATIENCE)
         headers = {"Connection": "close"} if close else {}
         connection.request("POST", path, b" " * 5_000_000, headers)
         response = connection.getresponse()
