@@ -77,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not listeners:
         return 1
     memory = workers.share_memory(_SHARED * count)
-    seats = [workers.Seat(index, count, listener.detach(), memory) for index, listener in enumerate(listeners)]
+    sockets = tuple(listener.detach() for listener in listeners)
+    seats = [workers.Seat(index, count, listener, memory, sockets) for index, listener in enumerate(sockets)]
     if count == 1:
         return _work(settings, seats[0], OwnSource(settings, uri, access, stated))
     try:

@@ -31,6 +31,12 @@ _ENVIRONMENT: Final = {"tracking_uri": "MLFLOW_TRACKING_URI"}
 MENDED: Final = "%s: the line end behind it is left out"
 """What the log says of a variable that ``redaction.start`` has mended."""
 
+_WITHIN: Final = {
+    "max_rows_per_request": ("max_batch_rows", "max_queue_rows"),
+    "drain_idle_seconds": ("drain_timeout_seconds",),
+}
+"""Settings that must not exceed others."""
+
 
 class SettingsError(ValueError):
     """A setting has a bad value; the message names the option or variable that carries it."""
@@ -176,8 +182,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ge=0, le=3_600, description="on SIGTERM, serve on as not ready for so long, so that balancers notice, in s"
         ),
     ] = 0.0
+    drain_idle_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3_600,
+            description="after that delay, longest time that an idle connection stays open, so that its client may ask "
+            "once more and be told to go elsewhere; a part of drain_timeout_seconds, in s",
+        ),
+    ] = 5.0
     drain_timeout_seconds: Annotated[
-        float, Meta(gt=0, le=3_600, description="on SIGTERM, longest time to answer what was accepted, in s")
+        float, Meta(gt=0, le=3_600, description="after that delay, longest time to answer what was accepted, in s")
     ] = 30.0
     hang_timeout_seconds: Annotated[
         float,
@@ -228,17 +243,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"{keys['admin_token']}: {fault}")
         if settings.tls_certificate or settings.tls_key:
             _check_tls(settings)
-        most = min(settings.max_batch_rows, settings.max_queue_rows)
-        if settings.max_rows_per_request <= most:
-            return settings
-        if key := keys.get("max_rows_per_request"):
-            raise SettingsError(
-                f"{key}: {settings.max_rows_per_request} is above {most}, the lower of "
-                f"{variable('max_batch_rows')} ({settings.max_batch_rows}) and "
-                f"{variable('max_queue_rows')} ({settings.max_queue_rows})"
-            )
-        # A default does not stand in the way of a lower limit that was asked for.
-        return msgspec.structs.replace(settings, max_rows_per_request=most)
+        for name, limits in _WITHIN.items():
+            settings = _within(settings, name, limits, keys.get(name))
+        return settings
 
 
 def option(name: str) -> str:
@@ -322,6 +329,22 @@ def describe() -> list[tuple[str, str, str]]:
             default = f"{default:g}"
         rows.append((field.name, str(default) or "none", str(meta.description)))
     return rows
+
+
+def _within(settings: Settings, name: str, limits: Sequence[str], key: str | None) -> Settings:
+    """Hold a setting against others that it must not exceed; a default is lowered to what was asked of these.
+
+    Raises:
+        SettingsError: ``key`` has set it, and it exceeds one of them.
+    """
+    value = getattr(settings, name)
+    most = min(getattr(settings, limit) for limit in limits)
+    if value <= most:
+        return settings
+    if key is None:
+        return msgspec.structs.replace(settings, **{name: most})
+    which = " and ".join(f"{variable(limit)} ({getattr(settings, limit)})" for limit in limits)
+    raise SettingsError(f"{key}: {value} is above {most}, {'the lower of ' * (len(limits) > 1)}{which}")
 
 
 def _check_tls(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from io import FileIO
 from pathlib import Path
@@ -53,6 +53,9 @@ class Source(Protocol):
     def beat(self) -> None:
         """The worker is well; called once a second."""
 
+    on_cover: Callable[[Sequence[int]], object]
+    """Called with the indexes of the workers for which this one is to stand in, and no others."""
+
 
 class OwnSource:
     """For a worker that is alone: it follows the registry itself, and the log hears of it."""
@@ -61,6 +64,7 @@ class OwnSource:
         self, settings: Settings, uri: registry.ModelURI, access: registry.Access, stated: registry.Stated
     ) -> None:
         self.trouble: str | None = None
+        self.on_cover: Callable[[Sequence[int]], object] = lambda _seats: None  # it is alone
         self._watcher = watch(settings, uri, access, stated, self._serve, self._tell)
         self._models: asyncio.Queue[tuple[registry.Prepared, asyncio.Future[None]]] = asyncio.Queue()
         self._outcome: asyncio.Future[None]

@@ -84,6 +84,7 @@ class Worker:
         self._seat = seat
         self._source = source
         self._listener = socket.socket(fileno=seat.listener)
+        others = {index: each for index, each in enumerate(seat.listeners) if index != seat.index}
         self._failed = False
         self._executor = ThreadPoolExecutor(1, _ENGINE)
         self._openings = Errands(_MOST_LEFT)
@@ -114,9 +115,12 @@ class Worker:
             config,
             self._service,
             delay=settings.drain_delay_seconds,
+            idle=settings.drain_idle_seconds,
             timeout=settings.drain_timeout_seconds,
             beat=self._beat,
+            others={index: socket.socket(fileno=each) for index, each in others.items()},
         )
+        source.on_cover = self._uvicorn.cover
 
     def _connection(self, settings: Settings) -> Callable[..., Connection]:
         limits = ConnectionLimits(

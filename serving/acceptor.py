@@ -33,6 +33,9 @@ _FAREWELL: Final = 2.0
 
 _FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
+_ASKED: Final = 1 << 16
+"""Bytes of a newcomer's request, at most, that are read before it is refused."""
+
 _REFUSAL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
@@ -71,7 +74,9 @@ class Acceptor:
         bar(self._listener)
 
     def close(self) -> None:
-        """Accept no more."""
+        """Accept no more; a second time changes nothing."""
+        if self._closed:
+            return
         self._closed = True
         self._loop.remove_reader(self._listener)
         self._give_up_spare()
@@ -121,9 +126,11 @@ class Acceptor:
         try:
             while True:
                 connection, _address = self._listener.accept()
-                with connection:
+                with connection, contextlib.suppress(OSError):  # it has gone, or has not asked yet
                     connection.setblocking(False)
                     connection.send(_REFUSAL)
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.recv(_ASKED)  # or closing it would break it off, and cost the client the refusal
         except OSError:
             pass  # all are told, or someone else took the spare place
         with contextlib.suppress(OSError):  # until the next time, then

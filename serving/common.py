@@ -34,7 +34,7 @@ class ServerState(uvicorn.server.ServerState):
 
     Attributes:
         parting: whether each request that begins is its connection's last, and its answer says so.
-        closed: whether the server listens no more.
+        closed: whether connections are closed as soon as they have nothing to answer.
     """
 
     parting = False

@@ -17,8 +17,9 @@ from serving.errors import known
 from serving.heads import END, KnownHeads
 from serving.hotrequest import HotRequest
 from serving.inference import Answer
+from serving.lifetime import IDLE
 from serving.metrics import PREDICT
-from serving.protocol import IDLE, Connection
+from serving.protocol import Connection
 from serving.responses import Responses
 from serving.service import Service
 
@@ -95,9 +96,9 @@ class HotConnection(Connection):
                 self._head = head
             elif (missing := length - len(data) + end) == 0:
                 self._hot = None
-                self.running = request = HotRequest(
-                    self, data[end:], keep_alive=not self.server_state.parting, more_body=False
-                )
+                self.running = request = HotRequest(self, data[end:], keep_alive=True, more_body=False)
+                if self.server_state.parting:
+                    self.be_last(request)
                 self.cycle = request  # type: ignore[assignment]
                 self._queue(request)
                 return
@@ -125,8 +126,9 @@ class HotConnection(Connection):
         keep_alive = self.parser.should_keep_alive()
         if head and keep_alive:
             self._heads.learn(head, length)
-        keep_alive = keep_alive and not self.server_state.parting
         self._hot = request = HotRequest(self, b"", keep_alive=keep_alive, more_body=True)
+        if self.server_state.parting:
+            self.be_last(request)
         self.cycle = request  # type: ignore[assignment]
         if self.running is None:
             self.running = request
@@ -229,7 +231,7 @@ class HotConnection(Connection):
             transport.write(response)
         else:
             transport.write(response.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
-            transport.close()
+            self.leave()
         self.on_response_complete()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types, and ours

@@ -1,5 +1,6 @@
 """The bytes of responses that do not go through ASGI."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -27,6 +28,38 @@ def raw(response: Response, defaults: Iterable[tuple[bytes, bytes]]) -> bytes:
     for name, value in (*defaults, *response.raw_headers):
         lines += [name, b": ", value, b"\r\n"]
     return b"".join([*lines, b"\r\n", bytes(response.body)])
+
+
+_BEGINNING: Final = b"HTTP/1.1 "
+"""What every response begins with."""
+
+
+class Begun:
+    """A transport on which the beginning of the next response may be sent ahead.
+
+    Args:
+        transport: the connection's.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._begun = False
+
+    def begin(self) -> None:
+        """Send the beginning, unless that is done."""
+        if not self._begun:
+            self._begun = True
+            self._transport.write(_BEGINNING)
+
+    def write(self, data: bytes) -> None:
+        """Write a response, or some of it, without what was sent ahead."""
+        if self._begun:
+            self._begun = False
+            data = data.removeprefix(_BEGINNING)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever else a transport can do
+        return getattr(self._transport, name)
 
 
 class Responses:

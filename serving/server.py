@@ -5,7 +5,7 @@ import contextlib
 import logging
 import math
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from socket import socket
 from types import FrameType
 from typing import cast
@@ -14,6 +14,7 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from serving.acceptor import Acceptor
+from serving.barrier import unbar
 from serving.common import ServerState
 from serving.memory import tidy_memory
 from serving.protocol import Connection
@@ -31,55 +32,84 @@ _OVERTIME = 5
 """Seconds that a call of the engine may go on after the drain's timeout."""
 
 _ROUND = 0.05
-"""Seconds of one round of a last call, each of which ends with some turns of the event loop, however long these are: in
-them a connection that had been made is accepted, and what it has sent is read."""
+"""Seconds of one round of waiting for clients, each of which ends with some turns of the event loop, however long these
+are: in them a connection that had been made is accepted, and what it has sent is read."""
 
 _TURNS = 5
 """From the end of a connection's queue to what its client has asked."""
 
 _LAST_CALL = 5
-"""Rounds for clients that have asked before: enough to ask once more."""
+"""Rounds for clients that have asked before: enough to ask once more, if they do not pause."""
 
 _FIRST_WORDS = 20
 """Rounds for those that have connected, and have not asked anything yet."""
+
+_FAREWELLS = 20
+"""Most rounds of closing connections, in which those are left out on which something is still to be read."""
+
+_SLICE = 256
+"""Connections that are closed in one turn of the event loop: in a longer one, much would come meanwhile."""
 
 
 class DrainingServer(uvicorn.Server):
     """Stops in a written sequence.
 
-    1. On SIGTERM or SIGINT the service reports that it is not ready.
-    2. For ``delay`` seconds it goes on serving, so that a load balancer notices. A second signal ends the delay.
-    3. A last call: for a quarter of a second, or until nobody is left, nobody new can connect (``Acceptor.bar``), and
-       each answer says that it is its connection's last; a second, if somebody has connected and not asked yet. So no
-       client is cut off that has just connected, or that asks again as soon as it is answered.
-    4. It stops listening, and closes the connections on which no whole request was read (``Connection.shutdown``).
-    5. It answers the requests that it has read. After ``timeout`` seconds it answers what is still queued with 503,
-       and gives the running call five seconds more.
-    6. The application's lifespan ends. A second SIGINT during 3 to 6 stops at once.
+    1. On SIGTERM or SIGINT the service reports that it is not ready, and from now on each answer says that it is its
+       connection's last, so that the client goes elsewhere and loses nothing.
+    2. For ``delay`` seconds it goes on serving, so that a load balancer notices.
+    3. A last call: for a quarter of a second, or until nobody is left, nobody new can connect (``Acceptor.bar``), but
+       who has done so is accepted; a second, if somebody has connected and not asked yet. Then it stops listening.
+    4. Clients pause between their requests. For ``idle`` seconds from the beginning of 3, or until nobody is left,
+       their connections are kept open, so that each may ask once more and be told.
+    5. It closes the connections on which no whole request was read, some in each turn of the event loop. What has come
+       is read before, and answered if it is a whole request (``Connection.conclude``).
+    6. It answers the requests that it has read. ``timeout`` seconds after the beginning of 3 it answers what is still
+       queued with 503, and gives the running call five seconds more.
+    7. The application's lifespan ends.
+
+    A second signal ends 2 and leaves out 4; a second SIGINT during 3 to 7 stops at once.
+
+    What a client sends in the very moment in which its connection is closed, so that the two cross on the wire, is
+    lost: HTTP/1.1 has no way to avoid that (RFC 9112, section 9.3.1), and has clients send such a request again if they
+    can.
 
     Args:
         config: uvicorn's; its ``timeout_graceful_shutdown`` is overwritten.
         service: what is drained.
         delay: seconds of step 2.
-        timeout: seconds of step 5.
+        idle: seconds to the end of step 4; no more than ``timeout``.
+        timeout: seconds to the end of step 6.
         beat: called once a second, for as long as the service is well.
+        others: the listening sockets of other workers, by index, which this one may have to ``cover``.
     """
 
     def __init__(
-        self, config: uvicorn.Config, service: Service, *, delay: float, timeout: float, beat: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        *,
+        delay: float,
+        idle: float,
+        timeout: float,
+        beat: Callable[[], None],
+        others: Mapping[int, socket] | None = None,
     ) -> None:
-        config.timeout_graceful_shutdown = math.ceil(timeout) + _OVERTIME + 1
         super().__init__(config)
         self.server_state: ServerState = ServerState()
         self._service = service
         service.connections = self.server_state.connections
         self._delay = delay
+        self._idle = idle
         self._timeout = timeout
         self._beat = beat
+        self._others = others or {}
         self._acceptors: list[Acceptor] = []
+        self._covered: set[int] = set()
+        self._covering: dict[int, Acceptor] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = asyncio.Event()
         self._delayed = False
+        self._hurried = False
         self._seconds = 0
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
@@ -93,6 +123,26 @@ class DrainingServer(uvicorn.Server):
         taken = [] if self.should_exit else sockets or []
         self._acceptors = [Acceptor(listener, self._connect, tls) for listener in taken]
         self.servers = self._acceptors  # type: ignore[assignment]
+        self.cover(self._covered)
+
+    def cover(self, others: Collection[int]) -> None:
+        """Take connections from the sockets of other workers too, and from those of no others; from the start on.
+
+        Those that wait there would wait until the other goes on or has been replaced.
+
+        Args:
+            others: their indexes.
+        """
+        self._covered = self._others.keys() & others
+        if not self.started or self._service.draining or self.should_exit:
+            return
+        for index in self._covering.keys() - self._covered:
+            self._covering.pop(index).close()
+        for index in self._covered:
+            if index in self._covering:
+                unbar(self._others[index])  # it may have begun to drain before it ended
+            else:
+                self._covering[index] = Acceptor(self._others[index], self._connect, self.config.ssl)
 
     def _connect(self) -> asyncio.Protocol:
         """The protocol of a new connection."""
@@ -124,8 +174,11 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """See ``uvicorn.Server.handle_exit``."""
-        if not self._service.draining:
+        if self._service.draining:
+            self._hurried = True
+        else:
             self._service.draining = True
+            self._call_soon(self._part)
             logger.info("draining: answering what has been accepted")
         if self._delay and not self._delayed and self.started:
             self._delayed = True
@@ -166,14 +219,26 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """See ``uvicorn.Server.shutdown``."""
-        await self._last_call()
-        self.server_state.closed = True
         loop = asyncio.get_running_loop()
+        began = loop.time()
         timers = [
-            loop.call_later(self._timeout, self._service.give_up),
-            loop.call_later(self._timeout + _OVERTIME, self._abandon),
+            loop.call_at(began + self._timeout, self._service.give_up),
+            loop.call_at(began + self._timeout + _OVERTIME, self._abandon),
         ]
         watching = loop.create_task(self._watch())
+        self._part()
+        for covering in self._covering.values():
+            covering.close()
+        await self._last_call()
+        for acceptor in self._acceptors:
+            acceptor.close()
+        for listener in (*self._others.values(), *(sockets or [])):
+            listener.close()
+        await self._wait_for_the_idle(began + self._idle)
+        await self._conclude()
+        self.server_state.closed = True
+        left = began + self._timeout + _OVERTIME + 1 - loop.time()
+        self.config.timeout_graceful_shutdown = max(1, math.ceil(left))
         await super().shutdown(sockets)
         if self.force_exit:  # uvicorn would leave the lifespan to be cancelled, which logs a traceback
             await self.lifespan.shutdown()
@@ -183,20 +248,50 @@ class DrainingServer(uvicorn.Server):
         if self._service.draining:
             logger.info("drained")
 
-    async def _last_call(self) -> None:
-        """Step 3."""
+    def _part(self) -> None:
+        """Let each answer be its connection's last from now on, also to what was asked already."""
         self.server_state.parting = True
+        for connection in self._connections():
+            connection.part()
+
+    async def _last_call(self) -> None:
+        """Step 3, but for its end."""
         for acceptor in self._acceptors:
             acceptor.bar()
-        for turn in range(1, _FIRST_WORDS + 1):
-            await asyncio.sleep(_ROUND)
-            for _ in range(_TURNS):
-                await asyncio.sleep(0)
+        for number in range(1, _FIRST_WORDS + 1):
+            await self._round()
             awaited = self._connections()
-            if turn >= _LAST_CALL:
+            if number >= _LAST_CALL:
                 awaited = [connection for connection in awaited if connection.fresh]
             if self.force_exit or not awaited:
                 break
+
+    async def _wait_for_the_idle(self, until: float) -> None:
+        """Step 4, which is for those who come to know by an answer: there is none if the server itself has failed."""
+        loop = asyncio.get_running_loop()
+        while self._connections() and self._service.draining and not (self._hurried or self._service.stuck):
+            if loop.time() >= until:
+                break
+            await self._round()
+
+    async def _conclude(self) -> None:
+        """Step 5."""
+        undecided = self._connections()
+        for _ in range(_FAREWELLS):
+            remaining = []
+            for start in range(0, len(undecided), _SLICE):
+                remaining += [each for each in undecided[start : start + _SLICE] if not each.conclude()]
+                await asyncio.sleep(0)
+            if self.force_exit or not remaining:
+                break
+            undecided = remaining
+            await self._round()
+
+    async def _round(self) -> None:
+        """Let clients come, and read what they have sent."""
+        await asyncio.sleep(_ROUND)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     def _connections(self) -> list[Connection]:
         return cast(list[Connection], list(self.server_state.connections))
@@ -216,7 +311,7 @@ class DrainingServer(uvicorn.Server):
         """Do while the server drains what ``on_tick`` does before."""
         while True:
             await asyncio.sleep(1)
-            self._every_second()
+            await self.on_tick(0)
 
     def _abandon(self) -> None:
         for connection in self._connections():

@@ -182,7 +182,8 @@ def stub_serving(
 ) -> AbstractContextManager[ServerProcess]:
     """Stands in for ``loadtest.process.serving``: a server with a stand-in engine that was told something."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = {"STUB": json.dumps(dict(told or {})), "PYTHONPATH": path}
+    # The connections that a test leaves open do not hold up the end of its server.
+    environment = {"STUB": json.dumps(dict(told or {})), "PYTHONPATH": path, "CANOPY_DRAIN_IDLE_SECONDS": "0"}
     return serving(options, program=("-m", "tests.stub_server"), environment=environment, **how)
 
 
@@ -190,12 +191,16 @@ def stub_serving(
 def start() -> Start:
     """Start a server with a stand-in engine: ``start(*options, fixed=..., per_row=..., ...)``.
 
-    ``log`` is a file for what it says on its standard error.
+    ``log`` is a file for what it says on its standard error; ``admit`` is given its process id, to limit it.
     """
 
     def run(
-        *options: str, ready_within: float | None = PATIENCE, log: IO[bytes] | None = None, **told: object
+        *options: str,
+        ready_within: float | None = PATIENCE,
+        log: IO[bytes] | None = None,
+        admit: Callable[[int], None] | None = None,
+        **told: object,
     ) -> AbstractContextManager[ServerProcess]:
-        return stub_serving(options, told, ready_within=ready_within, log=log)
+        return stub_serving(options, told, ready_within=ready_within, log=log, admit=admit)
 
     return run

@@ -237,6 +237,10 @@ class Wire:
         body, self._unread = self._unread[:length], self._unread[length:]
         return Answer(int(status[1]), headers, body)
 
+    def unread(self, received: bytes) -> None:
+        """Give back bytes that were read from the socket."""
+        self._unread = received + self._unread
+
     def ends(self) -> bool:
         """Wait until the server closes the connection in order; whether it does so without another word."""
         return not self._unread and self.socket.recv(1) == b""

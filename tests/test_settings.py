@@ -49,6 +49,12 @@ def test_mlflows_own_variable_names_the_store() -> None:
         pytest.param(
             [], {"CANOPY_MAX_ROWS_PER_REQUEST": "50", "CANOPY_MAX_QUEUE_ROWS": "20"}, "MAX_QUEUE_ROWS", id="above-queue"
         ),
+        pytest.param(
+            ["--drain-idle-seconds", "20"],
+            {"CANOPY_DRAIN_TIMEOUT_SECONDS": "10"},
+            r"--drain-idle-seconds: 20.0 is above 10.0, CANOPY_DRAIN_TIMEOUT_SECONDS \(10.0\)",
+            id="longer-than-the-whole",
+        ),
     ],
 )
 def test_a_bad_value_names_its_key(arguments: list[str], environment: dict[str, str], message: str) -> None:
@@ -69,6 +75,12 @@ def test_a_bad_value_names_its_key(arguments: list[str], environment: dict[str, 
 def test_rows_per_request_never_exceed_a_batch_or_the_queue(environment: dict[str, str], rows: int) -> None:
     """Unless it is set, the limit is 1000 or whatever is lower."""
     assert Settings.read([], environment).max_rows_per_request == rows
+
+
+def test_a_short_drain_shortens_its_parts() -> None:
+    """Unless it is set, the time of idle connections is five seconds or whatever a drain may take."""
+    assert Settings.read([], {}).drain_idle_seconds == 5
+    assert Settings.read([], {"CANOPY_DRAIN_TIMEOUT_SECONDS": "1.5"}).drain_idle_seconds == 1.5
 
 
 def test_misspelt_variables_are_noticed() -> None:

@@ -95,15 +95,20 @@ def test_clients_of_the_other_do_not_notice_a_killed_worker(start: Start, tmp_pa
         os.kill(victim, signal.SIGKILL)
         try:
             owners = set()
-            for number in range(60):
+
+            def taken() -> set[int]:
                 newcomer = Client(server)
-                assert newcomer.predict(number).document == {"prediction": [label(number)]}
+                assert newcomer.predict(5).document == {"prediction": [label(5)]}
                 owners.add(worker_of(server, newcomer))
+                return owners
+
+            for _ in range(60):
+                taken()
+            until(lambda: len(taken()) == 2)
         finally:
             done.set()
         assert all(load.result() > 0 for load in loads)
         assert victim not in owners
-        assert len(owners) == 2
         assert survivor in owners
     assert "worker 0 was ended by SIGKILL: replacing it" in log.read_text().replace("worker 1", "worker 0")
 
@@ -123,6 +128,44 @@ def test_a_worker_whose_event_loop_hangs_is_replaced(start: Start, tmp_path: Pat
         assert survivor in replaced
         assert victim not in replaced
     assert "hangs: nothing was heard of it for 5 s" in log.read_text()
+
+
+def owners_of_newcomers(server: ServerProcess, number: int) -> set[int]:
+    """Who answers so many that connect at once."""
+    newcomers = [Client(server) for _ in range(number)]
+    for newcomer in newcomers:
+        newcomer.send("GET", "/health/live")
+    for newcomer in newcomers:
+        assert newcomer.receive().status == 200
+    return {worker_of(server, newcomer) for newcomer in newcomers}
+
+
+def test_newcomers_do_not_wait_for_a_worker_that_hangs(start: Start) -> None:
+    """Long before it is given up the other takes the connections at its socket too, until it goes on."""
+    with start(*TWO, "--hang-timeout-seconds", "600") as server:
+        victim, survivor = clients_of_both(server)
+        os.kill(victim, signal.SIGSTOP)
+        try:
+            for _ in range(2):
+                assert owners_of_newcomers(server, 20) == {survivor}
+        finally:
+            os.kill(victim, signal.SIGCONT)
+        until(lambda: owners_of_newcomers(server, 20) == {victim, survivor})
+
+
+def test_newcomers_do_not_wait_for_the_replacement_of_a_worker(start: Start, tmp_path: Path) -> None:
+    """However long that takes to start, the other takes the connections at its socket."""
+    gate = tmp_path / "gate"
+    gate.touch()
+    with start(*TWO, load_after=str(gate)) as server:
+        victim, survivor = clients_of_both(server)
+        gate.unlink()
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: Path(f"{gate}.waiting").exists())
+        for _ in range(2):
+            assert owners_of_newcomers(server, 20) == {survivor}
+        gate.touch()
+        until(lambda: len(owners_of_newcomers(server, 20)) == 2)
 
 
 def test_a_worker_whose_model_hangs_in_a_thread_is_replaced(start: Start, tmp_path: Path) -> None:

@@ -42,6 +42,12 @@ class News(msgspec.Struct, frozen=True, tag="news"):
     content: msgspec.Raw
 
 
+class Cover(msgspec.Struct, frozen=True, tag="cover"):
+    """To the worker: take connections from the sockets of these others too, who do not, and from those of no others."""
+
+    seats: list[int]
+
+
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """From the worker: it could serve it at once."""
 
@@ -70,7 +76,7 @@ class Alive(msgspec.Struct, frozen=True, tag="alive"):
     """From the worker, once a second."""
 
 
-Message = Offer | Commit | Withdraw | News | Ready | Serving | Failed | Look | Alive
+Message = Offer | Commit | Withdraw | News | Cover | Ready | Serving | Failed | Look | Alive
 
 _DECODER: Final = msgspec.json.Decoder(Message)
 

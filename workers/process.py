@@ -1,6 +1,7 @@
 """One worker process, as its supervisor sees it."""
 
 import asyncio
+import math
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,8 +14,13 @@ _START: Final = 60.0
 """Seconds that a worker may take to its first message, if it may not be silent for longer anyway: it imports first."""
 
 _LOOKS: Final = 10
-"""How often a silence is looked at. Each look counts its own time only, so that a silence in which this process was
-stopped as well, with its container for one, is not held against the worker."""
+_LOOK: Final = 1.0
+"""How often a silence is looked at, or after how many seconds each time if that is more often. Each look counts its own
+time only, so that a silence in which this process was stopped as well, with its container for one, is not held against
+the worker."""
+
+_QUIET: Final = 3.0
+"""Seconds of silence after which others stand in for a worker: it says that it is well once a second."""
 
 _LAST_WORDS: Final = 3.0
 """Seconds from SIGTERM to SIGKILL for a worker that is silent."""
@@ -59,8 +65,8 @@ class WorkerProcess:
             raise
         return cls(process, channel)
 
-    async def messages(self, patience: float) -> AsyncIterator[Message]:
-        """What it sends, until it ends.
+    async def messages(self, patience: float) -> AsyncIterator[Message | None]:
+        """What it sends, until it ends; None when it has been quiet for some seconds.
 
         Args:
             patience: seconds that it may be silent.
@@ -68,24 +74,28 @@ class WorkerProcess:
         Raises:
             Silent: it was for longer.
         """
-        while (message := await self._receive(patience if self._heard else max(patience, _START))) is not None:
+        while True:
+            limit = patience if self._heard else max(patience, _START)
+            looks = max(_LOOKS, math.ceil(limit / _LOOK))
+            quiet = math.ceil(_QUIET * looks / limit)
+            receiving = asyncio.create_task(self.channel.receive())
+            try:
+                for look in range(1, looks + 1):
+                    done, _ = await asyncio.wait(
+                        [receiving, self._ended], timeout=limit / looks, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    if done:
+                        break
+                    if look == quiet:
+                        yield None
+                else:
+                    raise Silent(f"nothing was heard of it for {limit:g} s")
+                if receiving not in done or (message := receiving.result()) is None:
+                    return
+            finally:
+                receiving.cancel()
             self._heard = True
             yield message
-
-    async def _receive(self, patience: float) -> Message | None:
-        receiving = asyncio.create_task(self.channel.receive())
-        try:
-            for _ in range(_LOOKS):
-                done, _pending = await asyncio.wait(
-                    [receiving, self._ended], timeout=patience / _LOOKS, return_when=asyncio.FIRST_COMPLETED
-                )
-                if receiving in done:
-                    return receiving.result()
-                if done:
-                    return None
-        finally:
-            receiving.cancel()
-        raise Silent(f"nothing was heard of it for {patience:g} s")
 
     async def ended(self) -> str:
         """Await its end; returns how it ended, in words."""

@@ -25,6 +25,7 @@ class Seat(msgspec.Struct, frozen=True):
         listener: descriptor of its own listening socket, which stays open in the supervisor: what waits there to be
             accepted when a worker is killed is served by its replacement.
         memory: descriptor of the memory that all workers share (``share_memory``).
+        listeners: descriptors of all workers' listening sockets, by index: it may have to stand in for another.
         late: whether there is something to serve already, so that it should take no connection before it does.
     """
 
@@ -32,6 +33,7 @@ class Seat(msgspec.Struct, frozen=True):
     count: int
     listener: int
     memory: int
+    listeners: tuple[int, ...] = ()
     late: bool = False
 
     def hand_over(self, channel: int) -> tuple[dict[str, str], list[int]]:
@@ -41,7 +43,11 @@ class Seat(msgspec.Struct, frozen=True):
             channel: descriptor of the worker's end of the channel to its supervisor.
         """
         text = msgspec.json.encode((self, channel)).decode()
-        return {_VARIABLE: text}, [self.listener, self.memory, channel]
+        return {_VARIABLE: text}, [*self._descriptors, channel]
+
+    @property
+    def _descriptors(self) -> set[int]:
+        return {self.listener, *self.listeners, self.memory}
 
     @classmethod
     def take(cls, environment: MutableMapping[str, str]) -> "tuple[Seat, int] | None":
@@ -55,7 +61,7 @@ class Seat(msgspec.Struct, frozen=True):
         if (text := environment.pop(_VARIABLE, None)) is None:
             return None
         seat, channel = msgspec.json.decode(text, type=tuple[Seat, int])
-        for descriptor in (seat.listener, seat.memory, channel):
+        for descriptor in (*seat._descriptors, channel):  # noqa: SLF001 - its own
             os.set_inheritable(descriptor, False)
         return seat, channel
 

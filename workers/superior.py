@@ -2,10 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from workers.channel import Alive, Channel, Commit, Failed, Look, News, Offer, Ready, Serving, Withdraw
+from workers.channel import Alive, Channel, Commit, Cover, Failed, Look, News, Offer, Ready, Serving, Withdraw
 
 _LONGEST_REASON: Final = 8192
 """Characters; it has to go through the channel in one piece."""
@@ -18,10 +18,12 @@ class Superior:
         channel: to it.
 
     Attributes:
+        on_cover: called with the indexes of the workers for which this one is to stand in, and no others.
         news: what it has let all workers know last: JSON.
     """
 
     def __init__(self, channel: Channel) -> None:
+        self.on_cover: Callable[[Sequence[int]], object] = lambda _seats: None
         self.news = b"null"
         self._channel = channel
         self._offers: asyncio.Queue[Offer] = asyncio.Queue()
@@ -38,6 +40,8 @@ class Superior:
                 case Commit(number) | Withdraw(number):
                     if (decision := self._decisions.get(number)) is not None and not decision.done():
                         decision.set_result(isinstance(message, Commit))
+                case Cover(seats):
+                    self.on_cover(seats)
                 case News(content):
                     self.news = bytes(content)
                 case _:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from workers.backoff import Backoff
-from workers.channel import Commit, Failed, Look, Message, News, Offer, Ready, Serving, Withdraw
+from workers.channel import Commit, Cover, Failed, Look, Message, News, Offer, Ready, Serving, Withdraw
 from workers.process import Silent, WorkerProcess
 from workers.proposal import Proposal, Refused
 from workers.seat import Seat
@@ -75,6 +75,7 @@ class Supervisor:
         self._serving: set[int] = set()
         self._served: asyncio.Future[str] = asyncio.Future()
         self._all_serve = False
+        self._covered: set[int] = set()
 
     def __repr__(self) -> str:
         return f"<Supervisor {len(self._workers)} of {len(self._seats)} workers{' stopping' * self.stopping}>"
@@ -219,14 +220,20 @@ class Supervisor:
             worker.tell(*self._story())
         try:
             async for message in worker.messages(self._hang_timeout):
-                if not self.stopping:
+                if self.stopping:
+                    continue
+                if message is None:
+                    self._cover(seat.index)
+                else:
                     self._heard(seat, worker, message)
+                    self._uncover(seat.index)
         except Silent as silence:
             logger.error("worker %d hangs: %s", seat.index, silence)  # noqa: TRY400 - its traceback tells nothing
             await worker.end()
         end = await worker.ended()
         del self._workers[seat.index]
         self._serving.discard(seat.index)
+        self._cover(seat.index)
         if self._proposal is not None and worker.begun:
             self._proposal.mourn(seat.index, end)
         return end
@@ -235,6 +242,8 @@ class Supervisor:
         """What a new worker has to know."""
         if self._news is not None:
             yield self._news
+        if self._covered:
+            yield Cover(sorted(self._covered))
         if self._order is not None:
             yield self._order
             yield Commit(self._order.number)
@@ -264,6 +273,18 @@ class Supervisor:
                 self.on_look()
             case _:
                 pass
+
+    def _cover(self, index: int) -> None:
+        """Have the others stand in for a worker, which is silent or has ended, until it serves again."""
+        if self._all_serve and not self.stopping:
+            self._covered.add(index)
+            self._tell(Cover(sorted(self._covered)))
+
+    def _uncover(self, index: int) -> None:
+        """It has been heard: if it serves, the others need no longer stand in for it."""
+        if index in self._covered & self._serving:
+            self._covered.remove(index)
+            self._tell(Cover(sorted(self._covered)))
 
     def _signalled(self, number: signal.Signals) -> None:
         self._interrupts += number == signal.SIGINT

@@ -23,6 +23,7 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.closing = self.ended = self.aborted = self.paused = False
+        self.secured = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """See ``asyncio.Transport``, as the others."""
@@ -34,8 +35,8 @@ class Transport(asyncio.Transport):
         self.ended = True
 
     def can_write_eof(self) -> bool:
-        """It can."""
-        return True
+        """It can, unless it stands for an encrypted one."""
+        return not self.secured
 
     def close(self) -> None:
         """Close when all has been sent."""
@@ -118,6 +119,16 @@ class Client:
         self._connection.server_state.closed = True
         self._connection.shutdown()
 
+    def part(self) -> None:
+        """Have the server begin to stop."""
+        self._connection.server_state.parting = True
+        self._connection.part()
+
+    def end(self) -> None:
+        """Send no more; the event loop closes the connection then, unless it is told to keep it."""
+        if not self._connection.eof_received():
+            self.transport.close()
+
     def hang_up(self) -> None:
         """Close the connection from the client's side."""
         self._connection.connection_lost(None)
@@ -164,6 +175,42 @@ async def test_the_last_words_wait_for_the_answers_before_them() -> None:
     assert not client.transport.aborted
     await client.at(1004)
     assert client.transport.aborted
+
+
+@pytest.mark.parametrize("secured", [pytest.param(False, id="plain"), pytest.param(True, id="tls")])
+@pytest.mark.parametrize(
+    ("every", "gone"),
+    [pytest.param(None, 3, id="silent"), pytest.param(1, 21, id="drips"), pytest.param(3, 3, id="late")],
+)
+async def test_who_was_refused_is_heard_out_within_bounds(secured: bool, every: int | None, gone: int) -> None:
+    """Two seconds from the last that it has sent, and no longer than a request may take; TLS has its own farewell."""
+    client = Client()
+    client.transport.secured = secured
+    client.let.set()
+    await client.at(0, request(b"", "Connection: close", length=1000))
+    assert client.transport.statuses() == [200]
+    for now in range(1, gone + 1):
+        assert client.transport.ended is not secured
+        assert not client.transport.closing
+        await client.at(now, b" " if every and now % every == 0 and now < gone else b"")
+    assert client.transport.closing
+    assert client.transport.aborted is not secured
+
+
+async def test_of_those_that_were_asked_before_a_stop_the_last_answer_says_so() -> None:
+    """And if more comes behind it meanwhile, that one instead: all that is read is answered."""
+    client = Client()
+    client.send(GOOD + GOOD)
+    await client.settle()
+    client.part()
+    client.send(GOOD + GOOD[:30])
+    client.let.set()
+    await client.settle()
+    client.send(GOOD[30:])
+    await client.settle()
+    heads = client.transport.written.split(b"HTTP/1.1 200 OK")[1:]
+    assert [b"connection: close" in head for head in heads] == [False, False, False, True]
+    assert client.transport.closing
 
 
 async def test_the_time_of_a_request_that_is_not_read_stands_still() -> None:
@@ -249,6 +296,38 @@ async def test_what_was_kept_for_a_client_that_has_gone_is_dropped() -> None:
     assert client.transport.statuses() == []
 
 
+async def test_what_was_kept_for_a_client_that_sends_no_more_is_answered() -> None:
+    """Though its end was seen before its request; if it has asked nothing whole, there is nothing to answer."""
+    client, half = Client(), Client()
+    for each, sent in ((client, GOOD), (half, GOOD[:30])):
+        each.let.set()
+        fill(each.inbox)
+        each.send(sent)
+        each.end()
+        assert not each.transport.closing
+        await each.settle()
+        assert each.transport.closing
+    assert client.transport.statuses() == [200]
+    assert half.transport.statuses() == []
+
+
+async def test_the_beginning_of_an_answer_that_takes_long_is_sent_ahead() -> None:
+    """To a client that sends no more, after a second; the rest follows, and the next answer is whole."""
+    client = Client()
+    await client.at(0, GOOD + GOOD)
+    client.end()
+    await client.at(0.9)
+    assert client.transport.written == b""
+    for now in (1.9, 2.9):
+        await client.at(now)
+        assert client.transport.written == b"HTTP/1.1 "
+    client.let.set()
+    await client.at(3)
+    assert client.transport.written.count(b"HTTP/1.1 200 OK") == 2
+    assert client.transport.written.count(b"HTTP/1.1 ") == 2
+    assert client.transport.closing
+
+
 async def test_the_time_that_a_request_is_kept_is_not_the_clients() -> None:
     """Neither a request's time-out nor that of an idle connection runs on."""
     client = Client()
@@ -272,7 +351,7 @@ async def test_a_drain_answers_what_was_read_and_only_kept() -> None:
     assert not client.transport.closing
     await client.settle()
     assert client.transport.statuses() == [200, 200]
-    assert client.transport.closing
+    assert client.transport.ended, "the rest of the third may be on its way, and must not cost the client its answers"
     half = Client()
     fill(half.inbox)
     half.send(GOOD[:30])

@@ -143,17 +143,75 @@ def test_a_client_that_reads_nothing_is_cut_off(start: Start, way: str) -> None:
         assert server.peak_memory_mb() - memory < 16
 
 
-def test_a_client_that_sends_no_more_has_hung_up(server: ServerProcess, hold: Hold) -> None:
-    """Half a connection is none: its rows leave the queue, and the server closes its side."""
-    wires = [Wire(server), Wire(server), Wire(server)]
+HALVES = {
+    "hot": ([GOOD], [200]),
+    "ordinary": ([QUERY], [200]),
+    "chunked": ([chunked(BODY)], [200]),
+    "get": ([INDEX], [200]),
+    "head-and-body": ([GOOD[:-5], GOOD[-5:]], [200]),
+    "refused": ([REFUSED], [422]),
+    "close": ([request(BODY, "Connection: close")], [200]),
+    "http-1.0": ([request(BODY, version="1.0")], [200]),
+    "many": ([(GOOD + QUERY + LIVE) * 20], [200] * 60),
+    "with-half-of-another": ([GOOD + QUERY + GOOD[:-5]], [200, 200]),
+    "with-half-a-head": ([QUERY + GOOD + QUERY[:40]], [200, 200]),
+    "with-garbage": ([GOOD + GARBAGE], [200, 400]),
+}
+"""What a client sends before it says that it sends no more, and the statuses of its answers."""
+
+
+@pytest.mark.parametrize("busy", [pytest.param(False, id="idle"), pytest.param(True, id="busy")])
+@pytest.mark.parametrize("name", HALVES)
+def test_a_client_that_sends_no_more_is_answered(server: ServerProcess, hold: Hold, name: str, busy: bool) -> None:
+    """All that it has asked, and only then the server closes its side."""
+    sent, statuses = HALVES[name]
+    wires = [Wire(server) for _ in range(20)]
+    with hold() if busy else contextlib.nullcontext():
+        for wire in wires:
+            wire.send(*sent)
+            wire.socket.shutdown(socket.SHUT_WR)
+    for wire in wires:
+        answers = [wire.receive() for _ in statuses]
+        assert [answer.status for answer in answers] == statuses
+        assert wire.ends()
+
+
+def test_a_client_that_sends_no_more_and_breaks_off_later_takes_its_rows_along(
+    server: ServerProcess, hold: Hold
+) -> None:
+    """The end of what it sends and the end of the connection are told apart."""
+    wires = [Wire(server) for _ in range(3)]
     with hold():
         for wire, sent in zip(wires, (GOOD, QUERY, chunked(BODY)), strict=True):
             wire.send(sent)
+            wire.socket.shutdown(socket.SHUT_WR)
         until(lambda: in_the_batcher(server) == (3, 1))
         for wire in wires:
-            wire.socket.shutdown(socket.SHUT_WR)
+            wire.reset()
         until(lambda: in_the_batcher(server) == (0, 1))
-        assert all(wire.ends() for wire in wires)
+
+
+def test_a_client_that_closes_its_connection_takes_its_rows_along(server: ServerProcess, hold: Hold) -> None:
+    """To the server it looks as if it sent no more, until it does not take the beginning of its answer."""
+    with hold():
+        cancelled = counted(server, "cancelled")
+        gone, stays = [Wire(server) for _ in range(4)], [Wire(server) for _ in range(2)]
+        for wire, sent in zip(gone + stays, (GOOD, QUERY, chunked(BODY)) * 2, strict=True):
+            wire.send(sent)
+        until(lambda: in_the_batcher(server) == (6, 1))
+        for wire in gone:
+            wire.close()
+        for wire in stays:
+            wire.socket.shutdown(socket.SHUT_WR)
+        until(lambda: in_the_batcher(server) == (2, 1))
+        assert counted(server, "cancelled") == cancelled + 4
+        for wire in stays:
+            assert wire.socket.recv(100) == b"HTTP/1.1 ", "the beginning"
+            wire.unread(b"HTTP/1.1 ")
+    for wire in stays:
+        answer = wire.receive()
+        assert (answer.document["prediction"], answer.closes) == ([label(3)], True)
+        assert wire.ends()
 
 
 @pytest.mark.parametrize("sent", [b"", GOOD[:40], GOOD[:-5], chunked(BODY)[:-30], GARBAGE])

@@ -4,16 +4,44 @@ import contextlib
 import http.client
 import signal
 import socket
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
+import uvloop
 
+from loadtest.budget import budget
+from loadtest.machine import allow_connections
 from loadtest.process import ServerProcess
 from tests.conftest import Start
+from tests.loadtest.test_budget import needs_groups
+from tests.pausing import Fates, stopped_under
 from tests.stub_server import HANGS, HELD
-from tests.support import AT_ONCE, PATIENCE, Client, Gate, Reply, label, rows, until, wait_for
+from tests.support import AT_ONCE, PATIENCE, Client, Gate, Reply, Wire, label, request, rows, until, wait_for
+
+GOOD = request(rows(3))
+
+
+def stop_under(server: ServerProcess, clients: int, pause: float) -> tuple[Fates, float]:
+    """Stop a server under clients that pause; what becomes of them, and the seconds until all have gone."""
+    allow_connections(clients)
+    stop = partial(server.process.send_signal, signal.SIGTERM)
+    expected = b'{"prediction":[%d]}' % label(3)
+    return uvloop.run(stopped_under(server, clients, pause, stop, GOOD, expected))
+
+
+def listens(server: ServerProcess) -> bool:
+    """Whether somebody new can connect at once."""
+    try:
+        with socket.create_connection((server.host, server.port), timeout=0.5):
+            return True
+    except OSError:
+        return False
 
 
 def test_sigterm_answers_what_was_accepted_and_exits_with_0(start: Start) -> None:
@@ -111,6 +139,130 @@ def test_pipelined_requests_of_a_client_that_hangs_up_are_forgotten(
         batcher = watcher.ask("GET", "/stats").document["batcher"]
         assert (batcher["answered"], batcher["cancelled"]) == (2, 1)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--http", "hot"), ("--http", "asgi"), ("--workers", "2"), ("--drain-delay-seconds", "0.5")],
+    ids=" ".join,
+)
+def test_clients_that_pause_lose_nothing_by_a_stop(start: Start, options: tuple[str, ...]) -> None:
+    """Each is told by an answer that it is the last, and the server ends when all have been told, not later."""
+    with start(*options, "--drain-idle-seconds", "60", "--drain-timeout-seconds", "90", bounded=True) as server:
+        fates, seconds = stop_under(server, clients=300, pause=0.6)
+        assert server.process.wait(timeout=AT_ONCE) == 0
+    assert (fates.told, fates.closed, fates.lost, fates.wrong) == (300, 0, 0, 0)
+    assert seconds < AT_ONCE
+
+
+@pytest.mark.parametrize("way", [pytest.param("hot", id="hot"), pytest.param("asgi", id="asgi")])
+def test_what_has_come_is_answered_before_a_connection_is_closed(start: Start, way: str) -> None:
+    """Who pauses for longer than the server waits is cut off while it pauses, and not while it asks."""
+    options = ("--http", way, "--drain-idle-seconds", "0.4")
+    with start(*options, bounded=True) as server:
+        fates, _ = stop_under(server, clients=500, pause=2)
+        assert server.process.wait(timeout=AT_ONCE) == 0
+    assert fates.told + fates.closed + fates.lost == 500
+    assert fates.lost <= 3, "no more than what crosses with the end of the connection"
+    assert fates.wrong == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "cpu", [pytest.param(None, id="unlimited"), pytest.param(0.25, id="quarter-of-a-cpu", marks=needs_groups)]
+)
+@pytest.mark.parametrize("pause", [pytest.param(1.0, id="told"), pytest.param(8.0, id="cut-off")])
+@pytest.mark.parametrize(
+    ("options", "clients"),
+    [
+        pytest.param(("--http", "hot"), 1500, id="hot"),
+        pytest.param(("--http", "asgi"), 1500, id="asgi"),
+        pytest.param(("--workers", "2"), 3000, id="two-workers"),
+        pytest.param(("--workers", "2", "--http", "asgi"), 3000, id="two-workers-asgi"),
+        pytest.param(("--drain-delay-seconds", "2"), 3000, id="delay"),
+    ],
+)
+def test_thousands_of_clients_that_pause(
+    start: Start, options: tuple[str, ...], clients: int, pause: float, cpu: float | None
+) -> None:
+    """None is lost that pauses for less than the server waits; of the others, one in a thousand at most."""
+    with ExitStack() as stack:
+        limit = None if cpu is None else stack.enter_context(budget(cpu, 1024))
+        admit = None if limit is None else limit.admit
+        server = stack.enter_context(start(*options, "--drain-idle-seconds", "3", bounded=True, admit=admit))
+        if limit is not None:
+            limit.enforce()
+        fates, _ = stop_under(server, clients, pause)
+        assert server.process.wait(timeout=AT_ONCE) == 0
+    sys.stderr.write(f"{fates}\n")
+    assert fates.told + fates.closed + fates.lost == clients
+    assert fates.wrong == 0
+    assert fates.lost <= (clients // 1000 if pause > 3 else 0)
+
+
+@needs_groups
+def test_clients_that_pause_lose_nothing_on_a_fraction_of_a_cpu(start: Start) -> None:
+    """However long the turns of its event loop are."""
+    with (
+        budget(0.2, 1024) as limit,
+        start("--drain-idle-seconds", "60", "--drain-timeout-seconds", "90", admit=limit.admit, bounded=True) as server,
+    ):
+        limit.enforce()
+        fates, _ = stop_under(server, clients=400, pause=0.6)
+        assert server.process.wait(timeout=AT_ONCE) == 0
+    assert (fates.told, fates.closed, fates.lost, fates.wrong) == (400, 0, 0, 0)
+
+
+def test_an_idle_connection_is_kept_for_a_while_and_no_longer(start: Start) -> None:
+    """Its next request is answered, as the last; who does not ask is cut off; nobody holds up a second signal."""
+    with start("--drain-idle-seconds", "2") as server:
+        asking, silent = Wire(server), Wire(server)
+        for wire in (asking, silent):
+            assert not wire.ask(GOOD).closes
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: not listens(server))
+        asking.send(request(method="HEAD", target="/health/live"))
+        assert asking.receive(head_only=True).closes
+        assert asking.ends()
+        assert silent.ends()
+        assert server.process.wait(timeout=AT_ONCE) == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--drain-delay-seconds", "300"), ("--workers", "2")], ids=" ".join)
+def test_a_second_signal_ends_the_waiting(start: Start, options: tuple[str, ...]) -> None:
+    """For a balancer, and for clients that are idle."""
+    times = ("--drain-idle-seconds", "300", "--drain-timeout-seconds", "300")
+    with start(*options, *times) as server:
+        idle = Wire(server)
+        assert idle.ask(GOOD).status == 200
+        server.process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.process.wait(timeout=1.5)
+        server.process.send_signal(signal.SIGTERM)
+        assert idle.ends()
+        assert server.process.wait(timeout=AT_ONCE) == 0
+
+
+@pytest.mark.parametrize("way", [pytest.param("hot", id="hot"), pytest.param("asgi", id="asgi")])
+def test_from_the_signal_on_every_answer_is_its_connections_last(start: Start, way: str) -> None:
+    """Also that of a request that was asked before, and whatever it is that is asked."""
+    with start("--http", way, "--drain-delay-seconds", "300", fixed=0.5) as server:
+        early, watcher = Wire(server), Client(server)
+        idle = [Wire(server) for _ in range(4)]
+        for wire in idle:
+            assert not wire.ask(request(method="GET", target="/health/live")).closes
+        early.send(GOOD)
+        wait_for(watcher, "running_rows", 1)
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: watcher.ask("GET", "/health/ready").status == 503)
+        asked = (GOOD, request(method="GET", target="/stats"), request(b"{}"), request(method="GET", target="/x"))
+        for wire in (early, *idle):
+            if wire is not early:
+                wire.send(asked[idle.index(wire)])
+            assert wire.receive().closes
+            assert wire.ends()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=AT_ONCE) == 0
 
 
 def test_with_a_drain_delay_it_serves_on_as_not_ready(start: Start) -> None:

@@ -82,6 +82,21 @@ def test_requests_are_answered_in_secret(server: ServerProcess, context: ssl.SSL
     assert wire.ends()
 
 
+@pytest.mark.parametrize(("path", "status"), [("/predict", 413), ("/nowhere", 404)])
+@pytest.mark.parametrize("close", [pytest.param(True, id="close"), pytest.param(False, id="kept")])
+def test_an_early_refusal_is_not_lost(
+    server: ServerProcess, context: ssl.SSLContext, path: str, status: int, *, close: bool
+) -> None:
+    """The client sends all of a long body before it reads."""
+    for _ in range(3):
+        connection = http.client.HTTPSConnection(server.host, server.port, context=context, timeout=PATIENCE)
+        headers = {"Connection": "close"} if close else {}
+        connection.request("POST", path, b" " * 5_000_000, headers)
+        response = connection.getresponse()
+        assert (response.status, response.will_close) == (status, close)
+        connection.close()
+
+
 def test_who_speaks_plainly_or_breaks_off_harms_nobody(server: ServerProcess, context: ssl.SSLContext) -> None:
     """Their connections end; others are served, and a drain waits for nobody."""
     for sent in (b"", request(rows(3)), b"\x16\x03\x01\x00"):
