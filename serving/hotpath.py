@@ -217,8 +217,9 @@ class HotConnection(Connection):
     def _queue(self, request: HotRequest) -> None:
         if request.response_complete:  # the client has gone
             return
+        body, request.body = request.body, b""  # or an idle connection would keep it until its next request
         try:
-            self._service.enter(request, request.body)
+            self._service.enter(request, body)
         except Exception as error:
             self.fail(request, error)
         else:

@@ -29,18 +29,15 @@ def keep(folder: Path, prepared: Prepared, address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "page", "user", "environment", "said"),
+    ("status", "page", "user", "said"),
     [
-        pytest.param(404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST"}', "", {}, "no model Small", id="nothing-at-all"),
-        pytest.param(200, ODD, "", {}, "ValueError", id="unforeseen"),
-        pytest.param(200, b"", "warden:%E2%82%AC@", {}, "no header can carry", id="unsendable-in-the-address"),
-        pytest.param(
-            200, b"", "", {"MLFLOW_TRACKING_TOKEN": "sesame\nx"}, "no header can carry", id="unsendable-in-a-variable"
-        ),
+        pytest.param(404, b'{"error_code": "RESOURCE_DOES_NOT_EXIST"}', "", "no model Small", id="nothing-at-all"),
+        pytest.param(200, ODD, "", "ValueError", id="unforeseen"),
+        pytest.param(200, b"", "warden:%E2%82%AC@", "no header can carry", id="unsendable-in-the-address"),
     ],
 )
 def test_what_was_served_last_is_served(
-    prepared: Prepared, tmp_path: Path, status: int, page: bytes, user: str, environment: dict[str, str], said: str
+    prepared: Prepared, tmp_path: Path, status: int, page: bytes, user: str, said: str
 ) -> None:
     """The server is ready, answers, and tells why it does not serve what the registry has; never does it end."""
     cache, log = tmp_path / "cache", tmp_path / "log"
@@ -48,11 +45,10 @@ def test_what_was_served_last_is_served(
         address = f"http://{user}127.0.0.1:{stub.port}"
         keep(cache, prepared, address)
         options = ["--tracking-uri", address, "--model-uri", str(URI), "--cache", str(cache)]
-        with serving(options, environment=environment, log=out) as server:
+        with serving(options, log=out) as server:
             reply = Client(server).ask("POST", "/predict", json.dumps({"features": schema.EXAMPLE}).encode())
             until(lambda: server.get("/health/ready")["update_failure"])
             failure = server.get("/health/ready")["update_failure"]
     assert (reply.status, reply.headers["canopy-model"]) == (200, "Small/3")
     assert said in failure
     assert "serving Small/3, as it was last known, for" in log.read_text()
-    assert "sesame" not in failure + log.read_text()

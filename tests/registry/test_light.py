@@ -44,7 +44,7 @@ from tests.object_store import BUCKET
 from tests.registry.conftest import READY
 from tests.registry.stub import answering
 from tests.registry.support import Place, prepared_in, way
-from tests.support import children, lives, until
+from tests.support import PATIENCE, children, lives, until
 
 pytestmark = MLFLOW_WARNS
 
@@ -90,7 +90,7 @@ sys.exit(status)
     line[2] = script
     # A process inherits the peak of the one that it was forked from: a shell, which is small, stands between.
     line = ["/bin/sh", "-c", '"$@"; exit $?', "sh", *line]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     peak, *modules = done.stderr.splitlines()[-1].split()
     return int(peak), {name.partition(".")[0] for name in modules}
@@ -146,7 +146,7 @@ def test_processes_that_start_at_once_prepare_a_model_once(sqlite_place: Place, 
     arguments = ("models:/Permuted/1", sqlite_place.tracking_uri, tmp_path / "cache")
     with ExitStack() as stack:
         pair = [stack.enter_context(running(*arguments)) for _ in range(2)]
-        outcomes = [json.loads(child.communicate(timeout=60)[0]) for child in pair]
+        outcomes = [json.loads(child.communicate(timeout=PATIENCE)[0]) for child in pair]
     assert outcomes[0] == outcomes[1]
     assert outcomes[0]["type"] == "prepared"
     log = (tmp_path / "log").read_text()
@@ -361,7 +361,7 @@ def test_a_model_that_does_not_fit_into_memory_is_told(sqlite_place: Place, tmp_
     """A limit that the model exceeds makes it TooLarge, with the way out; what is compiled already needs none."""
     limit = str(120 << 20)
     with running("models:/Permuted/1", sqlite_place.tracking_uri, tmp_path / "cache", "--memory", limit) as child:
-        outcome = json.loads(child.communicate(timeout=60)[0])
+        outcome = json.loads(child.communicate(timeout=PATIENCE)[0])
     assert outcome["error"] == TooLarge.__name__, outcome
     assert "the 120 MB that are left" in outcome["message"]
     assert "`python -m registry prepare models:/Permuted/1 --cache FOLDER`" in outcome["message"]
