@@ -101,6 +101,7 @@ def test_the_web_interface_knows_host_and_users(start: Start) -> None:
     assert '"spawn_rate": 45' in text
 
 
+@pytest.mark.slow
 def test_two_runs_at_a_time_are_not_in_each_others_way_nor_open_to_the_network(start: Start) -> None:
     """Each has a port for its page and another at which its generators meet, on the loopback, and asks the server."""
     with start() as server:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from loadtest.generator import read
 from loadtest.process import serving
 from tests.conftest import ROOT, Store
@@ -17,6 +19,7 @@ def labels_of(store: Store) -> Path:
     return found
 
 
+@pytest.mark.slow
 def test_real_users_get_right_answers_from_a_real_server(store: Store, tmp_path: Path) -> None:
     """``make loadtest``'s own command, two generators, every label held against scikit-learn's: no failure."""
     result = tmp_path / "result.json"
