@@ -63,8 +63,9 @@ def build(
     rows = threshold_rows(fitted, _DRAWN_ROWS, order=order)
     if examples is not None:
         rows = np.vstack([examples, rows])
-    logger.info("compiled in %.1f s; comparing with scikit-learn on %d rows", compiled - start, len(rows))
     itself = estimator if forest is fitted else lambda: forest
+    whom = "scikit-learn" if itself is not None else f"the rule of scikit-learn {fitted.version}"
+    logger.info("compiled in %.1f s; comparing with %s on %d rows", compiled - start, whom, len(rows))
     parity = compare(engine, reference(fitted, itself, order), rows)
     logger.info("compared in %.1f s: %d rows differ", time.monotonic() - compiled, parity.different)
     write(path, arrays, origin, parity, scikit_learn=fitted.version)
