@@ -87,8 +87,8 @@ def threshold_rows(
             pool[feature] = np.concatenate([pool[feature], here])
     paths = [_Paths(tree) for tree in trees]
     rows: list[NDArray[np.float32]] = []
-    for _ in range(-(-count // _ROWS_A_SPLIT)):
-        row = np.array([_near(draw.choice(known), int(draw.integers(-1, 2))) for known in pool], dtype=np.float32)
+    free = _free_rows(pool, -(-count // _ROWS_A_SPLIT), draw)
+    for row in free:
         paths[draw.integers(len(paths))].lead(row, draw, rows)
     found = np.clip(np.array(rows, dtype=np.float32).reshape(-1, width), -_GREATEST, _GREATEST)
     if order is None:
@@ -96,6 +96,16 @@ def threshold_rows(
     out = np.empty_like(found)
     out[:, order] = found
     return out
+
+
+def _free_rows(pool: list[NDArray[np.float32]], count: int, draw: np.random.Generator) -> NDArray[np.float32]:
+    """(count, n_features) float32: each value is one of its feature's thresholds in ``pool``, or next to it."""
+    out = np.empty((count, len(pool)), dtype=np.float32)
+    for column, known in enumerate(pool):
+        out[:, column] = draw.choice(known, size=count)
+    towards = draw.choice(np.array([-np.inf, 0, np.inf], dtype=np.float32), size=out.shape)
+    with np.errstate(over="ignore"):
+        return np.where(towards == 0, out, np.nextafter(out, towards))
 
 
 class _Paths:

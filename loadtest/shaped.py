@@ -7,9 +7,6 @@ from locust.env import Environment
 
 from loadtest.shapes import SHAPES, Plan, Seen
 
-_REPORTED_WITHIN = runners.WORKER_REPORT_INTERVAL + 0.5
-"""Seconds within which a generator process has reported all that it saw."""
-
 
 class Shaped(LoadTestShape):
     """Runs one of ``loadtest.shapes``, and at its end lets every user wait for the answer to its last request.
@@ -33,13 +30,16 @@ class Shaped(LoadTestShape):
         self.runner = environment.runner
         self.most_users = 0
         self._options = options
-        self._gone_at: float | None = None
         self._leaving = False
+        self._gone = False
+        self._reported: set[str] = set()
+        environment.events.worker_report.add_listener(self._note)
 
     def reset_time(self) -> None:
         """Start anew."""
         super().reset_time()
-        self.most_users, self._gone_at, self._leaving = 0, None, False
+        self.most_users, self._leaving, self._gone = 0, False, False
+        self._reported.clear()
 
     def tick(self) -> tuple[int, float] | None:
         """See ``LoadTestShape.tick``."""
@@ -63,9 +63,18 @@ class Shaped(LoadTestShape):
             runners.logger.info(
                 f"the shape {self._options.shape} ended after {at:.0f} s, {self.runner.user_count} users"
             )
-        if self._gone_at is None and self.runner.user_count == 0:
-            self._gone_at = at
-        patience = _REPORTED_WITHIN if isinstance(self.runner, runners.MasterRunner) else 0
-        if self._gone_at is not None and at > self._gone_at + patience:
-            return None
-        return 0, float(plan.users)
+        if not self._gone and self.runner.user_count == 0:
+            self._gone = True
+            self._reported.clear()
+        return None if self._gone and self._all_have_reported() else (0, float(plan.users))
+
+    def _all_have_reported(self) -> bool:
+        """Whether each generator process that is not lost has told what it saw since the last user left."""
+        if not isinstance(self.runner, runners.MasterRunner):
+            return True
+        there = {client.id for client in self.runner.clients.all if client.state != runners.STATE_MISSING}
+        return there <= self._reported
+
+    def _note(self, client_id: str, **_: object) -> None:
+        """A generator process has reported all that it saw until then; what it sends keeps its order."""
+        self._reported.add(client_id)

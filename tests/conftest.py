@@ -38,6 +38,9 @@ hypothesis.settings.load_profile("quick")
 # A shell has what it runs in the background ignore SIGINT, and whatever that starts would ignore it as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# The hundreds of processes that tests start would each compile all modules anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 ROOT = Path(__file__).resolve().parent.parent
 
 Start = Callable[..., AbstractContextManager[ServerProcess]]

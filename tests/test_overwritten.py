@@ -40,8 +40,15 @@ def overwritten(file: Path) -> None:
         out.write(os.urandom(file.stat().st_size))
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("harm", [cut_off, overwritten])
+@pytest.mark.parametrize(
+    ("workers", "harm"),
+    [
+        ("1", cut_off),
+        ("2", overwritten),
+        pytest.param("1", overwritten, marks=pytest.mark.slow),
+        pytest.param("2", cut_off, marks=pytest.mark.slow),
+    ],
+)
 def test_answers_stay_right_though_the_forest_is_overwritten_in_place(
     store: Store, cache: Prepared, sample: Covertype, workers: str, harm: Callable[[Path], None]
 ) -> None:

@@ -156,6 +156,7 @@ def test_promotions_and_rollbacks_cost_no_request(registry: Registry, tmp_path: 
         assert in_order(mine) == [1, 2, 1, 2]
 
 
+@pytest.mark.slow
 def test_of_two_workers_one_may_be_killed_in_the_middle_of_a_swap(registry: Registry, tmp_path: Path) -> None:
     """Both end up on the promoted version, and no answer is wrong; only the killed worker's connections break."""
     registry.promote(1)
@@ -186,7 +187,7 @@ def test_a_worker_is_replaced_though_somebody_has_emptied_the_cache(registry: Re
             until(lambda: all(len(mine) > 20 for mine in seen))
 
 
-@pytest.mark.parametrize("moment", ["child", "prepared"])
+@pytest.mark.parametrize("moment", ["child", pytest.param("prepared", marks=pytest.mark.slow)])
 def test_a_server_killed_in_the_middle_of_an_update_starts_again(
     registry: Registry, tmp_path: Path, moment: str
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_server_killed_in_the_middle_of_an_update_starts_again(
         assert [path.name.split("-")[0] for path in sorted(cache.glob("[!.]*"))] == ["1", "2"]
 
 
+@pytest.mark.slow
 def test_a_server_starts_from_its_cache_while_everything_else_is_down(registry: Registry, tmp_path: Path) -> None:
     """It serves what was served last, says why that may not be the newest, and is ready without having waited."""
     registry.promote(2)
@@ -230,6 +232,7 @@ def test_a_server_starts_from_its_cache_while_everything_else_is_down(registry: 
         assert registry.check(Client(server), 5) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_version_that_ends_its_process_harms_no_server(registry: Registry, tmp_path: Path, workers: str) -> None:
     """A child has tried it out: no request is lost, no worker, and the reason is told."""
@@ -247,6 +250,7 @@ def test_a_version_that_ends_its_process_harms_no_server(registry: Registry, tmp
         assert in_order(mine) == [1, 2]
 
 
+@pytest.mark.slow
 def test_a_registry_that_drips_blocks_nothing(registry: Registry, tmp_path: Path) -> None:
     """It is told while it does, and what was promoted meanwhile is served when it is well again.
 

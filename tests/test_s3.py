@@ -41,6 +41,7 @@ def tracking_uri(s3: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not list(tmp_path.rglob("*.skops")), "the model is not in the bucket"
 
 
+@pytest.mark.slow
 def test_a_model_with_artifacts_in_s3_is_trained_and_prepared(
     tracking_uri: str, s3: dict[str, str], tmp_path: Path
 ) -> None:

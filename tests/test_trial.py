@@ -62,12 +62,18 @@ SEGFAULT = "import ctypes; ctypes.string_at(0)"
 @pytest.mark.parametrize(
     ("when", "what", "reason"),
     [
-        pytest.param("loaded", "import os; os._exit(0)", "it ends the process that opens it, with status 0", id="exit"),
+        pytest.param(
+            "loaded",
+            "import os; os._exit(0)",
+            "it ends the process that opens it, with status 0",
+            id="exit",
+            marks=pytest.mark.slow,
+        ),
         pytest.param("asked", SEGFAULT, "it ends the process that opens it, by SIGSEGV", id="crash-when-asked"),
         pytest.param("loaded", SEGFAULT, "by SIGSEGV", id="crash", marks=pytest.mark.slow),
         pytest.param("loaded", "raise SystemExit(3)", "with status 3", id="system-exit", marks=pytest.mark.slow),
         pytest.param("loaded", "raise ValueError('bad')", "ValueError: bad", id="raises", marks=pytest.mark.slow),
-        pytest.param("asked", "print('noise')", None, id="well"),
+        pytest.param("asked", "print('noise')", None, id="well", marks=pytest.mark.slow),
     ],
 )
 async def test_a_version_that_ends_its_process_is_refused_in_words(

@@ -17,6 +17,9 @@ from tests.support import Client, Wire, children, request, until, worker_of
 OFTEN = ("--model-poll-seconds", "0.1")
 NEVER = ("--model-poll-seconds", "0")
 WORKERS = pytest.mark.parametrize("workers", [pytest.param("1", id="alone"), pytest.param("2", id="two-workers")])
+ALONE_FIRST = pytest.mark.parametrize(
+    "workers", [pytest.param("1", id="alone"), pytest.param("2", id="two-workers", marks=pytest.mark.slow)]
+)
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def test_a_promoted_version_is_served_without_a_failed_request(start: Start, ver
         assert server.get("/health/ready")["model"] == "BestModelRF/1"
 
 
-@WORKERS
+@ALONE_FIRST
 def test_a_version_that_cannot_be_served_leaves_the_old_one(
     start: Start, version: Path, workers: str, tmp_path: Path
 ) -> None:
@@ -92,7 +95,7 @@ def test_a_version_that_cannot_be_served_leaves_the_old_one(
     assert log.read_text().count("BestModelRF/1 is still served: the model is spoilt") == 1
 
 
-@WORKERS
+@ALONE_FIRST
 def test_a_version_that_hangs_while_it_is_opened_does_not_hide_the_next(
     start: Start, version: Path, workers: str
 ) -> None:
@@ -110,7 +113,7 @@ def test_a_version_that_hangs_while_it_is_opened_does_not_hide_the_next(
     assert {number for mine in seen for number in mine} <= {1, 3, 4}
 
 
-@WORKERS
+@ALONE_FIRST
 def test_a_version_that_takes_too_long_to_open_is_told(start: Start, version: Path, workers: str) -> None:
     """The one before serves on; while the opening hangs, it is not begun a second time."""
     options = (*OFTEN, "--workers", workers, "--prepare-timeout-seconds", "0.5")

@@ -168,6 +168,7 @@ def test_newcomers_do_not_wait_for_the_replacement_of_a_worker(start: Start, tmp
         until(lambda: len(owners_of_newcomers(server, 20)) == 2)
 
 
+@pytest.mark.slow
 def test_a_worker_whose_model_hangs_in_a_thread_is_replaced(start: Start, tmp_path: Path) -> None:
     """Its event loop runs, and answers the request with 500; but it does not show that it is well."""
     log = tmp_path / "log"
@@ -312,6 +313,7 @@ def heeds(process: subprocess.Popen[str], number: signal.Signals) -> bool:
 TERM, INT = signal.SIGTERM, signal.SIGINT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [pytest.param("1", id="alone"), pytest.param("2", id="supervised")])
 def test_signals_at_any_time_end_it_with_0_and_quietly(workers: str) -> None:
     """From the first moment of the program, through its start, to when it serves, in any order."""

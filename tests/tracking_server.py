@@ -68,6 +68,9 @@ def tracking_server(
     where: Sequence[str] = artifacts or ("--artifacts-destination", str(folder / "files"))
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}", *where]
+    # Clients here try once: a connection that the server closes just as one asks again, which is after five seconds of
+    # its own, would fail a test.
+    command += ["--uvicorn-opts", "--timeout-keep-alive 600"]
     # The job runner's eight processes do nothing for a registry.
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with reserved_port() as port, (folder / "server.log").open("wb") as log:

@@ -37,17 +37,18 @@ def test_refusals_count_as_failures(start: Start) -> None:
     assert tally.failures["status 503"] > 0
 
 
-def test_a_lost_connection_counts_as_a_failure(start: Start) -> None:
+def test_a_lost_connection_counts_as_a_failure(start: Start, tmp_path: Path) -> None:
     """A server that dies under the crowd does not go unnoticed."""
+    gate = tmp_path / "gate"
 
     async def kill() -> None:
         if server.process.poll() is None:
-            await asyncio.to_thread(until, lambda: counted(server, "accepted") >= 100)
+            await asyncio.to_thread(until, lambda: counted(server, "accepted") == 5)
             server.process.kill()
             server.process.wait()
 
-    with start() as server:
-        request = [encode_request(server.host, ROW)]
+    with start(gate=str(gate)) as server, Gate(gate):  # no answer is on its way when it dies
+        request = [encode_request(server.host, [HELD, *ROW[1:]])]
         failures = asyncio.run(
             run_crowd(server.host, server.port, request, users=5, seconds=0, warm_up=0, look=kill)
         ).failures

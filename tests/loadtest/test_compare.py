@@ -71,6 +71,7 @@ def test_every_cell_is_measured_within_its_limits(
     assert all(turn.answered > 0 for rounds in found.ceiling.values() for turn in rounds)
 
 
+@pytest.mark.slow
 def test_without_control_groups_it_is_said_that_nothing_is_limited(
     stub_instead: None,  # noqa: ARG001 - asked for its effect
     tmp_path: Path,

@@ -27,6 +27,7 @@ def stub_instead(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_groups
+@pytest.mark.slow
 def test_a_server_within_limits_answers_a_crowd(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from dataset import Covertype
 from loadtest.generator import Crowd, measure, percentile, read
 from loadtest.machine import allow_connections
 from loadtest.process import ServerProcess
-from tests.conftest import Start
+from tests.conftest import ROOT, Start
 from tests.support import counted, label
 
 
@@ -109,6 +109,32 @@ def test_the_last_answers_are_waited_for(start: Start) -> None:
     assert measured.whole.requests == accepted >= 1
     assert measured.whole.failures == 0
     assert measured.whole.max >= 2000
+
+
+@pytest.mark.slow
+def test_late_reports_are_waited_for(start: Start, tmp_path: Path) -> None:
+    """However long a generator process takes to report, as on a busy machine, all that it saw is in the result."""
+    late = tmp_path / "late.py"
+    late.write_text(
+        """
+import gevent
+from locust import runners
+
+told = runners.WorkerRunner._send_stats
+def report(self):
+    while True:
+        gevent.sleep(8)
+        told(self)
+runners.WorkerRunner.stats_reporter = report
+runners.WorkerRunner._send_stats = lambda self: None  # not when it is told to quit either
+"""
+    )
+    with start() as server:
+        both = f"{ROOT / 'loadtest' / 'locustfile.py'},{late}"
+        measured = measure(crowd(server, processes=2), "-f", both)
+        answered = counted(server, "answered")
+    assert measured.whole.requests == answered >= 20
+    assert measured.reasons == {}
 
 
 def test_refusals_are_failures(start: Start) -> None:

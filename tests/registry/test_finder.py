@@ -102,6 +102,7 @@ async def test_what_is_prepared_is_found_without_a_child(place: Place, tmp_path:
     assert await at_hand(finder(place.tracking_uri, tmp_path, formats="skops")) is None
 
 
+@pytest.mark.slow
 async def test_what_is_prepared_for_another_order_of_columns_is_never_found(
     sqlite_place: Place, tmp_path: Path
 ) -> None:
@@ -117,9 +118,9 @@ async def test_what_is_prepared_for_another_order_of_columns_is_never_found(
         assert await mine.last_known() == found
 
 
-async def test_what_is_not_prepared_a_child_prepares(place: Place, tmp_path: Path) -> None:
+async def test_what_is_not_prepared_a_child_prepares(server_place: Place, tmp_path: Path) -> None:
     """Once: then it is found."""
-    found = finder(place.tracking_uri, tmp_path)
+    found = finder(server_place.tracking_uri, tmp_path)
     made = await found.prepare(await found.resolve())
     assert (str(made.version), made.engine) == (f"{READY}/1", "compiled")
     assert await found.prepare(await found.resolve()) == made
@@ -128,10 +129,10 @@ async def test_what_is_not_prepared_a_child_prepares(place: Place, tmp_path: Pat
     assert await found.prepare(await found.resolve()) == made
 
 
-async def test_what_was_removed_or_spoilt_is_made_ready_again(place: Place, tmp_path: Path) -> None:
+async def test_what_was_removed_or_spoilt_is_made_ready_again(server_place: Place, tmp_path: Path) -> None:
     """The very version that is served, whatever the URI means by now."""
-    made = prepared_in(tmp_path, str(URI), place.tracking_uri)
-    found = finder(place.tracking_uri, tmp_path, uri=ModelURI.parse("models:/Nobody/1"))
+    made = prepared_in(tmp_path, str(URI), server_place.tracking_uri)
+    found = finder(server_place.tracking_uri, tmp_path, uri=ModelURI.parse("models:/Nobody/1"))
     for harm in (shutil.rmtree, spoil):
         harm(made.folder)
         with pytest.raises(UnusableModel):
@@ -147,6 +148,7 @@ async def test_a_child_that_takes_too_long_is_ended(sqlite_place: Place, tmp_pat
         await found.prepare(UNRESOLVED)
 
 
+@pytest.mark.slow
 async def test_a_child_has_no_more_memory_than_is_left(sqlite_place: Place, tmp_path: Path) -> None:
     """A model that must be compiled is too large then; it is not even begun."""
     found = finder(sqlite_place.tracking_uri, tmp_path, uri=ModelURI.parse("models:/Permuted/1"), memory_left=200 << 20)

@@ -23,6 +23,7 @@ from preprocessing import schema
 from registry import (
     CacheUnusable,
     Columns,
+    ModelNotFound,
     ModelURI,
     ModelVersion,
     SchemaMismatch,
@@ -141,6 +142,7 @@ def log_in_s3(place: Place, content: bytes) -> str:
 # Several at once, and killed ones.
 
 
+@pytest.mark.slow
 def test_processes_that_start_at_once_prepare_a_model_once(sqlite_place: Place, tmp_path: Path) -> None:
     """Two processes on one folder end with the same entry; one has compiled it and the other has waited."""
     arguments = ("models:/Permuted/1", sqlite_place.tracking_uri, tmp_path / "cache")
@@ -154,6 +156,7 @@ def test_processes_that_start_at_once_prepare_a_model_once(sqlite_place: Place, 
     assert log.count("waiting for another process") <= 1
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_nothing_in_the_way(sqlite_place: Place, tmp_path: Path) -> None:
     """Killed while it downloads or compares, it leaves no entry; the next makes one and clears up."""
     arguments = ("models:/Permuted/1", sqlite_place.tracking_uri, tmp_path / "cache")
@@ -414,21 +417,32 @@ def test_a_store_that_mlflow_cannot_download_from_is_told(
         prepared_in(tmp_path, f"models:/{name}/1", server_place.tracking_uri)
 
 
-def test_a_user_without_name_and_home_may_prepare_a_model(sqlite_place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        pytest.param("Permuted", "prepared", marks=pytest.mark.slow),
+        pytest.param("Nobody's", "failed"),  # MLflow has been imported, and asked
+    ],
+)
+def test_a_user_without_name_and_home_may_prepare_a_model(
+    sqlite_place: Place, tmp_path: Path, name: str, told: str
+) -> None:
     """As a container's may be; MLflow alone would end with a traceback when it is imported."""
     (tmp_path / "sitecustomize.py").write_text("import pwd\npwd.getpwuid = {}.__getitem__\n")
     nobody = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
     for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME"):
         nobody.pop(name, None)
     done = subprocess.run(
-        command("models:/Permuted/1", sqlite_place.tracking_uri, tmp_path / "cache"),
+        command(f"models:/{name}/1", sqlite_place.tracking_uri, tmp_path / "cache"),
         env=nobody,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert json.loads(done.stdout)["type"] == "prepared", done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["type"] == told, done.stderr
+    assert outcome.get("error", ModelNotFound.__name__) == ModelNotFound.__name__
 
 
 def test_a_version_that_was_never_logged_is_unusable(server_place: Place, tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_a_folder_of_any_name_may_be_the_cache(
     assert not list(tmp_path.glob("a b*")), "something went where the name is decoded"
 
 
+@pytest.mark.slow
 async def test_a_child_is_told_such_names(sqlite_place: Place, tmp_path: Path) -> None:
     """What it has prepared in such a folder can be opened by the process that has started it."""
     uri = ModelURI.parse(register(sqlite_place, "Best Model (RF)", "Plain"))

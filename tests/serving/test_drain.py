@@ -104,7 +104,7 @@ def test_a_request_that_is_not_wholly_read_does_not_hold_up_the_drain(start: Sta
 
 def test_sigterm_answers_the_whole_request_before_a_half_read_one(start: Start, tmp_path: Path) -> None:
     """Of two pipelined requests, the one that was read to its end is answered, and nothing is logged as a fault."""
-    body = rows(3)
+    body = rows(HELD)
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     gate = tmp_path / "gate"
     with (

@@ -245,6 +245,7 @@ def test_running_again_trains_nothing(train_here: Callable[..., int], workplace:
     assert client(workplace).get_model_version("Small", "1").last_updated_timestamp == before
 
 
+@pytest.mark.slow
 def test_force_trains_again_and_promotes_the_new_version(train_here: Callable[..., int], workplace: Store) -> None:
     """With --force the same recipe makes version 2, which takes the place of version 1 in production."""
     assert train_here() == 0
@@ -253,6 +254,7 @@ def test_force_trains_again_and_promotes_the_new_version(train_here: Callable[..
     assert aliased(workplace) == "2"
 
 
+@pytest.mark.slow
 def test_the_newest_of_equal_versions_is_kept(train_here: Callable[..., int], workplace: Store) -> None:
     """After --force, an ordinary run finds the newer of the two equal versions and changes nothing."""
     assert train_here() == 0
@@ -261,6 +263,7 @@ def test_the_newest_of_equal_versions_is_kept(train_here: Callable[..., int], wo
     assert stages(workplace) == {"1": "Archived", "2": "Production"}
 
 
+@pytest.mark.slow
 def test_an_earlier_recipe_is_promoted_again_without_training(train_here: Callable[..., int], workplace: Store) -> None:
     """Running the first recipe again after a second one was promoted puts the first version back into production."""
     assert train_here(trees=2) == 0
@@ -385,6 +388,7 @@ def test_the_embedded_store_keeps_everything_in_its_own_folder(
     assert stages(Store(uri, folder), NAME) == {"1": "Production"}
 
 
+@pytest.mark.slow
 def test_a_version_whose_files_are_gone_is_trained_again(train_here: Callable[..., int], workplace: Store) -> None:
     """Only a forest that can still be read counts as trained."""
     assert train_here() == 0
@@ -395,6 +399,7 @@ def test_a_version_whose_files_are_gone_is_trained_again(train_here: Callable[..
     assert stages(workplace) == {"1": "Archived", "2": "Production"}
 
 
+@pytest.mark.slow
 def test_a_store_that_was_moved_keeps_new_artifacts_where_it_is_now(
     train_here: Callable[..., int], workplace: Store, plots: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
