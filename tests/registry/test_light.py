@@ -430,8 +430,8 @@ def test_a_user_without_name_and_home_may_prepare_a_model(
     """As a container's may be; MLflow alone would end with a traceback when it is imported."""
     (tmp_path / "sitecustomize.py").write_text("import pwd\npwd.getpwuid = {}.__getitem__\n")
     nobody = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME"):
-        nobody.pop(name, None)
+    for variable in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME"):
+        nobody.pop(variable, None)
     done = subprocess.run(
         command(f"models:/{name}/1", sqlite_place.tracking_uri, tmp_path / "cache"),
         env=nobody,
