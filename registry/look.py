@@ -23,11 +23,10 @@ def ignore() -> None:
 
 @contextmanager
 def heeded(loop: AbstractEventLoop, look: Callable[[], object]) -> Iterator[None]:
-    """Have an event loop call ``look`` on each signal; afterwards the signal is ignored."""
-    loop.add_signal_handler(_SIGNAL, look)
+    """Have the main thread's event loop call ``look`` on each signal; afterwards the signal is ignored."""
+    # When a loop removes a handler of its own, there is a moment in which the signal ends the process.
+    signal.signal(_SIGNAL, lambda *_: loop.call_soon_threadsafe(look))
     try:
         yield
     finally:
-        # The loop would leave the signal to end the process, which is still busy with ending well.
-        loop.remove_signal_handler(_SIGNAL)
         ignore()
