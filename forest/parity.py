@@ -87,8 +87,7 @@ def threshold_rows(
             pool[feature] = np.concatenate([pool[feature], here])
     paths = [_Paths(tree) for tree in trees]
     rows: list[NDArray[np.float32]] = []
-    free = _free_rows(pool, -(-count // _ROWS_A_SPLIT), draw)
-    for row in free:
+    for row in _free_rows(pool, -(-count // _ROWS_A_SPLIT), draw):
         paths[draw.integers(len(paths))].lead(row, draw, rows)
     found = np.clip(np.array(rows, dtype=np.float32).reshape(-1, width), -_GREATEST, _GREATEST)
     if order is None:

@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from hypothesis import settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from forest import Prediction
 from forest.parity import threshold_rows
-
-GROWN = settings(max_examples=settings().max_examples // 4)
-"""For a test that has scikit-learn grow a forest for each example, which takes a tenth of a second and more."""
 
 GREATEST = np.finfo(np.float32).max
 LEAST = np.finfo(np.float32).smallest_subnormal

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from forest import CompiledEngine, compile_forest
 from forest.artifact import FORMAT, MAGIC, BadArtifact, Origin, Parity, read, write
 from tests.forest.conftest import Written
-from tests.forest.forests import GROWN, PLANS, Grown, Plan, assert_same, grow
+from tests.forest.forests import PLANS, Grown, Plan, assert_same, grow
 from tests.forest.tampering import ALIGNMENT, PREFIX, header, header_end, sections
 
 ARRAYS = ("words", "trees", "thresholds", "offsets", "leaves")
 
 
-@GROWN
 @given(PLANS, st.integers(0, 2**32 - 1))
 def test_a_forest_read_from_a_file_predicts_the_same_bits(scratch: Path, plan: Plan, seed: int) -> None:
     """Whatever the forest, what is loaded predicts as scikit-learn does, and holds the numbers that were written."""

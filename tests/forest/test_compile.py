@@ -18,7 +18,7 @@ from forest import CompiledEngine, UnsupportedModel, compile_forest
 from forest.arrays import LEAF, LINE, PAYLOAD, ForestArrays
 from forest.artifact import Origin, Parity, read, write
 from forest.compile import round_down
-from tests.forest.forests import GREATEST, GROWN, LEAST, PLANS, Grown, Plan, assert_same, grow
+from tests.forest.forests import GREATEST, LEAST, PLANS, Grown, Plan, assert_same, grow
 
 SINGLE = st.floats(width=32, allow_nan=False)
 
@@ -38,7 +38,6 @@ def test_a_rounded_threshold_parts_the_float32_numbers_as_before(thresholds: lis
         np.testing.assert_array_equal(value.astype(np.float64) <= exact, value <= rounded)
 
 
-@GROWN
 @given(PLANS, st.integers(0, 2**32 - 1))
 def test_the_arrays_mean_what_their_description_says(plan: Plan, seed: int) -> None:
     """A walk in Python, by the letter of the table in ``forest/arrays.py``, ends at scikit-learn's leaves."""
@@ -67,7 +66,6 @@ def walk(arrays: ForestArrays, line: int, values: NDArray[np.float32]) -> int:
     return word >> PAYLOAD
 
 
-@GROWN
 @given(PLANS)
 def test_the_tables_are_as_described(plan: Plan) -> None:
     """Thresholds ascend within a feature, leaves differ, facts are scikit-learn's, and words begin at a cache line."""

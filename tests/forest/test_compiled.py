@@ -16,7 +16,6 @@ from dataset import Covertype
 from forest import CompiledEngine, SklearnEngine, compile_forest
 from forest.arrays import ForestArrays
 from tests.forest.forests import (
-    GROWN,
     PLANS,
     SHAPES,
     Grown,
@@ -36,7 +35,6 @@ SEEDS = st.integers(0, 2**32 - 1)
 BATCHES = st.integers(1, 300) | st.sampled_from([1, 2, 126, 127, 128, 129, 130, 255, 256, 257, 300])
 
 
-@GROWN
 @given(PLANS, BATCHES, SEEDS)
 def test_any_forest_predicts_the_bits_and_labels_of_scikit_learn(plan: Plan, count: int, seed: int) -> None:
     """Whatever the forest and the batch, on thresholds and beside them, nothing differs in any bit."""
@@ -45,7 +43,6 @@ def test_any_forest_predicts_the_bits_and_labels_of_scikit_learn(plan: Plan, cou
     assert_same(CompiledEngine(compile_forest(grown.estimator)).predict(rows), grown.estimator, rows)
 
 
-@GROWN
 @given(st.lists(SHAPES, min_size=1, max_size=4), st.integers(1, 70), st.integers(1, 5), SEEDS)
 def test_trees_of_any_shape_predict_the_bits_and_labels_of_scikit_learn(
     shapes: list[Shape], width: int, classes: int, seed: int
@@ -57,7 +54,6 @@ def test_trees_of_any_shape_predict_the_bits_and_labels_of_scikit_learn(
     assert_same(CompiledEngine(compile_forest(estimator)).predict(rows), estimator, rows)
 
 
-@GROWN
 @given(PLANS, SEEDS)
 def test_both_engines_honour_an_order_of_columns(plan: Plan, seed: int) -> None:
     """Columns that stand elsewhere in the matrix than in the model are found there."""

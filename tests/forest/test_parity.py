@@ -15,7 +15,7 @@ from forest import CompiledEngine, Prediction, SklearnEngine, compile_forest
 from forest.artifact import Parity
 from forest.compile import round_down
 from forest.parity import compare, threshold_rows
-from tests.forest.forests import GREATEST, GROWN, PLANS, Grown, Plan, bits, grow, quiet_scikit_learn, spread
+from tests.forest.forests import GREATEST, PLANS, Grown, Plan, bits, grow, quiet_scikit_learn, spread
 
 
 class Altered:
@@ -155,7 +155,6 @@ def test_progress_is_told_of_rows(
     assert [done for done, _ in told] == sorted({done for done, _ in told})
 
 
-@GROWN
 @given(PLANS, st.integers(1, 60), st.integers(0, 2**32 - 1))
 def test_rows_are_drawn_for_any_forest(plan: Plan, count: int, seed: int) -> None:
     """There are as many as asked for, or a few more, all finite float32, unless no tree has a split."""

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from forest import CompiledEngine, UnsupportedModel, compile_forest, fitted_forest, read_forest
 from forest.stored import Unreadable
-from tests.forest.forests import GROWN, PLANS, Grown, Plan, assert_same, grow
+from tests.forest.forests import PLANS, Grown, Plan, assert_same, grow
 
 PLAIN = pickle.dumps
 
@@ -58,7 +58,6 @@ def read(content: bytes, folder: Path) -> Any:  # noqa: ANN401 - a FittedForest,
     return read_forest(folder / "forest")
 
 
-@GROWN
 @given(plan=PLANS, format_=st.sampled_from(list(DUMPS)))
 def test_what_is_read_is_what_was_written(plan: Plan, format_: str, scratch: Path) -> None:
     """Whatever the format, the forest has the estimator's arrays, labels and names."""
