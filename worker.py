@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 import registry
 import registry.engines
 from batcher import Batcher, BatchEvent, Limits
-from preprocessing import Row, RowDecoder, schema
+from preprocessing import Row, RowDecoder, covertype
 from registry import look
 from serving import (
     CONTENT,
@@ -90,7 +90,7 @@ class Worker:
         self._openings = Errands(_MOST_LEFT)
         self._service = Service(
             ModelHandle(),
-            RowDecoder(settings.max_rows_per_request),
+            RowDecoder(covertype.SCHEMA, settings.max_rows_per_request),
             max_body_bytes=settings.max_body_bytes,
             board=Board(CONTENT, seat.count, seat.index, seat.memory),
         )
@@ -283,7 +283,7 @@ class Worker:
         host, port = self._listener.getsockname()[:2]
         scheme = "https" if self._settings.tls_certificate else "http"
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-        body = orjson.dumps({"features": schema.EXAMPLE}).decode()
+        body = orjson.dumps({"features": covertype.EXAMPLE}).decode()
         workers = f", {self._seat.count} workers" if self._seat.count > 1 else ""
         return (
             f"serving {model} ({model.engine.name} engine, batching {self._settings.batching}{workers}) at {address}; "
@@ -305,7 +305,7 @@ def _index(settings: Settings) -> dict[str, Any]:
         "name": "canopy-serve",
         "version": version("canopy-serve"),
         "description": "Forest cover types of rows, by POST /predict",
-        "fields": schema.FIELDS,
+        "fields": covertype.FIELDS,
         "max_rows_per_request": settings.max_rows_per_request,
         "endpoints": ["POST /predict", "GET /health/live", "GET /health/ready", "GET /stats", "GET /metrics"],
     }

@@ -10,17 +10,17 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from preprocessing import schema
+from preprocessing import covertype
 
 LABEL = "Cover_Type"
 LABELS = range(1, 8)
 SAMPLE = Path(__file__).with_name("sample.csv.gz")
 
-_NUMERIC = len(schema.NUMERIC)
-_UCI = (*schema.UCI_COLUMNS, LABEL)
+_NUMERIC = len(covertype.NUMERIC)
+_UCI = (*covertype.UCI_COLUMNS, LABEL)
 """UCI's columns in UCI's order, by the schema's names."""
 
-_OWN = (*schema.FIELDS, LABEL)
+_OWN = (*covertype.FIELDS, LABEL)
 """The columns of the bundled sample."""
 
 
@@ -33,7 +33,7 @@ class Covertype:
     """Rows and their true labels.
 
     Attributes:
-        rows: (n, 12) float64; the columns are ``preprocessing.schema.FIELDS``, the last two are codes.
+        rows: (n, 12) float64; the columns are ``preprocessing.covertype.FIELDS``, the last two are codes.
         labels: (n,) uint8, the cover types 1..7.
     """
 
@@ -64,7 +64,7 @@ def read_csv(path: Path) -> Covertype:
     """Read a CSV file, gzipped if its name ends in .gz.
 
     Two layouts are known by their width: UCI's own 55 columns (ten numbers, 4 and 40 indicators, Cover_Type), and the
-    bundled sample's 13 (``schema.FIELDS`` and Cover_Type). A header, if there is one, names the columns, in any order;
+    bundled sample's 13 (its FIELDS and Cover_Type). A header, if there is one, names the columns, in any order;
     indicators may have UCI's names or the schema's. Without a header they stand in that order, indicators in UCI's.
 
     Raises:
@@ -106,12 +106,12 @@ def from_uci(table: NDArray[np.float64], labels: NDArray[np.float64], *, origin:
         DatasetError: an indicator is not 0 or 1, a row has not exactly one wilderness area and one soil type, or a
             label is not 1..7.
     """
-    soil_at = _NUMERIC + len(schema.UCI_WILDERNESS_AREAS)
+    soil_at = _NUMERIC + len(covertype.UCI_WILDERNESS_AREAS)
     wilderness, soil = table[:, _NUMERIC:soil_at], table[:, soil_at:]
     for kind, indicators in (("wilderness area", wilderness), ("soil type", soil)):
         single = (indicators.sum(axis=1) == 1) & np.isin(indicators, (0, 1)).all(axis=1)
         _require(single, f"not exactly one {kind}", origin, first_line)
-    to_code = np.array([schema.WILDERNESS_CODES[name] for name in schema.UCI_WILDERNESS_AREAS])
+    to_code = np.array([covertype.WILDERNESS_AREAS.index(name) for name in covertype.UCI_WILDERNESS_AREAS])
     codes = np.column_stack([to_code[wilderness.argmax(axis=1)], soil.argmax(axis=1)])
     return _checked(np.hstack([table[:, :_NUMERIC], codes]), labels, origin, first_line)
 
@@ -131,7 +131,7 @@ def _header(lines: list[str]) -> list[str] | None:
     try:
         float(names[0])
     except ValueError:
-        return [schema.UCI_ALIASES.get(name, name) for name in names]
+        return [covertype.UCI_ALIASES.get(name, name) for name in names]
     return None
 
 
@@ -146,8 +146,8 @@ def _positions(names: list[str], layout: tuple[str, ...], origin: str) -> list[i
 
 def _checked(rows: NDArray[np.float64], labels: NDArray[np.float64], origin: str, first_line: int) -> Covertype:
     _require(np.isfinite(rows).all(axis=1), "a value is not finite", origin, first_line)
-    for name, size in (("Wilderness_Area", len(schema.WILDERNESS_AREAS)), ("Soil_Type", len(schema.SOIL_TYPES))):
-        codes = rows[:, schema.FIELDS.index(name)]
+    for name, size in (("Wilderness_Area", len(covertype.WILDERNESS_AREAS)), ("Soil_Type", len(covertype.SOIL_TYPES))):
+        codes = rows[:, covertype.FIELDS.index(name)]
         _require(np.isin(codes, range(size)), f"{name} is not a code 0..{size - 1}", origin, first_line)
     _require(np.isin(labels, LABELS), f"{LABEL} is not {LABELS[0]}..{LABELS[-1]}", origin, first_line)
     return Covertype(np.ascontiguousarray(rows), labels.astype(np.uint8))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dataset.covertype import LABEL, Covertype
-from preprocessing import schema
+from preprocessing import covertype
 
 
 def stratified(data: Covertype, size: int, seed: int) -> Covertype:
@@ -31,8 +31,8 @@ def stratified(data: Covertype, size: int, seed: int) -> Covertype:
 
 
 def write_csv(data: Covertype, path: Path) -> None:
-    """Write a gzipped CSV with a header, ``schema.FIELDS`` and the label; equal data make equal bytes."""
+    """Write a gzipped CSV with a header, ``covertype.FIELDS`` and the label; equal data make equal bytes."""
     text = io.StringIO()
     table = np.column_stack([data.rows, data.labels])
-    np.savetxt(text, table, fmt="%g", delimiter=",", header=",".join([*schema.FIELDS, LABEL]), comments="")
+    np.savetxt(text, table, fmt="%g", delimiter=",", header=",".join([*covertype.FIELDS, LABEL]), comments="")
     path.write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))

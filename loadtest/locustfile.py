@@ -24,7 +24,7 @@ from loadtest.generator import JOINING, ROUTE
 from loadtest.server_tab import add_tab
 from loadtest.shaped import Shaped
 from loadtest.shapes import SHAPES
-from preprocessing import schema
+from preprocessing import covertype
 
 # Seconds of silence after which a generator counts as lost, and with the last of them the run stops. Locust's own three
 # are soon over where server and generators want the same cores, for one that gets ready does not listen meanwhile.
@@ -140,8 +140,10 @@ class ReferenceUser(Visitor):
     @classmethod
     def rows(cls) -> list[list[float]]:
         """The example with every pair of codes."""
-        numbers = schema.EXAMPLE[: len(schema.NUMERIC)]
-        codes = ((area, soil) for area in range(len(schema.WILDERNESS_AREAS)) for soil in range(len(schema.SOIL_TYPES)))
+        numbers = covertype.EXAMPLE[: len(covertype.NUMERIC)]
+        codes = (
+            (area, soil) for area in range(len(covertype.WILDERNESS_AREAS)) for soil in range(len(covertype.SOIL_TYPES))
+        )
         return [[*numbers, area, soil] for area, soil in codes]
 
 

@@ -4,6 +4,7 @@ Only the last takes numpy, which processes that serve nothing do without.
 """
 
 from preprocessing.errors import InvalidBody, InvalidRow, MalformedJSON
-from preprocessing.rows import Row, RowDecoder
+from preprocessing.rows import RowDecoder
+from preprocessing.schema import BadSchema, Field, Row, Schema
 
-__all__ = ["InvalidBody", "InvalidRow", "MalformedJSON", "Row", "RowDecoder"]
+__all__ = ["BadSchema", "Field", "InvalidBody", "InvalidRow", "MalformedJSON", "Row", "RowDecoder", "Schema"]

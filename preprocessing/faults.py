@@ -16,7 +16,6 @@ _LONGEST: Final = 200
 """Characters of the body that an error repeats."""
 
 _TYPES: Final = {
-    "float | str": "a number or a name",
     "float": "a number",
     "int": "a number",
     "str": "a string",
@@ -27,7 +26,7 @@ _TYPES: Final = {
 }
 """What msgspec calls them, and what JSON does."""
 
-_TYPE: Final = re.compile("`(" + "|".join(map(re.escape, _TYPES)) + ")`")
+_TYPE: Final = re.compile("`((?:" + "|".join(_TYPES) + r")(?: \| (?:" + "|".join(_TYPES) + "))*)`")
 
 
 def split(error: msgspec.ValidationError) -> tuple[str, str]:
@@ -35,10 +34,16 @@ def split(error: msgspec.ValidationError) -> tuple[str, str]:
     reason, found, path = str(error).rpartition(" - at `")
     if not found:
         reason, path = path, "$`"
-    reason = _TYPE.sub(lambda match: _TYPES[match[1]], reason)
+    reason = _TYPE.sub(lambda match: _in_words(match[1].split(" | ")), reason)
     reason = reason.replace("Expected ", "expected ").replace("Object missing required field", "lacks the field")
     reason = reason.replace("Object contains unknown field", "has the unknown field").replace("Number out", "is out")
     return path.removesuffix("`"), shortened(reason)
+
+
+def _in_words(types: list[str]) -> str:
+    """What may be there; a string beside something else is a name."""
+    words = ["a name" if name == "str" and len(types) > 1 else _TYPES[name] for name in types]
+    return " or ".join(words)
 
 
 def shortened(text: str) -> str:
@@ -84,6 +89,11 @@ def unreadable(body: bytes | bytearray, error: Exception) -> InvalidBody:
     if str(error) == "Input data was truncated":
         return MalformedJSON("the JSON ends before it is complete")
     return MalformedJSON(str(error))
+
+
+def first(body: bytes | bytearray) -> InvalidRow | None:
+    """What is wrong with a body that msgspec takes, if anything."""
+    return _first_fault(body.decode())
 
 
 def repeated(body: bytes | bytearray) -> InvalidBody:

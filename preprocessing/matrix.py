@@ -1,56 +1,81 @@
 """Rows → the model's matrix."""
 
-from collections.abc import Sequence
-from typing import Final
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocessing import schema
-from preprocessing.rows import Row
+from preprocessing.schema import Field, Row, Schema
+
+_LARGEST_TABLE: Final = 1024
+"""Rows of a table of indicators; categories with more combinations than that have a table each."""
 
 
-def _indicators() -> NDArray[np.float32]:
-    """The one-hot columns for every pair of codes: (areas x soils, areas + soils) float32."""
-    areas, soils = len(schema.WILDERNESS_AREAS), len(schema.SOIL_TYPES)
-    area = np.repeat(np.eye(areas, dtype=np.float32), soils, axis=0)
-    soil = np.tile(np.eye(soils, dtype=np.float32), (areas, 1))
-    return np.hstack([area, soil])
+class _Part(NamedTuple):
+    """Fields that stand side by side, and the columns that they become.
+
+    Attributes:
+        fields: where they stand in a row.
+        columns: where these stand in the matrix.
+        weights: (fields,) the codes times these are a row of the table; None for fields that are columns as they are.
+        indicators: (combinations of codes, columns) float32: the columns of each.
+    """
+
+    fields: slice
+    columns: slice
+    weights: NDArray[np.float64] | None
+    indicators: NDArray[np.float32]
 
 
-_INDICATORS: Final = _indicators()
-_NUMERIC: Final = len(schema.NUMERIC)
-_WEIGHTS: Final = np.array([len(schema.SOIL_TYPES), 1.0])
-"""A pair of codes times these is its row in the table."""
-
-
-def one_hot(rows: NDArray[np.float64], out: NDArray[np.float32]) -> None:
-    """Write the model's columns for some rows.
+class Expansion:
+    """Writes the columns of a schema's rows.
 
     Args:
-        rows: (n, 12) float64, validated: the columns are ``schema.FIELDS``, the last two hold codes in range.
-        out: (n, 54) float32, overwritten; the columns are ``schema.COLUMNS``.
+        schema: the table.
     """
-    out[:, :_NUMERIC] = rows[:, :_NUMERIC]
-    pairs = rows[:, _NUMERIC:] @ _WEIGHTS
-    out[:, _NUMERIC:] = _INDICATORS.take(pairs.astype(np.intp), axis=0)
+
+    def __init__(self, schema: Schema) -> None:
+        self.width = len(schema.columns)
+        self._parts = list(_parts(schema))
+
+    def write(self, rows: NDArray[np.float64], out: NDArray[np.float32]) -> None:
+        """Write the model's columns for some rows.
+
+        Args:
+            rows: (n, n_fields) float64, validated: codes are in range, a missing value is NaN.
+            out: (n, n_columns) float32, overwritten; the columns are ``schema.columns``.
+        """
+        for fields, columns, weights, indicators in self._parts:
+            if weights is None:
+                out[:, columns] = rows[:, fields]
+            else:
+                out[:, columns] = indicators.take((rows[:, fields] @ weights).astype(np.intp), axis=0)
 
 
 class MatrixBuilder:
-    """Builds matrices in one buffer of (max_rows, 54) float32, allocated once."""
+    """Builds matrices in one buffer of (max_rows, n_columns) float32, allocated once.
 
-    def __init__(self, max_rows: int) -> None:
+    Args:
+        schema: the table that rows are of.
+        max_rows: most rows of a matrix.
+    """
+
+    def __init__(self, schema: Schema, max_rows: int) -> None:
         self.max_rows = max_rows
-        self._buffer = np.zeros((max_rows, len(schema.COLUMNS)), dtype=np.float32)
+        self._expansion = Expansion(schema)
+        self._buffer = np.zeros((max_rows, self._expansion.width), dtype=np.float32)
 
     def build(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """Build the matrix of some validated rows.
 
         Args:
-            rows: n rows of 12 values, 1 <= n <= max_rows.
+            rows: n rows, 1 <= n <= max_rows.
 
         Returns:
-            A C-contiguous (n, 54) float32 view of the buffer, valid until the next call.
+            A C-contiguous (n, n_columns) float32 view of the buffer, valid until the next call.
 
         Raises:
             ValueError: there are more rows than the buffer holds.
@@ -58,5 +83,43 @@ class MatrixBuilder:
         if len(rows) > self.max_rows:
             raise ValueError(f"{len(rows)} rows do not fit a buffer of {self.max_rows}")
         matrix = self._buffer[: len(rows)]
-        one_hot(np.array(rows, dtype=np.float64), matrix)
+        self._expansion.write(np.array(rows, dtype=np.float64), matrix)
         return matrix
+
+
+_Group: TypeAlias = list[Field]
+
+
+def _parts(schema: Schema) -> Iterator[_Part]:
+    """The parts of a table, in the order of its fields."""
+    field = column = 0
+    for one_hot, neighbours in groupby(schema.fields, key=lambda each: each.is_one_hot):
+        for group in _groups(list(neighbours)) if one_hot else [list(neighbours)]:
+            sizes = [len(each.categories) for each in group]
+            width = sum(sizes) if one_hot else len(group)
+            weights = np.array([math.prod(sizes[number + 1 :]) for number in range(len(sizes))], dtype=np.float64)
+            yield _Part(
+                slice(field, field + len(group)),
+                slice(column, column + width),
+                weights if one_hot else None,
+                _indicators(sizes) if one_hot else np.empty((0, width), dtype=np.float32),
+            )
+            field, column = field + len(group), column + width
+
+
+def _groups(fields: _Group) -> Iterator[_Group]:
+    """Neighbours that share a table: one look-up is quicker than several, while the table is small."""
+    group: _Group = []
+    for field in fields:
+        if group and math.prod(len(each.categories) for each in [*group, field]) > _LARGEST_TABLE:
+            yield group
+            group = []
+        group.append(field)
+    yield group
+
+
+def _indicators(sizes: Sequence[int]) -> NDArray[np.float32]:
+    """The one-hot columns for every combination of codes: (product of the sizes, their sum) float32."""
+    codes = np.indices(sizes).reshape(len(sizes), -1)
+    tables = [np.eye(size, dtype=np.float32)[of_field] for size, of_field in zip(sizes, codes, strict=True)]
+    return np.hstack(tables)

@@ -2,56 +2,26 @@
 
 import re
 from codecs import BOM_UTF8
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from preprocessing import faults, schema
+from preprocessing import faults
 from preprocessing.errors import InvalidRow
-
-Row: TypeAlias = tuple[float, ...]
-"""One row: the 12 values of ``schema.FIELDS``; the last two are codes, whole numbers in range."""
-
-FLOAT32_MAX: Final = 3.4028234663852886e38
-"""The largest finite float32: the forest's thresholds and the matrix are float32."""
-
-_Number = Annotated[float, Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)]
-# Codes are floats that must be whole, so that 2 and 2.0 (all that a numpy row can say) are the same code.
-_Wilderness = Annotated[float, Meta(ge=0, le=len(schema.WILDERNESS_AREAS) - 1, multiple_of=1)]
-_Soil = Annotated[float, Meta(ge=0, le=len(schema.SOIL_TYPES) - 1, multiple_of=1)]
-
-_Positional: Any = tuple[(*(_Number for _ in schema.NUMERIC), _Wilderness, _Soil)]  # type: ignore[misc]
-_Named: Any = msgspec.defstruct(
-    "Record",
-    [
-        *((name, _Number) for name in schema.NUMERIC),
-        ("Wilderness_Area", Literal[tuple(schema.WILDERNESS_CODES)] | _Wilderness),
-        ("Soil_Type", Literal[tuple(schema.SOIL_CODES)] | _Soil),
-    ],
-    forbid_unknown_fields=True,
-    gc=False,
-)
-
-# What a code may be, for the messages: in a row, and in a record.
-_CODES: Final = {
-    "Wilderness_Area": f", a code 0..{len(schema.WILDERNESS_AREAS) - 1}",
-    "Soil_Type": f", a code 0..{len(schema.SOIL_TYPES) - 1}",
-}
-_ALLOWED: Final = {
-    "Wilderness_Area": f"one of {', '.join(schema.WILDERNESS_AREAS)}{_CODES['Wilderness_Area']}",
-    "Soil_Type": (
-        f"one of {schema.SOIL_TYPES[0]}..{schema.SOIL_TYPES[-1]}{_CODES['Soil_Type']}"
-        f" or UCI's number as UCI1..UCI{len(schema.SOIL_TYPES)}"
-    ),
-}
-_FIELD: Final = re.compile(r"\$\.(?:features(?:\[\d+\])?\[(?P<index>\d+)\]|instances\[\d+\]\.(?P<name>\w+))")
-
+from preprocessing.schema import FLOAT32_MAX, Field, Row, Schema, at
 
 _FORMS: Final = {"features", "instances"}
 _QUOTE: Final = ord('"')
 _ONE_NAME: Final = 12
 """Bytes that have no room for two names: no name comes twice if all quotation marks are among the first so many."""
+
+_MOST_NAMES: Final = 12
+"""Names that an error lists; of more it gives the first and the last."""
+
+_INDEX: Final = re.compile(r"\$\.features(?:\[\d+\])?\[(\d+)\]")
+_RECORD: Final = re.compile(r"(\$\.instances\[\d+\])(?:\.(.+))?")
 
 
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -62,18 +32,25 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 class RowDecoder:
-    """Decodes request bodies of up to ``max_rows`` rows.
+    """Decodes request bodies.
 
-    Accepted are ``{"features": [12 values]}``, ``{"features": [[12 values], ...]}`` and
+    Accepted are ``{"features": [value, ...]}``, ``{"features": [[value, ...], ...]}`` and
     ``{"instances": [{field: value, ...}, ...]}``.
+
+    Args:
+        schema: the table that rows are of.
+        max_rows: most rows of a body.
     """
 
-    def __init__(self, max_rows: int) -> None:
-        several = Meta(min_length=1, max_length=max_rows)
+    def __init__(self, schema: Schema, max_rows: int) -> None:
+        self.schema = schema
         self.max_rows = max_rows
-        self._one = _decoder("features", _Positional)
-        self._many = _decoder("features", Annotated[list[_Positional], several])
-        self._named = _decoder("instances", Annotated[list[_Named], several])
+        several = Meta(min_length=1, max_length=max_rows)
+        positional: Any = tuple[tuple(map(_value, schema.fields))]  # type: ignore[misc]
+        self._one = _decoder("features", positional)
+        self._many = _decoder("features", Annotated[list[positional], several])
+        self._records = _Records(schema)
+        self._named = _decoder("instances", Annotated[list[self._records.type], several])  # type: ignore[name-defined]
 
     def decode(self, body: bytes | bytearray) -> list[Row]:
         """Decode and validate one request body.
@@ -82,7 +59,7 @@ class RowDecoder:
         most parsers, msgspec among them, would take one of the values without a word, and not all the same one.
 
         Returns:
-            At least one and at most ``max_rows`` rows of 12 floats, in the order of the request.
+            At least one and at most ``max_rows`` rows, in the order of the request.
 
         Raises:
             MalformedJSON: the body is not JSON.
@@ -108,8 +85,8 @@ class RowDecoder:
                 raise InvalidRow("$", "has both `features` and `instances`: send one of them")
             if envelope.instances is not UNSET:
                 records = self._named.decode(body).instances
-                _check_names(body, 1 + sum(map(_strings, records)))
-                return [_positional(record) for record in records]
+                self._records.check_names(body, records)
+                return self._records.rows(records)
             if envelope.features is not UNSET:
                 if not _holds_rows(envelope.features):
                     return [self._one.decode(body).features]
@@ -125,6 +102,7 @@ class RowDecoder:
 
     def _explain(self, content: object, path: str, reason: str) -> InvalidRow:
         """Say what is wrong with the content of a body, with the field's name where the path has a number."""
+        width = len(self.schema.fields)
         if not isinstance(content, dict | UnsetType):
             return InvalidRow("$", "must be an object with `features` or `instances`")
         for name in content or ():
@@ -136,25 +114,109 @@ class RowDecoder:
             reason = "has no row: a request carries at least one"
         elif reason.startswith("expected an array of length <="):
             reason = f"has more rows than the {self.max_rows} that one request may carry"
-        elif reason == f"expected an array of length {len(schema.FIELDS)}":
-            reason += f" ({', '.join(schema.FIELDS)})" + " or an array of such arrays" * (path == "$.features")
+        elif reason == f"expected an array of length {width}":
+            reason += f" ({_listed(self.schema.names)})" + " or an array of such arrays" * (path == "$.features")
         elif path.startswith("$.instances") and reason == "expected an object, got an array":
-            reason += f", which has no names: send it as `features`, {len(schema.FIELDS)} numbers a row"
+            reason += f", which has no names: send it as `features`, {width} values a row"
         elif path.startswith("$.features") and reason.endswith("got an object"):
             reason += ": send records as `instances`"
         elif reason.startswith("expected an array"):
             pass  # the fault is a whole row, which has no field name
-        elif match := _FIELD.fullmatch(path):
-            field = match["name"] or schema.FIELDS[int(match["index"])]
-            if match["name"] is None:
-                reason += f" ({field}{_CODES.get(field, '')})"
-            elif field in _ALLOWED:
-                reason += f" ({field} is {_ALLOWED[field]})"
+        elif match := _INDEX.fullmatch(path):
+            field = self.schema.fields[int(match[1])]
+            reason += f" ({field.name}{_allowed(field, named=False)})"
+        elif (match := _RECORD.fullmatch(path)) and (name := match[2]) in self.schema.names:
+            field = self.schema.fields[self.schema.names.index(name)]
+            if allowed := _allowed(field, named=True):
+                reason += f" ({name} is {allowed.removeprefix(', ')})"
+            path = at(match[1], name)
         return InvalidRow(path, reason)
 
 
-def _decoder(key: str, type_: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401 - msgspec types are built at run time
+class _Records:
+    """The named form of a schema's rows.
+
+    Attributes:
+        type: what msgspec decodes them to.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        # A field may be called what no attribute can be.
+        members = [f"field{number}" for number in range(len(schema.fields))]
+        self.type: Any = msgspec.defstruct(
+            "Record",
+            [(member, _named_value(field)) for member, field in zip(members, schema.fields, strict=True)],
+            rename=dict(zip(members, schema.names, strict=True)),
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+        self._codes = {number: field.codes for number, field in enumerate(schema.fields) if field.type == "category"}
+        self._width = len(members)
+        # A quotation mark within a code's name would count as one that ends it.
+        self._countable = not any('"' in name for codes in self._codes.values() for name in codes)
+
+    def check_names(self, body: bytes | bytearray, records: list[Any]) -> None:
+        """See to it that no object in a body has a name twice.
+
+        Raises:
+            InvalidRow: one does.
+        """
+        if self._countable:
+            members = [f"field{number}" for number in self._codes]
+            strings = sum(isinstance(getattr(record, member), str) for record in records for member in members)
+            _check_names(body, 1 + self._width * len(records) + strings)
+        elif (found := faults.first(body)) is not None:
+            raise found
+
+    def rows(self, records: list[Any]) -> list[Row]:
+        """The same by position."""
+        return list(map(self._positional, records))
+
+    def _positional(self, record: Any) -> Row:  # noqa: ANN401 - a struct that is defined at run time
+        row: list[Any] = list(msgspec.structs.astuple(record))
+        for number, codes in self._codes.items():
+            if isinstance(value := row[number], str):
+                row[number] = codes[value]
+        return tuple(row)
+
+
+# Codes and integers are floats that must be whole, so that 2 and 2.0 (all that a numpy row can say) are the same.
+_TYPES: Final[dict[str, Callable[[Field], Any]]] = {
+    "number": lambda _: Annotated[float, Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)],
+    "integer": lambda _: Annotated[float, Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX, multiple_of=1)],
+    "boolean": lambda _: bool | Annotated[float, Meta(ge=0, le=1, multiple_of=1)],
+    "category": lambda field: Annotated[float, Meta(ge=0, le=len(field.categories) - 1, multiple_of=1)],
+}
+
+
+def _value(field: Field) -> Any:  # noqa: ANN401 - msgspec types are built at run time
+    """What a row may have for a field."""
+    value = _TYPES[field.type](field)
+    return value | None if field.missing else value
+
+
+def _named_value(field: Field) -> Any:  # noqa: ANN401
+    """What a record may have for a field."""
+    return Literal[tuple(field.codes)] | _value(field) if field.type == "category" else _value(field)
+
+
+def _decoder(key: str, type_: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401
     return msgspec.json.Decoder(msgspec.defstruct("Body", [(key, type_)], forbid_unknown_fields=True, gc=False))
+
+
+def _allowed(field: Field, *, named: bool) -> str:
+    """What a category may be, for the messages."""
+    if field.type != "category":
+        return ""
+    code = f", a code 0..{len(field.categories) - 1}"
+    if not named:
+        return code
+    aliases = f" or {_listed(list(field.aliases), 2)}" if field.aliases else ""
+    return f", one of {_listed(field.categories)}{code}{aliases}"
+
+
+def _listed(names: list[str] | tuple[str, ...], most: int = _MOST_NAMES) -> str:
+    return ", ".join(names) if len(names) <= most else f"{names[0]}..{names[-1]}"
 
 
 def _holds_rows(features: Raw) -> bool:
@@ -176,17 +238,3 @@ def _check_names(body: bytes | bytearray, strings: int) -> None:
     """
     if body.count(_QUOTE) != 2 * strings:
         raise faults.repeated(body)
-
-
-def _strings(record: Any) -> int:  # noqa: ANN401 - a struct that is defined at run time
-    """The strings in a record that has each name once."""
-    return len(schema.FIELDS) + isinstance(record.Wilderness_Area, str) + isinstance(record.Soil_Type, str)
-
-
-def _positional(record: Any) -> Row:  # noqa: ANN401 - a struct that is defined at run time
-    *numbers, wilderness, soil = msgspec.structs.astuple(record)
-    return (
-        *numbers,
-        schema.WILDERNESS_CODES[wilderness] if isinstance(wilderness, str) else wilderness,
-        schema.SOIL_CODES[soil] if isinstance(soil, str) else soil,
-    )

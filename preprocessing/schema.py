@@ -1,84 +1,215 @@
-"""The 12 fields of a request and the 54 columns of the model: the single source of truth for both.
+"""What a table is, as a value: the fields of a request's rows, and the columns that a model takes of them."""
 
-A request row carries ten numbers and two codes; the model sees the ten numbers followed by the codes' one-hot columns.
-"""
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from typing import Final, Literal, TypeAlias
 
-from typing import Final
+import msgspec
+from msgspec import UNSET, UnsetType
 
-NUMERIC: Final = (
-    "Elevation",
-    "Aspect",
-    "Slope",
-    "Horizontal_Distance_To_Hydrology",
-    "Vertical_Distance_To_Hydrology",
-    "Horizontal_Distance_To_Roadways",
-    "Hillshade_9am",
-    "Hillshade_Noon",
-    "Hillshade_3pm",
-    "Horizontal_Distance_To_Fire_Points",
-)
-"""The numeric fields, in the order of a row."""
+from preprocessing import faults
 
-WILDERNESS_AREAS: Final = ("Cache", "Commanche", "Neota", "Rawah")
-"""Names of the wilderness areas; the position is the code (alphabetical, the reverse of UCI's 1..4)."""
+FLOAT32_MAX: Final = 3.4028234663852886e38
+"""The largest finite float32: matrices are float32, and so are a forest's thresholds."""
 
-# fmt: off
-SOIL_TYPES: Final = (
-    "C2702", "C2703", "C2704", "C2705", "C2706", "C2717", "C3501", "C3502", "C4201", "C4703",
-    "C4704", "C4744", "C4758", "C5101", "C5151", "C6101", "C6102", "C6731", "C7101", "C7102",
-    "C7103", "C7201", "C7202", "C7700", "C7701", "C7702", "C7709", "C7710", "C7745", "C7746",
-    "C7755", "C7756", "C7757", "C7790", "C8703", "C8707", "C8708", "C8771", "C8772", "C8776",
-)
-# fmt: on
-"""Names of the soil types (ELU codes); the position is the code. UCI numbers them 1..40 in the same order."""
+Row: TypeAlias = tuple[float, ...]
+"""One row: a value for each field, in their order; codes are whole numbers in range, a missing value is None."""
 
-FIELDS: Final = (*NUMERIC, "Wilderness_Area", "Soil_Type")
-"""The 12 fields of a row, in order: ten numbers, then the wilderness code and the soil code."""
+_AWKWARD: Final = re.compile(r'["\\\x00-\x1f]')
+"""Signs that JSON escapes, so that a name which has one is not to be found in a body as it is."""
 
-COLUMNS: Final = (
-    *NUMERIC,
-    *(f"Wilderness_Area_{name}" for name in WILDERNESS_AREAS),
-    *(f"Soil_Type_{name}" for name in SOIL_TYPES),
-)
-"""The 54 columns of the model, in order."""
-
-FIRST_WILDERNESS: Final = len(NUMERIC)
-"""Index in COLUMNS of the first wilderness indicator."""
-
-FIRST_SOIL: Final = FIRST_WILDERNESS + len(WILDERNESS_AREAS)
-"""Index in COLUMNS of the first soil indicator."""
-
-UCI_WILDERNESS_AREAS: Final = WILDERNESS_AREAS[::-1]
-"""The same areas in UCI's order, Wilderness_Area1..4: Rawah, Neota, Comanche Peak, Cache la Poudre."""
-
-UCI_COLUMNS: Final = (
-    *NUMERIC,
-    *(f"Wilderness_Area_{name}" for name in UCI_WILDERNESS_AREAS),
-    *(f"Soil_Type_{name}" for name in SOIL_TYPES),
-)
-"""COLUMNS in the order of UCI's file and of ``sklearn.datasets.fetch_covtype``: only the areas run the other way."""
+_LARGEST: Final = 1 << 20
+"""Bytes of the longest description of a table."""
 
 
-def _uci_aliases() -> dict[str, str]:
-    """Name UCI's indicator columns, counted from 1 as UCI does and from 0 as ``fetch_covtype`` does, in our terms."""
-    aliases: dict[str, str] = {}
-    for kind, names in (("Wilderness_Area", UCI_WILDERNESS_AREAS), ("Soil_Type", SOIL_TYPES)):
-        for position, name in enumerate(names):
-            aliases[f"{kind}{position + 1}"] = f"{kind}_{name}"
-            aliases[f"{kind}_{position}"] = f"{kind}_{name}"
-    return aliases
+class BadSchema(ValueError):
+    """A description of a table means none.
+
+    Attributes:
+        path: JSONPath (RFC 9535) of the fault, such as ``$.fields[3].name``.
+        reason: what is wrong there, in words for the person who wrote it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
 
 
-UCI_ALIASES: Final = _uci_aliases()
-"""Column names of the UCI data set and of ``sklearn.datasets.fetch_covtype`` → names in COLUMNS."""
+class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A field of a row.
 
-SOIL_CODES: Final = {name: code for code, name in enumerate(SOIL_TYPES)} | {
-    f"UCI{code + 1}": code for code in range(len(SOIL_TYPES))
-}
-"""Everything a client may write as a string for a soil type → code. ``UCI7`` is UCI's Soil_Type7, that is code 6."""
+    Attributes:
+        name: what a record calls it, without quotation marks, backslashes and control characters.
+        type: number; integer, a whole number; boolean, true or false, or 1 or 0; category, a code or its name.
+        missing: whether null is a value, which the model gets as NaN.
+        categories: names of a category's codes 0, 1, …; no other type has them.
+        aliases: other names of codes → code.
+        encoding: what columns a category becomes: an indicator for each code, or one that has the code.
+        columns: names of the columns that the field becomes, if they are others than these: the field's own name, or
+            with an indicator for each category ``field_category``.
+    """
 
-WILDERNESS_CODES: Final = {name: code for code, name in enumerate(WILDERNESS_AREAS)}
-"""Everything a client may write as a string for a wilderness area → code."""
+    name: str
+    type: Literal["number", "integer", "boolean", "category"] = "number"
+    missing: bool = False
+    categories: tuple[str, ...] = ()
+    aliases: dict[str, int] = {}
+    encoding: Literal["one-hot", "ordinal"] = "one-hot"
+    columns: tuple[str, ...] | UnsetType = UNSET
 
-EXAMPLE: Final = (3000.0, 45.0, 10.0, 100.0, 20.0, 200.0, 220.0, 230.0, 180.0, 150.0, 0, 0)
-"""A plausible row."""
+    @property
+    def is_one_hot(self) -> bool:
+        """Whether it becomes an indicator for each of its categories."""
+        return self.type == "category" and self.encoding == "one-hot"
+
+    @property
+    def becomes(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        if self.columns is not UNSET:
+            return self.columns
+        return tuple(f"{self.name}_{name}" for name in self.categories) if self.is_one_hot else (self.name,)
+
+    @property
+    def codes(self) -> dict[str, int]:
+        """Everything that a record may write as a string → code."""
+        return {name: code for code, name in enumerate(self.categories)} | self.aliases
+
+
+class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
+    """A table. Schemas are equal if they mean the same rows and columns.
+
+    Attributes:
+        fields: of a row, in their order.
+        example: a plausible row; without one it has zeros.
+
+    Raises:
+        BadSchema: it contradicts itself.
+    """
+
+    fields: tuple[Field, ...]
+    example: tuple[float | bool | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.fields:
+            raise BadSchema("$.fields", "a table has at least one field")
+        for number, field in enumerate(self.fields):
+            _check(field, f"$.fields[{number}]")
+        _check_distinct([field.name for field in self.fields], "$.fields", "the name")
+        _check_distinct(self.columns, "$.fields", "the column")
+        if self.example:
+            self._check_example()
+
+    def _check_example(self) -> None:
+        if len(self.example) != len(self.fields):
+            raise BadSchema("$.example", f"has {len(self.example)} values for {len(self.fields)} fields")
+        for number, (field, value) in enumerate(zip(self.fields, self.example, strict=True)):
+            if (reason := _misfit(field, value)) is not None:
+                raise BadSchema(f"$.example[{number}]", f"{field.name} {reason}")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the fields."""
+        return tuple(field.name for field in self.fields)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns, in the order of the fields."""
+        return tuple(chain.from_iterable(field.becomes for field in self.fields))
+
+    @cached_property
+    def row(self) -> Row:
+        """The example, or zeros."""
+        return tuple(math.nan if value is None else float(value) for value in self.example) or (0.0,) * len(self.fields)
+
+    def encode(self) -> bytes:
+        """This as JSON, as ``read`` takes it."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+    @classmethod
+    def read(cls, text: bytes) -> "Schema":
+        """Read a table's description.
+
+        Args:
+            text: JSON, UTF-8: ``{"fields": [{"name": …, "type": …}, …], "example": […]}``, the attributes of ``Field``.
+
+        Raises:
+            BadSchema: it describes none; the error names the path of the first fault.
+        """
+        if len(text) > _LARGEST:
+            raise BadSchema("$", f"is longer than {_LARGEST:,} bytes")
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.ValidationError as error:
+            if isinstance(error.__cause__, BadSchema):
+                raise error.__cause__ from None
+            raise BadSchema(*faults.split(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise BadSchema("$", f"is no JSON: {error}") from None
+
+    @classmethod
+    def of_numbers(cls, names: Sequence[str]) -> "Schema":
+        """A table of numbers that are the model's columns as they are."""
+        return cls(tuple(Field(name) for name in names))
+
+    @classmethod
+    def unnamed(cls, width: int) -> "Schema":
+        """A table of so many numbers that nobody has named."""
+        return cls.of_numbers([f"f{number}" for number in range(width)])
+
+
+def at(path: str, name: str) -> str:
+    """The JSONPath of a member of an object."""
+    return f"{path}.{name}" if name.isidentifier() and name.isascii() else f"{path}[{json.dumps(name)}]"
+
+
+def _check(field: Field, path: str) -> None:
+    if not field.name:
+        raise BadSchema(f"{path}.name", "is empty")
+    if _AWKWARD.search(field.name):
+        raise BadSchema(
+            f"{path}.name", "has a quotation mark, a backslash or a control character; `columns` may have it"
+        )
+    if field.type == "category":
+        if not field.categories:
+            raise BadSchema(path, "a category lacks its `categories`")
+        _check_distinct(field.categories, f"{path}.categories", "the name")
+        for name, code in field.aliases.items():
+            if name in field.categories or not 0 <= code < len(field.categories):
+                raise BadSchema(at(f"{path}.aliases", name), f"has to be a new name of a code 0..{_last(field)}")
+        if field.is_one_hot and field.missing:
+            raise BadSchema(f"{path}.missing", "an indicator for each category cannot say that the value is missing")
+    elif field.categories or field.aliases or field.encoding != "one-hot":
+        raise BadSchema(path, f"`categories`, `aliases` and `encoding` are for a category, not for {field.type}")
+    wanted = len(field.categories) if field.is_one_hot else 1
+    if len(field.becomes) != wanted:
+        raise BadSchema(f"{path}.columns", f"has {len(field.becomes)} names for {wanted} columns")
+
+
+def _last(field: Field) -> int:
+    return len(field.categories) - 1
+
+
+def _check_distinct(names: Sequence[str], path: str, what: str) -> None:
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise BadSchema(path, f"{what} {name!r} is there more than once")
+        seen.add(name)
+
+
+def _misfit(field: Field, value: float | None) -> str | None:
+    """Why a value is none of a field's, if so."""
+    if value is None:
+        return None if field.missing else "has no missing values"
+    if field.type == "boolean" or not isinstance(value, bool):
+        limits: Mapping[str, tuple[float, float]] = {"boolean": (0, 1), "category": (0, _last(field))}
+        least, greatest = limits.get(field.type, (-FLOAT32_MAX, FLOAT32_MAX))
+        if not (math.isfinite(value) and least <= value <= greatest):
+            return f"is a number from {least:g} to {greatest:g}"
+        return None if field.type == "number" or value == int(value) else "is a whole number"
+    return f"is a {field.type}, not a boolean"

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from preprocessing import schema
+from preprocessing import covertype
 from registry.errors import BadColumns, SchemaMismatch
 
 Stated: TypeAlias = tuple[str, ...] | None
 """The schema's names in the order that a model without names of its own has them in; None if nobody states it."""
 
-_STATEMENTS: Final = {"": None, "ours": schema.COLUMNS, "uci": schema.UCI_COLUMNS}
+_STATEMENTS: Final = {"": None, "ours": covertype.COLUMNS, "uci": covertype.UCI_COLUMNS}
 _LONGEST_FILE: Final = 1 << 16
-_INDEX: Final = {name: position for position, name in enumerate(schema.COLUMNS)}
+_INDEX: Final = {name: position for position, name in enumerate(covertype.COLUMNS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Columns:
     """The columns of a model.
 
     Attributes:
-        order: for each of them its index in ``schema.COLUMNS``; None if they are the schema's in the schema's order.
+        order: for each of them its index in ``covertype.COLUMNS``; None if they are the schema's in the schema's order.
         known: how that is known.
     """
 
@@ -64,14 +64,14 @@ def read_stated(text: str) -> Stated:
     for number, line in enumerate(lines, 1):
         if not (name := line.strip()):
             continue
-        column = schema.UCI_ALIASES.get(name, name)
+        column = covertype.UCI_ALIASES.get(name, name)
         if column not in _INDEX:
             faults.append(f"line {number}: {name[:80]!r} is no column that is known")
         elif column in found:
             faults.append(f"line {number}: {name} is the column of line {found[column]} again")
         else:
             found[column] = number
-    if missing := [name for name in schema.COLUMNS if name not in found]:
+    if missing := [name for name in covertype.COLUMNS if name not in found]:
         faults.append(f"missing {', '.join(missing)}")
     if faults:
         raise BadColumns(f"{text} has to have the names of the {len(_INDEX)} columns, one a line: {'; '.join(faults)}")
@@ -122,12 +122,12 @@ def column_order(names: Sequence[object]) -> tuple[int, ...] | None:
             those of ``fetch_covtype``.
 
     Returns:
-        54 indices into ``schema.COLUMNS``, or None if the order is the schema's own.
+        54 indices into ``covertype.COLUMNS``, or None if the order is the schema's own.
 
     Raises:
         SchemaMismatch: the columns are others; the message has both lists, what is unknown and what is missing.
     """
-    order = [_INDEX.get(schema.UCI_ALIASES.get(str(name), str(name))) for name in names]
+    order = [_INDEX.get(covertype.UCI_ALIASES.get(str(name), str(name))) for name in names]
     known = [position for position in order if position is not None]
     if len(known) < len(order) or sorted(known) != list(range(len(_INDEX))):
         unknown = [name for name, position in zip(names, order, strict=True) if position is None]
@@ -143,7 +143,7 @@ def column_order(names: Sequence[object]) -> tuple[int, ...] | None:
 
 def assumption(model: object) -> str:
     """What to tell of a model whose columns are assumed to be the schema's."""
-    ours, uci = (", ".join(areas) for areas in (schema.WILDERNESS_AREAS, schema.UCI_WILDERNESS_AREAS))
+    ours, uci = (", ".join(areas) for areas in (covertype.WILDERNESS_AREAS, covertype.UCI_WILDERNESS_AREAS))
     return (
         f"{model} does not name its columns: they are taken to stand in Canopy's order, wilderness areas {ours}. If it "
         f"was fitted on UCI's order ({uci}), as fetch_covtype has it, its answers are wrong: set --columns uci "
@@ -162,4 +162,4 @@ def _difference(order: tuple[int, ...] | None, other: tuple[int, ...] | None, wh
     ours = range(len(_INDEX))
     pairs = zip(order or ours, other or ours, strict=True)
     number, (one, another) = next((at, pair) for at, pair in enumerate(pairs, 1) if pair[0] != pair[1])
-    return f"column {number} is {schema.COLUMNS[one]} to {who}, {schema.COLUMNS[another]} {whom}"
+    return f"column {number} is {covertype.COLUMNS[one]} to {who}, {covertype.COLUMNS[another]} {whom}"

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from forest import CompiledEngine, Origin, SklearnEngine, UnsupportedModel, build, mismatch, why_no_forest
-from preprocessing import schema
+from preprocessing import covertype
 from redaction import one_line
 from registry.access import Access
 from registry.columns import Stated
@@ -116,7 +116,7 @@ def _compile(model: Download, prepared: Prepared) -> None:
         origin,
         estimator=model.itself(),
         order=order,
-        columns=schema.COLUMNS,
+        columns=covertype.COLUMNS,
         examples=examples,
     )
     if not parity.passed:
@@ -132,7 +132,7 @@ def _keep_forest(model: Download, _prepared: Prepared) -> None:
         raise UnsupportedModel(reason)
     examples = model.example()
     engine = SklearnEngine(model.estimator, model.order)
-    rows = np.vstack([examples, np.zeros((1, len(schema.COLUMNS)), dtype=np.float32)])
+    rows = np.vstack([examples, np.zeros((1, len(covertype.COLUMNS)), dtype=np.float32)])
     try:
         engine.predict(rows)
     except ValueError as error:

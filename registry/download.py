@@ -26,7 +26,7 @@ from forest import (
     read_forest,
     why_no_forest,
 )
-from preprocessing import schema
+from preprocessing import covertype
 from registry.access import Access
 from registry.columns import Columns, Stated, Told, settle
 from registry.confinement import expect
@@ -213,7 +213,7 @@ class Download:
 
     def example(self) -> NDArray[np.float32]:
         """The model's input example as (n, 54) rows of the schema; no rows if there is none that is such."""
-        none = np.empty((0, len(schema.COLUMNS)), dtype=np.float32)
+        none = np.empty((0, len(covertype.COLUMNS)), dtype=np.float32)
         try:
             example = np.asarray(self._example, dtype=np.float64)
         except (TypeError, ValueError):

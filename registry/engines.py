@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest import BadArtifact, CompiledEngine, Engine, SklearnEngine, read_artifact
-from preprocessing import schema
+from preprocessing import covertype
 from registry.errors import UnusableModel
 from registry.loading import load, own_version, untrusted
 from registry.plain import plain
@@ -36,7 +36,7 @@ def _open_compiled(prepared: Prepared) -> Engine:
     artifact = read_artifact(prepared.artifact, prepared.shared)
     if not artifact.header.parity.passed:
         raise BadArtifact(f"{prepared.artifact}: it was found to differ from scikit-learn")
-    if artifact.arrays.columns != tuple(schema.COLUMNS):
+    if artifact.arrays.columns != tuple(covertype.COLUMNS):
         raise BadArtifact(f"{prepared.artifact}: its columns are not the schema's")
     return CompiledEngine(artifact.arrays)
 

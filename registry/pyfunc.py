@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest import Prediction
-from preprocessing import schema
+from preprocessing import covertype
 from registry.columns import Told
 
 
@@ -27,7 +27,7 @@ class PyfuncEngine:
         self._model = model
         self._order = order
         inputs = model.metadata.get_input_schema()
-        own = np.array(schema.COLUMNS)
+        own = np.array(covertype.COLUMNS)
         self._names = told(inputs).names or _fitted(model) or (own if order is None else own[order]).tolist()
         self._types = _types(inputs)
 
@@ -76,7 +76,7 @@ def _types(inputs: Any) -> list[np.dtype[Any]] | None:  # noqa: ANN401
     if inputs is None:
         return None
     if inputs.is_tensor_spec() and not inputs.has_input_names():
-        return [np.dtype(inputs.inputs[0].type)] * len(schema.COLUMNS)
+        return [np.dtype(inputs.inputs[0].type)] * len(covertype.COLUMNS)
     return [np.dtype(type_) for type_ in inputs.numpy_types()]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest import Engine, Prediction
-from preprocessing import Row, schema
+from preprocessing import Row, covertype
 from preprocessing.matrix import MatrixBuilder
 from serving.errors import ModelNotReady
 from serving.model import Model, ModelHandle
@@ -48,7 +48,7 @@ class Inference:
 
     def __init__(self, handle: ModelHandle, max_batch_rows: int) -> None:
         self._handle = handle
-        self._matrix = MatrixBuilder(max_batch_rows)
+        self._matrix = MatrixBuilder(covertype.SCHEMA, max_batch_rows)
 
     def __call__(self, requests: list[list[Row]]) -> list[Answer]:
         """Predict for the rows of each request, all in one call of the engine.
@@ -84,12 +84,12 @@ def warm_up(engine: Engine, max_batch_rows: int) -> list[tuple[int, float]]:
     Raises:
         ValueError: as ``Inference`` does.
     """
-    matrix = MatrixBuilder(min(_WARM_UP_ROWS, max_batch_rows))
-    _predict(engine, matrix.build([schema.EXAMPLE]))  # the first call pays for lazy imports
+    matrix = MatrixBuilder(covertype.SCHEMA, min(_WARM_UP_ROWS, max_batch_rows))
+    _predict(engine, matrix.build([covertype.EXAMPLE]))  # the first call pays for lazy imports
     calls = []
     for rows in (1, matrix.max_rows):
         start = time.perf_counter()
-        _predict(engine, matrix.build([schema.EXAMPLE] * rows))
+        _predict(engine, matrix.build([covertype.EXAMPLE] * rows))
         calls.append((rows, time.perf_counter() - start))
     return calls
 

@@ -23,8 +23,8 @@ import redaction
 from dataset import Covertype, load_sample
 from forest import Origin, Parity, compile_forest, write_artifact
 from loadtest.process import ServerProcess, serving
-from preprocessing import schema
-from preprocessing.matrix import one_hot
+from preprocessing import covertype
+from preprocessing.matrix import Expansion
 from registry import ModelVersion, Prepared
 from registry.lock import locked
 from tests.left_out import LeftOut
@@ -107,8 +107,8 @@ def sample() -> Covertype:
 @pytest.fixture(scope="session")
 def matrix(sample: Covertype) -> NDArray[np.float32]:
     """The sample's (20000, 54) matrix."""
-    out = np.empty((len(sample), len(schema.COLUMNS)), dtype=np.float32)
-    one_hot(sample.rows, out)
+    out = np.empty((len(sample), len(covertype.COLUMNS)), dtype=np.float32)
+    Expansion(covertype.SCHEMA).write(sample.rows, out)
     return out
 
 
@@ -124,7 +124,7 @@ def forest(matrix: NDArray[np.float32], sample: Covertype) -> Any:  # noqa: ANN4
 def prepared(forest: Any, tmp_path: Path) -> Prepared:  # noqa: ANN401
     """The small forest as version 3 of Small, compiled, in a folder of its own."""
     made = Prepared(ModelVersion("Small", "3"), "compiled", tmp_path / "prepared")
-    arrays = compile_forest(forest, columns=schema.COLUMNS)
+    arrays = compile_forest(forest, columns=covertype.COLUMNS)
     write_artifact(made.artifact, arrays, Origin("Small", "3"), Parity(rows=10, different=0))
     return made
 

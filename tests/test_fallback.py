@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.process import serving
-from preprocessing import schema
+from preprocessing import covertype
 from registry import Access, ModelURI, Prepared
 from registry.cache import Cache, key
 from registry.recall import remember_served
@@ -46,7 +46,7 @@ def test_what_was_served_last_is_served(
         keep(cache, prepared, address)
         options = ["--tracking-uri", address, "--model-uri", str(URI), "--cache", str(cache)]
         with serving(options, log=out) as server:
-            reply = Client(server).ask("POST", "/predict", json.dumps({"features": schema.EXAMPLE}).encode())
+            reply = Client(server).ask("POST", "/predict", json.dumps({"features": covertype.EXAMPLE}).encode())
             until(lambda: server.get("/health/ready")["update_failure"])
             failure = server.get("/health/ready")["update_failure"]
     assert (reply.status, reply.headers["canopy-model"]) == (200, "Small/3")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.process import serving
-from preprocessing import schema
+from preprocessing import covertype
 from registry import Access, ModelURI
 from registry.cache import Cache
 from registry.engines import open_engine
@@ -63,6 +63,6 @@ def test_a_model_with_artifacts_in_s3_is_trained_and_served(
     done = train(["--tracking-uri", tracking_uri, "--trees", "4"])
     assert done.returncode == 0, done.stderr
     with serving(["--tracking-uri", tracking_uri]) as server:
-        reply = Client(server).ask("POST", "/predict", json.dumps({"features": schema.EXAMPLE}).encode())
+        reply = Client(server).ask("POST", "/predict", json.dumps({"features": covertype.EXAMPLE}).encode())
     assert reply.status == 200
     assert reply.headers["canopy-model"] == "BestModelRF/1"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dataset import Covertype
 from loadtest.ports import reserved_port
 from loadtest.process import ServerProcess, serving
-from preprocessing import schema
+from preprocessing import covertype
 from registry import Prepared
 from tests.conftest import ROOT, Store
 from tests.support import AT_ONCE, PATIENCE, Client, Reply, children, lives, modules_after, until
@@ -53,9 +53,9 @@ def held_out(sample: Covertype) -> NDArray[np.intp]:
 
 def named(row: list[float]) -> dict[str, object]:
     """A row as a record, with names for the codes."""
-    record: dict[str, object] = dict(zip(schema.FIELDS, row, strict=True))
-    record["Wilderness_Area"] = schema.WILDERNESS_AREAS[int(row[10])]
-    record["Soil_Type"] = schema.SOIL_TYPES[int(row[11])]
+    record: dict[str, object] = dict(zip(covertype.FIELDS, row, strict=True))
+    record["Wilderness_Area"] = covertype.WILDERNESS_AREAS[int(row[10])]
+    record["Soil_Type"] = covertype.SOIL_TYPES[int(row[11])]
     return record
 
 
@@ -130,7 +130,7 @@ def test_serving_a_compiled_forest_imports_no_library_of_training(prepared: Prep
 from pathlib import Path
 import numpy, worker, registry.engines
 made = registry.Prepared(registry.ModelVersion("Small", "3"), "compiled", Path(sys.argv[1]))
-prediction = registry.engines.open_engine(made).predict(numpy.zeros((3, {len(schema.COLUMNS)}), dtype=numpy.float32))
+prediction = registry.engines.open_engine(made).predict(numpy.zeros((3, {len(covertype.COLUMNS)}), dtype=numpy.float32))
 assert prediction.labels.shape == (3,)
 """
     found = modules_after(script, [str(prepared.folder)])

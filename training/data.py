@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset import SAMPLE, Covertype, from_uci, read_csv
-from preprocessing import schema
-from preprocessing.matrix import one_hot
+from preprocessing import covertype
+from preprocessing.matrix import Expansion
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,6 @@ def load(source: str) -> TrainingData:
 
 def matrix(data: Covertype) -> NDArray[np.float32]:
     """The (n, 54) float32 matrix of some data, built by the code that serving uses."""
-    out = np.empty((len(data), len(schema.COLUMNS)), dtype=np.float32)
-    one_hot(data.rows, out)
+    out = np.empty((len(data), len(covertype.COLUMNS)), dtype=np.float32)
+    Expansion(covertype.SCHEMA).write(data.rows, out)
     return out

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from tqdm import tqdm
 
 from dataset import Covertype
-from preprocessing import schema
+from preprocessing import covertype
 from training.data import matrix
 
 
@@ -47,7 +47,7 @@ class Trained:
 
 def frame(data: NDArray[np.float32]) -> pd.DataFrame:
     """The matrix with its 54 column names; float64, so that a signature inferred from it takes any number."""
-    return pd.DataFrame(data.astype(np.float64), columns=list(schema.COLUMNS))
+    return pd.DataFrame(data.astype(np.float64), columns=list(covertype.COLUMNS))
 
 
 def train(data: Covertype, recipe: Recipe) -> Trained:

@@ -23,7 +23,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from dataset import load_sample
 from forest import Origin, Prediction, UnsupportedModel, answers, build
-from preprocessing import schema
+from preprocessing import covertype
 from registry.version import FORMAT, TAG, Logged, search_filter
 from training.data import TrainingData, matrix
 from training.forest import Recipe, Trained, frame
@@ -181,7 +181,7 @@ class Publisher:
         with TemporaryDirectory() as folder:
             file = Path(folder) / "forest.canopy"
             try:
-                parity = build(forest, file, Origin(self._name), columns=schema.COLUMNS, examples=rows)
+                parity = build(forest, file, Origin(self._name), columns=covertype.COLUMNS, examples=rows)
             except (UnsupportedModel, ImportError) as error:
                 logger.warning("no compiled forest is logged: %s", error)
                 return {}

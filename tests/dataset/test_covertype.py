@@ -9,7 +9,7 @@ import pytest
 
 from dataset import SAMPLE, Covertype, DatasetError, from_uci, read_csv, stratified
 from dataset.draw import write_csv
-from preprocessing import schema
+from preprocessing import covertype
 
 UCI_SHARES = np.array([211840, 283301, 35754, 2747, 9493, 17367, 20510]) / 581012
 """Class counts of the full data, as UCI states them."""
@@ -44,7 +44,7 @@ def test_ucis_indicators_become_our_codes(tmp_path: Path) -> None:
     path = tmp_path / "uci.csv"
     path.write_text("\n".join([uci_line(), uci_line(wilderness=4, soil=40, label=1)]) + "\n")
     data = read_csv(path)
-    assert [schema.WILDERNESS_AREAS[int(code)] for code in data.rows[:, 10]] == ["Rawah", "Cache"]
+    assert [covertype.WILDERNESS_AREAS[int(code)] for code in data.rows[:, 10]] == ["Rawah", "Cache"]
     assert data.rows[:, 11].tolist() == [0, 39]
     assert data.labels.tolist() == [5, 1]
     assert data.rows[0, :10].tolist() == [2596, 51, 3, 258, 0, 510, 221, 232, 148, 6279]
@@ -53,7 +53,11 @@ def test_ucis_indicators_become_our_codes(tmp_path: Path) -> None:
 def test_a_header_and_compression_are_recognised(tmp_path: Path) -> None:
     """The file may be gzipped and may begin with column names."""
     path = tmp_path / "uci.csv.gz"
-    names = [*schema.NUMERIC, *(f"Wilderness_Area{n}" for n in range(1, 5)), *(f"Soil_Type{n}" for n in range(1, 41))]
+    names = [
+        *covertype.NUMERIC,
+        *(f"Wilderness_Area{n}" for n in range(1, 5)),
+        *(f"Soil_Type{n}" for n in range(1, 41)),
+    ]
     path.write_bytes(gzip.compress(f"{','.join(names)},Cover_Type\n{uci_line()}\n".encode()))
     assert len(read_csv(path)) == 1
 
@@ -67,8 +71,8 @@ def test_a_header_decides_what_the_columns_are(tmp_path: Path, sample: Covertype
     wide[np.arange(40), 10 + part.rows[:, 10].astype(int)] = 1
     wide[np.arange(40), 14 + part.rows[:, 11].astype(int)] = 1
     tables = {
-        "own": ([*schema.FIELDS, "Cover_Type"], np.column_stack([part.rows, part.labels])),
-        "wide": ([*schema.COLUMNS, "Cover_Type"], np.column_stack([wide, part.labels])),
+        "own": ([*covertype.FIELDS, "Cover_Type"], np.column_stack([part.rows, part.labels])),
+        "wide": ([*covertype.COLUMNS, "Cover_Type"], np.column_stack([wide, part.labels])),
     }
     for name, (columns, table) in tables.items():
         order = np.random.default_rng(1).permutation(len(columns))
@@ -94,7 +98,9 @@ def test_a_written_sample_reads_back(tmp_path: Path, sample: Covertype) -> None:
     [
         pytest.param("", "no rows", id="empty"),
         pytest.param("Elevation,Aspect\n", "no rows", id="header-only"),
-        pytest.param(f"Altitude,{','.join(schema.FIELDS[1:])},Cover_Type\n{'1,' * 12}1\n", "Altitude", id="wrong-name"),
+        pytest.param(
+            f"Altitude,{','.join(covertype.FIELDS[1:])},Cover_Type\n{'1,' * 12}1\n", "Altitude", id="wrong-name"
+        ),
         pytest.param("1,2,3\n", "has 3 columns", id="wrong-width"),
         pytest.param(f"{uci_line()}\n1,2\n", "columns", id="ragged"),
         pytest.param(f"{uci_line()}\n{uci_line().replace('2596', 'high')}\n", "high", id="not-a-number"),

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from forest import CompiledEngine, Origin, Parity, UnsupportedModel, build, read_artifact
-from preprocessing import schema
+from preprocessing import covertype
 
 # The package has a function of the module's name.
 MODULE = importlib.import_module("forest.build")
@@ -18,11 +18,11 @@ MODULE = importlib.import_module("forest.build")
 def test_a_forest_is_built(forest: Any, matrix: NDArray[np.float32], tmp_path: Path) -> None:  # noqa: ANN401
     """The file has the forest, its origin and columns, and a comparison that took the examples in."""
     file = tmp_path / "new" / "forest.canopy"
-    parity = build(forest, file, Origin("Forest", "3"), columns=schema.COLUMNS, examples=matrix[:7])
+    parity = build(forest, file, Origin("Forest", "3"), columns=covertype.COLUMNS, examples=matrix[:7])
     assert parity.passed
     assert parity.rows == 7 + build(forest, tmp_path / "without", Origin("Forest")).rows
     header = read_artifact(file).header
-    assert (header.parity, header.origin, header.columns) == (parity, Origin("Forest", "3"), list(schema.COLUMNS))
+    assert (header.parity, header.origin, header.columns) == (parity, Origin("Forest", "3"), list(covertype.COLUMNS))
     found = CompiledEngine.load(file).predict(matrix[:100]).probabilities
     assert found is not None
     assert found.tobytes() == forest.predict_proba(matrix[:100]).tobytes()

@@ -291,8 +291,8 @@ def test_a_forest_on_the_sample_compiles_with_its_names(matrix: NDArray[np.float
     import pandas as pd
     from sklearn.ensemble import ExtraTreesClassifier
 
-    from preprocessing import schema
+    from preprocessing import covertype
 
-    frame = pd.DataFrame(matrix[:300], columns=list(schema.COLUMNS))
+    frame = pd.DataFrame(matrix[:300], columns=list(covertype.COLUMNS))
     arrays = compile_forest(ExtraTreesClassifier(3, random_state=0).fit(frame, sample.labels[:300]))
-    assert arrays.columns == schema.COLUMNS
+    assert arrays.columns == covertype.COLUMNS

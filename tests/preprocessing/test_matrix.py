@@ -5,22 +5,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import Row, schema
+from preprocessing import Row, covertype
 from preprocessing.matrix import MatrixBuilder
-from preprocessing.rows import FLOAT32_MAX
+from preprocessing.schema import FLOAT32_MAX
 
 VALUES = st.floats(-FLOAT32_MAX, FLOAT32_MAX)
 ROWS = st.tuples(*[VALUES] * 10, st.integers(0, 3).map(float), st.integers(0, 39).map(float))
-BUILDER = MatrixBuilder(max_rows=16)
+BUILDER = MatrixBuilder(covertype.SCHEMA, max_rows=16)
 
 
 def by_hand(row: Row) -> list[float]:
     """The 54 columns of a row, one by one and by name."""
-    values = dict(zip(schema.FIELDS, row, strict=True))
-    area = schema.WILDERNESS_AREAS[int(values["Wilderness_Area"])]
-    soil = schema.SOIL_TYPES[int(values["Soil_Type"])]
+    values = dict(zip(covertype.FIELDS, row, strict=True))
+    area = covertype.WILDERNESS_AREAS[int(values["Wilderness_Area"])]
+    soil = covertype.SOIL_TYPES[int(values["Soil_Type"])]
     hot = {f"Wilderness_Area_{area}", f"Soil_Type_{soil}"}
-    return [values[column] if column in values else float(column in hot) for column in schema.COLUMNS]
+    return [values[column] if column in values else float(column in hot) for column in covertype.COLUMNS]
 
 
 @given(st.lists(ROWS, min_size=1, max_size=16))

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import InvalidBody, InvalidRow, MalformedJSON, Row, RowDecoder, schema
+from preprocessing import InvalidBody, InvalidRow, MalformedJSON, Row, RowDecoder, covertype
 from preprocessing.matrix import MatrixBuilder
-from preprocessing.rows import FLOAT32_MAX
+from preprocessing.schema import FLOAT32_MAX
 
 GOOD = [3000.0, 45.0, 10.0, 100.0, 20.0, 200.0, 220.0, 230.0, 180.0, 150.0, 1, 28]
-NAMED = dict(zip(schema.FIELDS, GOOD, strict=True))
-DECODER = RowDecoder(max_rows=5)
+NAMED = dict(zip(covertype.FIELDS, GOOD, strict=True))
+DECODER = RowDecoder(covertype.SCHEMA, max_rows=5)
 
 NUMBERS = st.floats(-FLOAT32_MAX, FLOAT32_MAX) | st.integers(-(2**53), 2**53)
 ROWS = st.tuples(*[NUMBERS] * 10, st.integers(0, 3), st.integers(0, 39)).map(list)
@@ -52,12 +52,12 @@ def test_named_records_mean_the_same_as_rows(rows: list[list[float]], random: An
     """Whatever the order of the keys, and whether codes or names are given, the rows are the same."""
     records = []
     for row in rows:
-        items = list(zip(schema.FIELDS, row, strict=True))
+        items = list(zip(covertype.FIELDS, row, strict=True))
         random.shuffle(items)
         record: dict[str, object] = dict(items)
-        record["Wilderness_Area"] = random.choice([row[10], schema.WILDERNESS_AREAS[int(row[10])]])
+        record["Wilderness_Area"] = random.choice([row[10], covertype.WILDERNESS_AREAS[int(row[10])]])
         soil = int(row[11])
-        record["Soil_Type"] = random.choice([soil, float(soil), schema.SOIL_TYPES[soil], f"UCI{soil + 1}"])
+        record["Soil_Type"] = random.choice([soil, float(soil), covertype.SOIL_TYPES[soil], f"UCI{soil + 1}"])
         records.append(record)
     assert DECODER.decode(instances(*records)) == [tuple(map(float, row)) for row in rows]
 
@@ -280,7 +280,7 @@ def test_a_byte_order_mark_is_passed_over(body: bytes) -> None:
     assert str(marked.value) == str(blank.value)
 
 
-@given(st.lists(st.sampled_from([*schema.FIELDS, "Wilderness_Area", "Soil_Type"]), max_size=3), st.booleans())
+@given(st.lists(st.sampled_from([*covertype.FIELDS, "Wilderness_Area", "Soil_Type"]), max_size=3), st.booleans())
 def test_a_name_that_comes_twice_is_always_noticed(again: list[str], named: bool) -> None:
     """Whichever it is, whatever its values are, and only then."""
     record = NAMED | ({"Wilderness_Area": "Rawah", "Soil_Type": "UCI7"} if named else {})
@@ -317,6 +317,7 @@ def test_white_space_and_key_order_do_not_matter() -> None:
 def test_minus_zero_is_zero() -> None:
     """As a number, and as a code, whose column it sets."""
     built = [
-        MatrixBuilder(1).build(DECODER.decode(features([zero] * len(schema.FIELDS)))).tolist() for zero in (-0.0, 0)
+        MatrixBuilder(covertype.SCHEMA, 1).build(DECODER.decode(features([zero] * len(covertype.FIELDS)))).tolist()
+        for zero in (-0.0, 0)
     ]
     assert built[0] == built[1]

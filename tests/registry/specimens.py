@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocessing import schema
+from preprocessing import covertype
 
-OWN = list(schema.COLUMNS)
+OWN = list(covertype.COLUMNS)
 
 # Written down here, not taken from the schema: UCI's areas run Rawah, Neota, Commanche, Cache, the schema's backwards.
 IN_UCI_ORDER = [*range(10), 13, 12, 11, 10, *range(14, 54)]
 UCI = [
-    *schema.NUMERIC,
+    *covertype.NUMERIC,
     *(f"Wilderness_Area{number}" for number in range(1, 5)),
     *(f"Soil_Type{number}" for number in range(1, 41)),
 ]
 FETCHED = [
-    *schema.NUMERIC,
+    *covertype.NUMERIC,
     *(f"Wilderness_Area_{number}" for number in range(4)),
     *(f"Soil_Type_{number}" for number in range(40)),
 ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import schema
+from preprocessing import covertype
 from registry import BadColumns, Columns, SchemaMismatch, read_stated
 from registry.columns import Told, column_order, settle
 from tests.registry.specimens import FETCHED, OWN, UCI
@@ -16,9 +16,9 @@ from tests.registry.specimens import FETCHED, OWN, UCI
 # Written down here, not taken from the schema: UCI's areas in UCI's order.
 AREAS = ["Rawah", "Neota", "Commanche", "Cache"]
 MEANING = [
-    *schema.NUMERIC,
+    *covertype.NUMERIC,
     *(f"Wilderness_Area_{area}" for area in AREAS),
-    *(f"Soil_Type_{soil}" for soil in schema.SOIL_TYPES),
+    *(f"Soil_Type_{soil}" for soil in covertype.SOIL_TYPES),
 ]
 """What the columns of UCI and FETCHED are called in the schema."""
 

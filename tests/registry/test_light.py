@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from forest import Origin, Parity, compile_forest, write_artifact
-from preprocessing import schema
+from preprocessing import covertype
 from registry import (
     CacheUnusable,
     Columns,
@@ -278,7 +278,7 @@ def test_another_format_is_not_fetched(place: Place, tmp_path: Path, caplog: pyt
     assert "comparing with scikit-learn" in caplog.text
 
 
-NAMED, OTHERS = tuple(schema.COLUMNS), tuple(schema.COLUMNS[::-1])
+NAMED, OTHERS = tuple(covertype.COLUMNS), tuple(covertype.COLUMNS[::-1])
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is
 def test_a_stated_order_decides_whether_a_compiled_forest_will_do(sqlite_place: Place, tmp_path: Path) -> None:
     """The model beside it is held against the statement: with its own order it goes on, with another it is refused."""
     own = np.random.default_rng(7).permutation(54)
-    stated = tuple(np.array(schema.COLUMNS)[own].tolist())
+    stated = tuple(np.array(covertype.COLUMNS)[own].tolist())
     made = prepare(ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), "auto", Cache(tmp_path), stated=stated)
     assert (made.engine, made.columns) == ("compiled", Columns(tuple(own.tolist())))
     other = read_stated("uci")

@@ -308,6 +308,6 @@ def test_other_answers_than_were_logged_are_refused(
 
 def test_the_schema_has_columns_again() -> None:
     """The fixture above touches nothing but these tests."""
-    from preprocessing import schema
+    from preprocessing import covertype
 
-    assert list(schema.COLUMNS) == OWN
+    assert list(covertype.COLUMNS) == OWN

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from loadtest.process import ServerProcess
-from preprocessing import schema
+from preprocessing import covertype
 from tests.conftest import Start
 from tests.stub_server import HELD, NAN_LABEL, NOT_FINITE, RAISES, STOPS, WRONG_SHAPE
 from tests.support import Client, Gate, Reply, counted, in_the_batcher, label, rows, until, wait_for
 
-GOOD = json.dumps({"features": schema.EXAMPLE}).encode()
+GOOD = json.dumps({"features": covertype.EXAMPLE}).encode()
 
 
 def assert_problem(reply: Reply, status: int, kind: str) -> None:
@@ -123,7 +123,7 @@ def test_the_other_routes(client: Client) -> None:
     index = client.ask("GET", "/").document
     assert index["name"] == "canopy-serve"
     assert index["model"] == "BestModelRF/7"
-    assert index["fields"] == list(schema.FIELDS)
+    assert index["fields"] == list(covertype.FIELDS)
     assert client.ask("GET", "/health/live").document == {"status": "live"}
     ready = client.ask("GET", "/health/ready")
     assert (ready.status, ready.document["status"]) == (200, "ready")

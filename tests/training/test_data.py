@@ -8,7 +8,7 @@ import sklearn.datasets
 from numpy.typing import NDArray
 
 from dataset import Covertype, DatasetError
-from preprocessing import schema
+from preprocessing import covertype
 from training import data
 from training.data import TrainingData
 
@@ -22,12 +22,12 @@ def few(sample: Covertype) -> Covertype:
     return sample.take(np.arange(60))
 
 
-def uci_table(covertype: Covertype) -> NDArray[np.float64]:
+def uci_table(sample: Covertype) -> NDArray[np.float64]:
     """The rows as UCI publishes them: 54 columns, indicators in UCI's order."""
-    table = np.zeros((len(covertype), 54))
-    table[:, :10] = covertype.rows[:, :10]
-    for line, (area, soil) in enumerate(covertype.rows[:, 10:].astype(int)):
-        table[line, 10 + AREAS.index(schema.WILDERNESS_AREAS[area])] = 1
+    table = np.zeros((len(sample), 54))
+    table[:, :10] = sample.rows[:, :10]
+    for line, (area, soil) in enumerate(sample.rows[:, 10:].astype(int)):
+        table[line, 10 + AREAS.index(covertype.WILDERNESS_AREAS[area])] = 1
         table[line, 14 + soil] = 1
     return table
 
@@ -112,6 +112,6 @@ def test_the_matrix_has_the_schemas_columns(few: Covertype) -> None:
     assert matrix.dtype == np.float32
     np.testing.assert_array_equal(matrix[:, :10], few.rows[:, :10])
     for row, (area, soil) in zip(matrix, few.rows[:, 10:].astype(int), strict=True):
-        on = {name for name, value in zip(schema.COLUMNS[10:], row[10:], strict=True) if value == 1}
-        assert on == {f"Wilderness_Area_{schema.WILDERNESS_AREAS[area]}", f"Soil_Type_{schema.SOIL_TYPES[soil]}"}
+        on = {name for name, value in zip(covertype.COLUMNS[10:], row[10:], strict=True) if value == 1}
+        assert on == {f"Wilderness_Area_{covertype.WILDERNESS_AREAS[area]}", f"Soil_Type_{covertype.SOIL_TYPES[soil]}"}
         assert row[10:].sum() == 2

@@ -6,7 +6,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
 from dataset import Covertype
-from preprocessing import schema
+from preprocessing import covertype
 from training.data import matrix
 from training.forest import Recipe, Trained, frame, train
 
@@ -88,7 +88,7 @@ def test_the_forest_obeys_the_recipe_and_knows_its_columns(trained: Trained) -> 
     assert len(forest.estimators_) == forest.n_estimators == RECIPE.trees
     assert max(tree.get_depth() for tree in forest.estimators_) == RECIPE.depth
     assert forest.classes_.tolist() == [1, 2, 3, 4, 5, 6, 7]
-    assert forest.feature_names_in_.tolist() == list(schema.COLUMNS)
+    assert forest.feature_names_in_.tolist() == list(covertype.COLUMNS)
 
 
 def test_the_forest_is_left_as_an_ordinary_one(trained: Trained) -> None:
@@ -127,6 +127,6 @@ def test_a_class_with_a_single_row_is_refused(part: Covertype) -> None:
 def test_the_frame_takes_any_number(part: Covertype) -> None:
     """The frame has the schema's column names and float64 values, so that a signature inferred from it is double."""
     table = features(part)
-    assert list(table.columns) == list(schema.COLUMNS)
+    assert list(table.columns) == list(covertype.COLUMNS)
     assert set(table.dtypes) == {np.dtype(np.float64)}
     np.testing.assert_array_equal(table.to_numpy(), matrix(part))

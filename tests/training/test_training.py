@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dataset import Covertype
 from forest import CompiledEngine, Origin, Parity, read_artifact
-from preprocessing import schema
+from preprocessing import covertype
 from registry.version import FORMAT, TAG, Logged
 from settings import EMBEDDED_STORE
 from tests.conftest import Store
@@ -170,11 +170,11 @@ def test_the_signature_and_example_have_the_schemas_columns(workplace: Store, ma
 
     client(workplace)
     info = mlflow.models.get_model_info(f"models:/{NAME}/1")
-    assert info.signature.inputs.input_names() == list(schema.COLUMNS)
+    assert info.signature.inputs.input_names() == list(covertype.COLUMNS)
     assert {type_.name for type_ in info.signature.inputs.input_types()} == {"double"}
     assert info.signature.outputs.input_types() == [np.dtype(np.uint8)]
     example = mlflow.pyfunc.load_model(f"models:/{NAME}/1").input_example
-    assert list(example.columns) == list(schema.COLUMNS)
+    assert list(example.columns) == list(covertype.COLUMNS)
     np.testing.assert_array_equal(example.to_numpy(), matrix[:5])
 
 
@@ -192,7 +192,7 @@ def test_the_expected_labels_are_those_of_the_loaded_model(
     assert expected["sample_sha256"] == TrainingData("any", sample).digest
     forest = mlflow.sklearn.load_model(f"models:/{NAME}/1")
     assert len(forest.estimators_) == 10
-    labels = forest.predict(pd.DataFrame(matrix, columns=list(schema.COLUMNS)))
+    labels = forest.predict(pd.DataFrame(matrix, columns=list(covertype.COLUMNS)))
     assert expected["labels"] == labels.tolist()
     assert len(set(expected["labels"])) == 7
 
@@ -215,7 +215,7 @@ def test_the_compiled_forest_is_logged_beside_the_model(
     assert artifact.header.origin == Origin(NAME)
     assert artifact.header.parity == Parity(rows=23_000, different=0)
     forest = mlflow.sklearn.load_model(f"models:/{NAME}/1")
-    expected = forest.predict_proba(pd.DataFrame(matrix, columns=list(schema.COLUMNS)))
+    expected = forest.predict_proba(pd.DataFrame(matrix, columns=list(covertype.COLUMNS)))
     np.testing.assert_array_equal(CompiledEngine(artifact.arrays).predict(matrix).probabilities, expected)
 
 
