@@ -168,12 +168,9 @@ def watch(
     finder = CachedFinder(
         uri,
         access,
-        settings.engine,
+        registry.Preparation(settings.engine, settings.trusted_formats, settings.other_versions, stated),
         Cache(Path(settings.cache)),
         memory_left=cgroup_memory_left,
-        trusted_formats=settings.trusted_formats,
-        other_versions=settings.other_versions,
-        stated=stated,
         log_level=settings.log_level,
         patience=settings.prepare_timeout_seconds,
         look_timeout=settings.look_timeout_seconds,

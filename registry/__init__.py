@@ -20,6 +20,7 @@ from registry.errors import (
     UnusableModel,
     VersionMismatch,
 )
+from registry.preparation import Preparation
 from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.uri import ModelURI
 from registry.version import Logged, ModelVersion
@@ -37,6 +38,7 @@ __all__ = [
     "ModelURI",
     "ModelVersion",
     "OtherVersions",
+    "Preparation",
     "Prepared",
     "RegistryError",
     "SchemaMismatch",

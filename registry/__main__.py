@@ -18,6 +18,7 @@ from registry.cache import Cache
 from registry.columns import Stated, read_stated
 from registry.confinement import die_with, use_one_thread, volunteer
 from registry.errors import BadColumns, RegistryError
+from registry.preparation import Preparation
 from registry.prepare import prepare
 from registry.prepared import EngineChoice, OtherVersions, TrustedFormats
 from registry.uri import ModelURI
@@ -61,15 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _prepare(given: argparse.Namespace) -> outcome.Done:
     uri, access = ModelURI.parse(given.uri), Access.read(given.tracking_uri, os.environ)
-    how = {
-        "trusted_formats": given.trusted_formats,
-        "others": given.other_versions,
-        "stated": given.columns,
-        "memory": given.memory,
-        "anew": given.anew,
-        "look_timeout": given.look_timeout,
-    }
-    prepared = prepare(uri, access, given.engine, Cache(given.cache), **how)
+    how = Preparation(given.engine, given.trusted_formats, given.other_versions, given.columns)
+    limits = {"memory": given.memory, "look_timeout": given.look_timeout}
+    prepared = prepare(uri, access, how, Cache(given.cache), anew=given.anew, **limits)
     if given.parent is None:  # a server tells its own log, when it serves it
         for warning in prepared.warnings:
             logger.warning(warning)

@@ -30,11 +30,11 @@ import msgspec
 
 from registry import kernel
 from registry.access import Access
-from registry.columns import Stated
 from registry.draft import RECORD, Draft, Entry, remove, sizes
 from registry.errors import CacheUnusable
 from registry.lock import locked
-from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
+from registry.preparation import Preparation
+from registry.prepared import Prepared
 from registry.version import FORMAT, ModelVersion
 
 _KEPT: Final = 30 * 86_400
@@ -140,17 +140,10 @@ def _clear(place: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def key(
-    version: ModelVersion,
-    access: Access,
-    choice: EngineChoice,
-    formats: TrustedFormats,
-    others: OtherVersions = "refuse",
-    stated: Stated = None,
-) -> str:
+def key(version: ModelVersion, access: Access, how: Preparation) -> str:
     """The name of the entry for a version that is prepared in one way, relative to the cache's folder."""
     facts = (access.address, version.name, version.number, version.source, version.created)
-    ways = (choice, formats, others, stated, FORMAT, _RULES, kernel.built())
+    ways = (how.engine, how.formats, how.others, how.stated, FORMAT, _RULES, kernel.built())
     digest = hashlib.sha256(msgspec.json.encode((*facts, *ways))).hexdigest()[:16]
     name = quote(version.name, safe=" ").replace("%", "=")[:_LONGEST_NAME]  # see registry.plain for what % would do
     return f"{'=2E' + name[1:] if name.startswith('.') else name}/{version.number}-{digest}"

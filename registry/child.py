@@ -22,8 +22,9 @@ from registry import outcome
 from registry.access import Access
 from registry.columns import Stated
 from registry.errors import UnusableModel
+from registry.preparation import Preparation
 from registry.prepare import too_large
-from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
+from registry.prepared import Prepared
 from registry.uri import ModelURI
 from threads import in_daemon_thread
 
@@ -38,13 +39,10 @@ call to a disk that hangs, the kernel lets no process die."""
 async def prepare_in_child(
     uri: ModelURI,
     access: Access,
-    choice: EngineChoice,
+    how: Preparation,
     cache_folder: Path,
     *,
     memory: int | None = None,
-    trusted_formats: TrustedFormats = "any",
-    other_versions: OtherVersions = "refuse",
-    stated: Stated = None,
     log_level: str = "info",
     look_timeout: float | None = None,
     anew: bool = False,
@@ -56,12 +54,9 @@ async def prepare_in_child(
     Args:
         uri: the model.
         access: the way to the registry; all but its address is read from the environment again.
-        choice: the engine wanted.
+        how: what to make of it.
         cache_folder: where the prepared models are.
         memory: bytes that the child may have while it loads a model.
-        trusted_formats: the files that may be loaded.
-        other_versions: what to do with models of other versions of scikit-learn.
-        stated: the order of the model's columns, if it does not name them itself.
         log_level: what the child logs.
         look_timeout: see ``prepare``.
         anew: whether to replace what is in the cache already.
@@ -73,8 +68,8 @@ async def prepare_in_child(
     """
     # -P: modules of the folder that the server was started in are none of ours.
     command = [sys.executable, "-P", "-m", "registry", "prepare", str(uri)]
-    command += ["--cache", str(cache_folder), "--engine", choice, "--trusted-formats", trusted_formats]
-    command += ["--other-versions", other_versions, "--log-level", log_level, "--parent", str(os.getpid())]
+    command += ["--cache", str(cache_folder), "--engine", how.engine, "--trusted-formats", how.formats]
+    command += ["--other-versions", how.others, "--log-level", log_level, "--parent", str(os.getpid())]
     if anew:
         command.append("--anew")
     if look_timeout is not None:
@@ -83,7 +78,7 @@ async def prepare_in_child(
         command += ["--memory", str(memory)]
     try:
         async with temporary_folder() as folder:
-            command += ["--columns", await in_daemon_thread(partial(_written, stated, folder))]
+            command += ["--columns", await in_daemon_thread(partial(_written, how.stated, folder))]
             # Command lines can be read by every user of a machine, and the address may have a password in it.
             output, status = await run(command, {"MLFLOW_TRACKING_URI": access.tracking_uri, "TMPDIR": folder})
     except OSError as error:  # out of files, space, processes or memory, which passes

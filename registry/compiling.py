@@ -14,12 +14,12 @@ from forest import CompiledEngine, Origin, SklearnEngine, UnsupportedModel, buil
 from preprocessing import covertype
 from redaction import one_line
 from registry.access import Access
-from registry.columns import Stated
 from registry.confinement import starved
 from registry.download import Download, download
 from registry.errors import RegistryError
 from registry.loading import other_version, untrusted
-from registry.prepared import EngineChoice, OtherVersions, Prepared, PreparedEngine, TrustedFormats
+from registry.preparation import Preparation
+from registry.prepared import EngineChoice, Prepared, PreparedEngine
 from registry.trouble import told
 from registry.version import ModelVersion
 
@@ -42,22 +42,16 @@ _PENALTY: Final[dict[PreparedEngine, str]] = {
 def compile_model(
     version: ModelVersion,
     access: Access,
-    choice: EngineChoice,
+    how: Preparation,
     folder: Path,
-    formats: TrustedFormats,
-    others: OtherVersions,
-    stated: Stated,
 ) -> Prepared:
     """Download a version and make it ready for an engine.
 
     Args:
         version: the version.
         access: the way to the registry.
-        choice: the engine wanted.
+        how: what to make of it.
         folder: where to put the files, empty.
-        formats: the files that may be loaded.
-        others: what to do if another version of scikit-learn made it.
-        stated: the order of the model's columns, if it does not name them itself.
 
     Raises:
         StoreUnavailable: the store of the artifacts cannot be used.
@@ -65,14 +59,14 @@ def compile_model(
         MemoryError: there is too little memory for it.
         OSError: there is too little space for it.
     """
-    wanted = Prepared(version, "pyfunc", folder, formats)
+    wanted = Prepared(version, "pyfunc", folder, how.formats)
     try:
         logger.info("downloading %s", version)
         start = time.monotonic()
         download(version.uri, access, wanted.model)
-        model = Download(wanted.model, formats, others, stated)
+        model = Download(wanted.model, how)
         logger.info("downloaded in %.1f s", time.monotonic() - start)
-        return _prepare(model, version, _CANDIDATES[choice], folder)
+        return _prepare(model, version, _CANDIDATES[how.engine], folder)
     except RegistryError:
         raise
     except Exception as error:

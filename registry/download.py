@@ -28,14 +28,14 @@ from forest import (
 )
 from preprocessing import covertype
 from registry.access import Access
-from registry.columns import Columns, Stated, Told, settle
+from registry.columns import Columns, Told, settle
 from registry.confinement import expect
 from registry.errors import UnusableModel
 from registry.fetch import Absent, check
 from registry.flavours import Flavours
 from registry.loading import check_skops, load, other_version, own_version
 from registry.plain import plain
-from registry.prepared import OtherVersions, TrustedFormats
+from registry.preparation import Preparation
 from registry.pyfunc import told
 from registry.version import Logged
 
@@ -84,21 +84,19 @@ class Download:
 
     Args:
         path: its folder.
-        formats: the files of it that may be loaded.
-        others: what to do if another version of scikit-learn made it.
-        stated: the order of its columns, if it does not name them itself.
+        how: what is to be made of it.
 
     Raises:
         FileNotFoundError: nothing was there to download.
     """
 
-    def __init__(self, path: Path, formats: TrustedFormats, others: OtherVersions, stated: Stated) -> None:
+    def __init__(self, path: Path, how: Preparation) -> None:
         if not (path / MLMODEL_FILE_NAME).exists():
             raise FileNotFoundError("its files are gone; `make train` makes a new version")
         self.path = path
-        self.formats = formats
-        self.others = others
-        self._stated = stated
+        self.formats = how.formats
+        self.others = how.others
+        self._stated = how.stated
         self._model = mlflow.models.Model.load(plain(path))
         self.flavours = Flavours(path, self._model.flavors)
         self._made_by: list[str] = []

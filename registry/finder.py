@@ -10,10 +10,10 @@ from typing import Final, TypeVar
 from registry.access import Access
 from registry.cache import Cache, key
 from registry.child import prepare_in_child
-from registry.columns import Stated
 from registry.errors import CacheUnusable, UnusableModel
+from registry.preparation import Preparation
 from registry.prepare import too_slow
-from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
+from registry.prepared import Prepared
 from registry.recall import keep_served, last_served, recall_unchanged, remember, remember_served
 from registry.resolve import resolve
 from registry.uri import ModelURI
@@ -38,13 +38,10 @@ class CachedFinder:
     Args:
         uri: the model.
         access: the way to the registry.
-        choice: the engine wanted.
+        how: what to make of versions.
         cache: where prepared models are.
         memory_left: tells the bytes of memory that a child may take; infinite for no limit.
-        trusted_formats: the files that may be loaded.
-        stated: the order of a model's columns, if it does not name them itself.
         log_level: what a child logs.
-        other_versions: what to do with models of other versions of scikit-learn.
         patience: seconds that a child may take.
         look_timeout: seconds that may pass until the registry has told what the URI means, and until the disk has done
             anything that is asked of it.
@@ -54,25 +51,19 @@ class CachedFinder:
         self,
         uri: ModelURI,
         access: Access,
-        choice: EngineChoice,
+        how: Preparation,
         cache: Cache,
         *,
         memory_left: Callable[[], float],
-        trusted_formats: TrustedFormats,
-        stated: Stated,
         log_level: str,
         patience: float,
         look_timeout: float,
-        other_versions: OtherVersions = "refuse",
     ) -> None:
         self._uri = uri
         self._access = access
-        self._choice = choice
+        self._how = how
         self._cache = cache
         self._memory_left = memory_left
-        self._formats = trusted_formats
-        self._others: OtherVersions = other_versions
-        self._stated = stated
         self._log_level = log_level
         self._patience = patience
         self._look_timeout = look_timeout
@@ -121,12 +112,9 @@ class CachedFinder:
                 return await prepare_in_child(
                     uri,
                     self._access,
-                    self._choice,
+                    self._how,
                     self._cache.folder,
                     memory=None if memory == math.inf else int(memory),
-                    trusted_formats=self._formats,
-                    other_versions=self._others,
-                    stated=self._stated,
                     log_level=self._log_level,
                     look_timeout=self._look_timeout,
                     anew=anew,
@@ -176,4 +164,4 @@ class CachedFinder:
         return self._find(version) if version else None
 
     def _find(self, version: ModelVersion) -> Prepared | None:
-        return self._cache.find(key(version, self._access, self._choice, self._formats, self._others, self._stated))
+        return self._cache.find(key(version, self._access, self._how))

@@ -8,11 +8,12 @@ from pathlib import Path
 from registry import header, kernel
 from registry.access import Access
 from registry.cache import Cache, key
-from registry.columns import Stated, settle
+from registry.columns import settle
 from registry.confinement import Late, expect, limit_memory, limit_time, starved
 from registry.errors import ModelNotFound, SchemaMismatch, StoreUnavailable, TooLarge, UnusableModel
 from registry.fetch import Unsupported, fetch
-from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
+from registry.preparation import Preparation
+from registry.prepared import Prepared
 from registry.recall import remember
 from registry.resolve import locate, resolve
 from registry.store import stamp
@@ -25,12 +26,9 @@ logger = logging.getLogger("canopy.registry")
 def prepare(
     uri: ModelURI,
     access: Access,
-    choice: EngineChoice,
+    how: Preparation,
     cache: Cache,
     *,
-    trusted_formats: TrustedFormats = "any",
-    others: OtherVersions = "refuse",
-    stated: Stated = None,
     memory: int | None = None,
     look_timeout: float | None = None,
     anew: bool = False,
@@ -43,12 +41,8 @@ def prepare(
     Args:
         uri: the model.
         access: the way to the registry.
-        choice: the engine wanted; ``auto`` takes the fastest that can serve the model, and warns if that is not the
-            fastest of all.
+        how: what to make of it.
         cache: where to find the files, or to put them.
-        trusted_formats: the files that may be loaded.
-        others: what to do with models of other versions of scikit-learn.
-        stated: the order of the model's columns, if it does not name them itself.
         memory: bytes that this process may have while it loads a model; None sets no limit. It stays.
         look_timeout: seconds that may pass until the registry has told what the URI means; None for no limit. Only in
             the main thread.
@@ -64,15 +58,15 @@ def prepare(
     since = stamp(access.tracking_uri)
     version = _resolve(uri, access, look_timeout)
     remember(uri, access, cache, version, since)
-    entry = key(version, access, choice, trusted_formats, others, stated)
+    entry = key(version, access, how)
     prepared = cache.find(entry, oldest)
     if prepared is None:
         with cache.hold(entry) as draft:
             prepared = cache.find(entry, oldest)  # whoever held it before has made it
             if prepared is None:
-                made = _fetched(version, access, choice, draft.folder, trusted_formats, stated)
+                made = _fetched(version, access, how, draft.folder)
                 if made is None:
-                    made = _compiled(version, access, choice, draft.folder, trusted_formats, others, stated, memory)
+                    made = _compiled(version, access, how, draft.folder, memory)
                 prepared = draft.publish(made)
         cache.prune()
     return prepared
@@ -88,22 +82,20 @@ def _resolve(uri: ModelURI, access: Access, look_timeout: float | None) -> Model
         raise too_slow(uri, access, look_timeout) from None
 
 
-def _fetched(
-    version: ModelVersion, access: Access, choice: EngineChoice, folder: Path, formats: TrustedFormats, stated: Stated
-) -> Prepared | None:
+def _fetched(version: ModelVersion, access: Access, how: Preparation, folder: Path) -> Prepared | None:
     """The artifact that training has logged; None if there is none that can be used as it is.
 
     One whose columns are not known to be the schema's is none: what else the model says of them, ``_compiled`` sees.
     """
     file = version.compiled
-    if file is None or file.format != FORMAT or choice not in {"auto", "compiled"} or not kernel.built():
+    if file is None or file.format != FORMAT or how.engine not in {"auto", "compiled"} or not kernel.built():
         return None
-    prepared = Prepared(version, "compiled", folder, formats)
+    prepared = Prepared(version, "compiled", folder, how.formats)
     logger.info("fetching %s, compiled already: %s bytes", version, f"{file.size:,}")
     start = time.monotonic()
     try:
         _fetch(access, locate(version, access), file, prepared.artifact)
-        columns = settle({"its compiled forest": header.told(prepared.artifact)}, stated)
+        columns = settle({"its compiled forest": header.told(prepared.artifact)}, how.stated)
         if columns.order is not None or columns.known != "named":
             raise SchemaMismatch(f"the compiled forest of {version} does not name the schema's columns in their order")
     except (UnusableModel, ModelNotFound) as error:
@@ -123,16 +115,7 @@ def _fetch(access: Access, location: str, file: Logged, path: Path) -> None:
         download_file(access, location, file, path)
 
 
-def _compiled(
-    version: ModelVersion,
-    access: Access,
-    choice: EngineChoice,
-    folder: Path,
-    formats: TrustedFormats,
-    others: OtherVersions,
-    stated: Stated,
-    memory: int | None,
-) -> Prepared:
+def _compiled(version: ModelVersion, access: Access, how: Preparation, folder: Path, memory: int | None) -> Prepared:
     """The version downloaded and compiled.
 
     Raises:
@@ -144,7 +127,7 @@ def _compiled(
         expect()
         from registry.compiling import compile_model
 
-        return compile_model(version, access, choice, folder, formats, others, stated)
+        return compile_model(version, access, how, folder)
     except (MemoryError, ImportError) as error:
         if starved(error):
             raise too_large(version.uri, memory) from None

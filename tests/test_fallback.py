@@ -8,7 +8,7 @@ import pytest
 
 from loadtest.process import serving
 from preprocessing import covertype
-from registry import Access, ModelURI, Prepared
+from registry import Access, ModelURI, Preparation, Prepared
 from registry.cache import Cache, key
 from registry.recall import remember_served
 from tests.registry.stub import answering
@@ -21,7 +21,7 @@ URI = ModelURI.parse("models:/Small/Production")
 def keep(folder: Path, prepared: Prepared, address: str) -> None:
     """Let a version be what was served last for the URI, from the registry at an address."""
     access, cache = Access.read(address, {}), Cache(folder)
-    with cache.hold(key(prepared.version, access, "auto", "any")) as draft:
+    with cache.hold(key(prepared.version, access, Preparation())) as draft:
         made = Prepared(prepared.version, "compiled", draft.folder)
         shutil.copy(prepared.artifact, made.artifact)
         draft.publish(made)

@@ -9,7 +9,7 @@ import pytest
 
 from loadtest.process import serving
 from preprocessing import covertype
-from registry import Access, ModelURI
+from registry import Access, ModelURI, Preparation
 from registry.cache import Cache
 from registry.engines import open_engine
 from registry.prepare import prepare
@@ -50,7 +50,9 @@ def test_a_model_with_artifacts_in_s3_is_trained_and_prepared(
 
     assert main(["--tracking-uri", tracking_uri, "--trees", "2"]) == 0
     access = Access.read(tracking_uri, s3)
-    prepared = prepare(ModelURI.parse("models:/BestModelRF/Production"), access, "auto", Cache(tmp_path / "cache"))
+    prepared = prepare(
+        ModelURI.parse("models:/BestModelRF/Production"), access, Preparation(), Cache(tmp_path / "cache")
+    )
     assert str(prepared.version) == "BestModelRF/1"
     assert open_engine(prepared).name == "compiled"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from forest import Engine
-from registry import Access, EngineChoice, ModelURI, ModelVersion, Prepared
+from registry import Access, EngineChoice, ModelURI, ModelVersion, Preparation, Prepared
 from registry.cache import Cache
 from registry.draft import sizes
 from registry.engines import open_engine
@@ -60,7 +60,7 @@ def prepared_in(
     folder: Path, uri: str, tracking_uri: str, choice: EngineChoice = "auto", *, anew: bool = False
 ) -> Prepared:
     """What a URI means, prepared in a cache in a folder."""
-    return prepare(ModelURI.parse(uri), way(tracking_uri), choice, Cache(folder), anew=anew)
+    return prepare(ModelURI.parse(uri), way(tracking_uri), Preparation(choice), Cache(folder), anew=anew)
 
 
 def spoil(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from registry import CacheUnusable, Columns, ModelVersion, Prepared, kernel, read_stated
+from registry import CacheUnusable, Columns, ModelVersion, Preparation, Prepared, kernel, read_stated
 from registry.cache import Cache, key
 from registry.draft import RECORD
 from tests.registry.support import way
@@ -17,7 +17,7 @@ from tests.registry.support import way
 ACCESS = way("http://tracking.invalid")
 VERSION = ModelVersion("Forest", "3", "models:/m-1", 5)
 COLUMNS = Columns(tuple(range(53, -1, -1)), "assumed")
-KEY = key(VERSION, ACCESS, "auto", "any")
+KEY = key(VERSION, ACCESS, Preparation())
 
 
 def made(cache: Cache, key: str = KEY, content: bytes = b"trees") -> Prepared:
@@ -36,7 +36,7 @@ def test_what_was_made_is_found(tmp_path: Path) -> None:
     assert entry == Prepared(VERSION, "compiled", tmp_path / KEY, warning="slow", columns=COLUMNS)
     assert len(entry.warnings) == 2
     assert cache.find(KEY) == entry
-    assert cache.find(key(VERSION, ACCESS, "sklearn", "any")) is None
+    assert cache.find(key(VERSION, ACCESS, Preparation("sklearn"))) is None
     assert entry.artifact.read_bytes() == b"trees"
     left = sorted(path.name for path in entry.folder.parent.iterdir())
     assert left == [f".{entry.folder.name}.lock", entry.folder.name]
@@ -44,32 +44,32 @@ def test_what_was_made_is_found(tmp_path: Path) -> None:
 
 def test_who_asks_does_not_matter() -> None:
     """The same version has one key, whatever the credentials."""
-    assert key(VERSION, way("http://user:secret@tracking.invalid"), "auto", "any") == KEY
+    assert key(VERSION, way("http://user:secret@tracking.invalid"), Preparation()) == KEY
 
 
 def test_whatever_makes_other_files_has_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Server, name, number, source, time, engine, trust, stated columns and kernel are all in the key."""
     others = [
-        key(VERSION, way("http://elsewhere"), "auto", "any"),
-        key(ModelVersion("Wood", "3", "models:/m-1", 5), ACCESS, "auto", "any"),
-        key(ModelVersion("Forest", "4", "models:/m-1", 5), ACCESS, "auto", "any"),
-        key(ModelVersion("Forest", "3", "models:/m-2", 5), ACCESS, "auto", "any"),
-        key(ModelVersion("Forest", "3", "models:/m-1", 6), ACCESS, "auto", "any"),
-        key(VERSION, ACCESS, "sklearn", "any"),
-        key(VERSION, ACCESS, "auto", "skops"),
-        key(VERSION, ACCESS, "auto", "any", "serve"),
-        key(VERSION, ACCESS, "auto", "any", "refuse", read_stated("ours")),
-        key(VERSION, ACCESS, "auto", "any", "refuse", read_stated("uci")),
+        key(VERSION, way("http://elsewhere"), Preparation()),
+        key(ModelVersion("Wood", "3", "models:/m-1", 5), ACCESS, Preparation()),
+        key(ModelVersion("Forest", "4", "models:/m-1", 5), ACCESS, Preparation()),
+        key(ModelVersion("Forest", "3", "models:/m-2", 5), ACCESS, Preparation()),
+        key(ModelVersion("Forest", "3", "models:/m-1", 6), ACCESS, Preparation()),
+        key(VERSION, ACCESS, Preparation("sklearn")),
+        key(VERSION, ACCESS, Preparation(formats="skops")),
+        key(VERSION, ACCESS, Preparation(others="serve")),
+        key(VERSION, ACCESS, Preparation(stated=read_stated("ours"))),
+        key(VERSION, ACCESS, Preparation(stated=read_stated("uci"))),
     ]
     monkeypatch.setattr(kernel, "built", lambda: False)
-    assert len({KEY, key(VERSION, ACCESS, "auto", "any"), *others}) == len(others) + 2
+    assert len({KEY, key(VERSION, ACCESS, Preparation()), *others}) == len(others) + 2
 
 
 @pytest.mark.parametrize("name", ["..", ".resolved", "a b", "Förest", "x" * 300, "50%"])
 def test_any_name_of_a_model_is_a_folder_in_the_cache(tmp_path: Path, name: str) -> None:
     """Names that a file system would take for something else, or not at all, lead to an entry like any other."""
     cache = Cache(tmp_path)
-    entry = made(cache, key(ModelVersion(name, "1"), ACCESS, "auto", "any"))
+    entry = made(cache, key(ModelVersion(name, "1"), ACCESS, Preparation()))
     assert entry.folder.parent.parent == tmp_path
     assert not entry.folder.parent.name.startswith(".")
 
@@ -160,7 +160,7 @@ def test_what_a_killed_process_left_is_cleared_by_the_next(tmp_path: Path) -> No
 
 def test_what_a_killed_process_left_is_cleared_by_pruning_too(tmp_path: Path) -> None:
     """Half-made entries that nobody is at work on go when another is made; one that somebody holds stays."""
-    cache, other = Cache(tmp_path), key(VERSION, ACCESS, "sklearn", "any")
+    cache, other = Cache(tmp_path), key(VERSION, ACCESS, Preparation("sklearn"))
     made(cache)
     left = (tmp_path / KEY).with_name(f".{(tmp_path / KEY).name}.abc")
     left.mkdir()
@@ -199,13 +199,13 @@ def test_an_entry_can_be_discarded(tmp_path: Path) -> None:
 def test_what_nobody_asks_for_goes_after_thirty_days(tmp_path: Path) -> None:
     """Old entries and what was left half-made go; an entry that was found lately stays, however old it is."""
     cache = Cache(tmp_path)
-    old, used = made(cache), made(cache, key(VERSION, ACCESS, "compiled", "any"))
+    old, used = made(cache), made(cache, key(VERSION, ACCESS, Preparation("compiled")))
     month = time.time() - 31 * 86_400
     left = old.folder.with_name(".9-left.abc")
     left.mkdir()
     for folder in (old.folder, used.folder, left):
         os.utime(folder, (month, month))
-    cache.find(key(VERSION, ACCESS, "compiled", "any"))
+    cache.find(key(VERSION, ACCESS, Preparation("compiled")))
     cache.prune()
     assert not old.folder.exists()
     assert not left.exists()
@@ -248,7 +248,7 @@ def test_a_folder_that_may_only_be_read_serves_what_is_in_it(disk: Path) -> None
     run("mount", "-o", "remount,ro", str(disk))
     assert cache.find(KEY) == entry
     with pytest.raises(CacheUnusable, match=r"Read-only file system; allow this user to write there"):
-        made(cache, key(VERSION, ACCESS, "sklearn", "any"))
+        made(cache, key(VERSION, ACCESS, Preparation("sklearn")))
     with pytest.raises(CacheUnusable, match="Read-only"):
         cache.discard(entry)
     cache.prune()

@@ -23,6 +23,7 @@ from registry import (
     EngineChoice,
     ModelNotFound,
     ModelURI,
+    Preparation,
     RegistryError,
     SchemaMismatch,
     StoreUnavailable,
@@ -58,7 +59,7 @@ def files(tmp_path: Path) -> Path:
 async def test_a_child_prepares_what_this_process_would(sqlite_place: Place, tmp_path: Path, files: Path) -> None:
     """What the child has prepared is the same version for the same engine, and its compiled forest byte for byte."""
     uri = ModelURI.parse("models:/Permuted/1")
-    made = await prepare_in_child(uri, way(sqlite_place.tracking_uri), "auto", files)
+    made = await prepare_in_child(uri, way(sqlite_place.tracking_uri), Preparation(), files)
     ours = prepared_in(tmp_path / "here", str(uri), sqlite_place.tracking_uri)
     assert made.folder.is_relative_to(files)
     assert made == replace(ours, folder=made.folder)
@@ -72,7 +73,7 @@ async def test_what_a_child_raises_this_process_raises(
     unknown = (ModelURI.parse(f"models:/{NAME}/99"), sqlite_place.tracking_uri)
     unreachable = (URI, f"http://127.0.0.1:{closed_port}")
     theirs = await asyncio.gather(
-        *(prepare_in_child(uri, way(store), "auto", files) for uri, store in (unknown, unreachable)),
+        *(prepare_in_child(uri, way(store), Preparation(), files) for uri, store in (unknown, unreachable)),
         return_exceptions=True,
     )
     assert [type(error) for error in theirs] == [ModelNotFound, StoreUnavailable]
@@ -87,7 +88,7 @@ async def test_the_child_imports_nothing_from_the_working_folder(tmp_path: Path,
     for name in ("settings", "registry", "forest"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('this is of another project')\n")
     with pytest.raises(ModelNotFound, match="make train"):
-        await prepare_in_child(URI, way(f"sqlite:///{tmp_path / 'absent.db'}"), "auto", files)
+        await prepare_in_child(URI, way(f"sqlite:///{tmp_path / 'absent.db'}"), Preparation(), files)
 
 
 # Children that end in other ways.
@@ -122,11 +123,9 @@ async def test_the_child_is_told_what_to_prepare(
         await prepare_in_child(
             URI,
             way("sqlite:///x.db"),
-            engine,
+            Preparation(engine, "skops", stated=stated),
             files,
             memory=10**9,
-            trusted_formats="skops",
-            stated=stated,
             look_timeout=7.5,
             anew=True,
         )
@@ -149,7 +148,7 @@ async def test_the_stores_password_is_not_on_the_childs_command_line(
     """Every user of a machine sees the command lines of its processes, so the password goes another way."""
     child("printf '%s\\n' \"$@\" >arguments")
     with pytest.raises(UnusableModel):
-        await prepare_in_child(URI, way("http://warden:sesame@127.0.0.1:1"), "auto", files)
+        await prepare_in_child(URI, way("http://warden:sesame@127.0.0.1:1"), Preparation(), files)
     arguments = (tmp_path / "arguments").read_text()
     assert str(URI) in arguments
     assert "sesame" not in arguments
@@ -176,7 +175,7 @@ async def test_each_error_keeps_its_type_and_words(
     line = json.dumps({"type": "failed", "error": error.__name__, "message": "it's no good: “é”"})
     child(f"cat <<'END'\n{line}\nEND\nexit 1")
     with pytest.raises(error) as raised:
-        await prepare_in_child(URI, way("sqlite:///x.db"), "auto", files)
+        await prepare_in_child(URI, way("sqlite:///x.db"), Preparation(), files)
     assert type(raised.value) is error
     assert str(raised.value) == "it's no good: “é”"
 
@@ -197,7 +196,7 @@ async def test_a_child_without_an_outcome_makes_the_model_unusable(
     """A child that is killed, or says what it should not, raises UnusableModel: one line with the way it ended."""
     child(f"ulimit -c 0\n{script}")
     with pytest.raises(UnusableModel) as raised:
-        await prepare_in_child(URI, way("sqlite:///x.db"), "auto", files)
+        await prepare_in_child(URI, way("sqlite:///x.db"), Preparation(), files)
     assert str(raised.value) == f"models:/Forest/Production: the process that prepares it {ending}"
 
 
@@ -208,14 +207,14 @@ async def test_a_child_that_gets_no_memory_makes_the_model_too_large(
     """A child that is killed, as the kernel does when memory runs out, raises TooLarge, which names the way out."""
     child(f"ulimit -c 0\nkill -{signal_} $$")
     with pytest.raises(TooLarge, match=r"the 200 MB that are left.*python -m registry prepare .* --cache"):
-        await prepare_in_child(URI, way("sqlite:///x.db"), "auto", files, memory=200 << 20)
+        await prepare_in_child(URI, way("sqlite:///x.db"), Preparation(), files, memory=200 << 20)
 
 
 async def test_cancelling_ends_the_child(child: Callable[[str], None], files: Path, tmp_path: Path) -> None:
     """One whose outcome nobody waits for any more is killed, heed a polite signal or not; what it leaves goes too."""
     leave = "touch $TMPDIR/left\nprintf '%s' $TMPDIR >folder\necho $$ >started && mv started pid"
     child(f"trap '' TERM INT\n{leave}\nwhile :; do sleep 0.1; done")
-    waiting = asyncio.create_task(prepare_in_child(URI, way("sqlite:///x.db"), "auto", files))
+    waiting = asyncio.create_task(prepare_in_child(URI, way("sqlite:///x.db"), Preparation(), files))
     give_up = time.monotonic() + PATIENCE
     while not (tmp_path / "pid").exists():
         assert time.monotonic() < give_up, "the child does not start"
@@ -241,7 +240,7 @@ async def test_what_a_child_has_started_ends_with_it(child: Callable[[str], None
     child(f"sleep 3600 &\necho $! >other\necho '{line}'\nsleep 3600")
     start = time.monotonic()
     with pytest.raises(UnusableModel, match="no"):
-        await prepare_in_child(URI, way("sqlite:///x.db"), "auto", files)
+        await prepare_in_child(URI, way("sqlite:///x.db"), Preparation(), files)
     assert time.monotonic() - start < 600
     other = int((tmp_path / "other").read_text())
     while lives(other):  # noqa: ASYNC110 - another process
@@ -252,7 +251,7 @@ async def test_a_child_that_cannot_be_started_is_told_in_words(files: Path, monk
     """A server that is out of files, for one, has no pipe for it; it serves on."""
     monkeypatch.setattr(sys, "executable", str(files / "missing"))
     with pytest.raises(UnusableModel, match=r"no process can be started to prepare it: No such file or directory"):
-        await prepare_in_child(URI, way("sqlite:///x.db"), "auto", files)
+        await prepare_in_child(URI, way("sqlite:///x.db"), Preparation(), files)
 
 
 # The command.

@@ -18,6 +18,7 @@ from registry import (
     ModelNotFound,
     ModelURI,
     ModelVersion,
+    Preparation,
     Prepared,
     Stated,
     StoreUnavailable,
@@ -60,11 +61,9 @@ def finder(
     return CachedFinder(
         uri,
         way(tracking_uri),
-        choice,
+        Preparation(choice, formats, stated=stated),
         Cache(folder),
         memory_left=lambda: memory_left,
-        trusted_formats=formats,
-        stated=stated,
         log_level="error",
         patience=patience,
         look_timeout=look_timeout,
@@ -215,14 +214,14 @@ def test_looking_imports_nothing_heavy(server_place: Place, tmp_path: Path) -> N
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
-from registry import Access, ModelURI
+from registry import Access, ModelURI, Preparation
 from registry.cache import Cache
 from registry.draft import sizes
 from registry.finder import CachedFinder
 access = Access.read({server_place.tracking_uri!r}, {{}})
 found = CachedFinder(
-    ModelURI.parse({str(URI)!r}), access, "auto", Cache(Path({str(tmp_path)!r})),
-    memory_left=lambda: 0, trusted_formats="any", stated=None, log_level="info", patience=60, look_timeout=60,
+    ModelURI.parse({str(URI)!r}), access, Preparation(), Cache(Path({str(tmp_path)!r})),
+    memory_left=lambda: 0, log_level="info", patience=60, look_timeout=60,
 )
 assert asyncio.run(found.resolve()).number == "1"
 """

@@ -26,6 +26,7 @@ from registry import (
     ModelNotFound,
     ModelURI,
     ModelVersion,
+    Preparation,
     SchemaMismatch,
     StoreUnavailable,
     TooLarge,
@@ -214,10 +215,10 @@ def test_a_child_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
     script = """
 import asyncio, sys
 from pathlib import Path
-from registry import Access, ModelURI
+from registry import Access, ModelURI, Preparation
 from registry.child import prepare_in_child
 uri, access = ModelURI.parse("models:/Slow/1"), Access.read(sys.argv[1], {})
-asyncio.run(prepare_in_child(uri, access, "auto", Path(sys.argv[2])))
+asyncio.run(prepare_in_child(uri, access, Preparation(), Path(sys.argv[2])))
 """
     with slow_server(cut=300_000) as address:
         parent = subprocess.Popen([sys.executable, "-c", script, address, str(tmp_path)], stderr=subprocess.DEVNULL)
@@ -310,7 +311,7 @@ def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is
     version = ModelVersion("Logged", "1", compiled=file)
     monkeypatch.setattr(module, "locate", lambda *_: "")
     monkeypatch.setattr(module, "_fetch", lambda _access, _location, _file, path: shutil.copy(logged, path))
-    made = module._fetched(version, way("http://tracking.invalid"), "auto", tmp_path, "any", stated)
+    made = module._fetched(version, way("http://tracking.invalid"), Preparation(stated=stated), tmp_path)
     assert (made is None) == (reason is not None)
     if made is None:
         assert f"{reason}" in caplog.text
@@ -325,11 +326,13 @@ def test_a_stated_order_decides_whether_a_compiled_forest_will_do(sqlite_place: 
     """The model beside it is held against the statement: with its own order it goes on, with another it is refused."""
     own = np.random.default_rng(7).permutation(54)
     stated = tuple(np.array(covertype.COLUMNS)[own].tolist())
-    made = prepare(ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), "auto", Cache(tmp_path), stated=stated)
+    made = prepare(
+        ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), Preparation(stated=stated), Cache(tmp_path)
+    )
     assert (made.engine, made.columns) == ("compiled", Columns(tuple(own.tolist())))
     other = read_stated("uci")
     with pytest.raises(SchemaMismatch, match="contradict --columns"):
-        prepare(ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), "auto", Cache(tmp_path), stated=other)
+        prepare(ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), Preparation(stated=other), Cache(tmp_path))
 
 
 @pytest.mark.parametrize("content", [b"", b"CANOPY\x0fF" * 20, bytes(100)])
@@ -455,5 +458,5 @@ def test_a_version_that_was_never_logged_is_unusable(server_place: Place, tmp_pa
     run = client.create_run(experiment)
     client.create_model_version("Bare", f"{run.info.artifact_uri}/nothing", run.info.run_id)
     with pytest.raises(UnusableModel, match=r"Bare/1 cannot be loaded: .*make train"):
-        prepare(ModelURI.parse("models:/Bare/1"), way(server_place.tracking_uri), "auto", Cache(tmp_path))
+        prepare(ModelURI.parse("models:/Bare/1"), way(server_place.tracking_uri), Preparation(), Cache(tmp_path))
     assert ModelVersion("Bare", "1").uri == "models:/Bare/1"

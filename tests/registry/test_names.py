@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from registry import EngineChoice, ModelNotFound, ModelURI, TrustedFormats
+from registry import EngineChoice, ModelNotFound, ModelURI, Preparation, TrustedFormats
 from registry.cache import Cache
 from registry.child import prepare_in_child
 from registry.engines import open_engine
@@ -60,10 +60,12 @@ def test_a_model_of_any_name_is_downloaded_from_a_tracking_server(server_place: 
 def assert_compiled(place: Place, folder: Path, name: str) -> None:
     """A model of that name can be prepared and opened; its version's own URI finds it again."""
     uri = ModelURI.parse(register(place, name, "Permuted"))
-    prepared = prepare(uri, way(place.tracking_uri), "auto", Cache(folder))
+    prepared = prepare(uri, way(place.tracking_uri), Preparation(), Cache(folder))
     assert (prepared.version.name, prepared.version.number) == (name, "1")
     assert open_engine(prepared).name == "compiled"
-    assert prepare(ModelURI.parse(prepared.version.uri), way(place.tracking_uri), "auto", Cache(folder)) == prepared
+    assert (
+        prepare(ModelURI.parse(prepared.version.uri), way(place.tracking_uri), Preparation(), Cache(folder)) == prepared
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ def test_a_folder_of_any_name_may_be_the_cache(
     both: list[TrustedFormats] = ["any", "skops"]
     for trusted in both if of == "Permuted" else both[:1]:
         cache = Cache(tmp_path / "a%20b" / "c?#%28" / trusted)
-        prepared = prepare(uri, way(sqlite_place.tracking_uri), choice, cache, trusted_formats=trusted)
+        prepared = prepare(uri, way(sqlite_place.tracking_uri), Preparation(choice, trusted), cache)
         assert open_engine(prepared).name == choice
     assert not list(tmp_path.glob("a b*")), "something went where the name is decoded"
 
@@ -92,7 +94,7 @@ def test_a_folder_of_any_name_may_be_the_cache(
 async def test_a_child_is_told_such_names(sqlite_place: Place, tmp_path: Path) -> None:
     """What it has prepared in such a folder can be opened by the process that has started it."""
     uri = ModelURI.parse(register(sqlite_place, "Best Model (RF)", "Plain"))
-    prepared = await prepare_in_child(uri, way(sqlite_place.tracking_uri), "pyfunc", tmp_path / "a%20b")
+    prepared = await prepare_in_child(uri, way(sqlite_place.tracking_uri), Preparation("pyfunc"), tmp_path / "a%20b")
     assert prepared.folder.is_relative_to(tmp_path / "a%20b")
     assert open_engine(prepared).name == "pyfunc"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from registry import EngineChoice, ModelURI, Prepared, UntrustedFormat
+from registry import EngineChoice, ModelURI, Preparation, Prepared, UntrustedFormat
 from registry.cache import Cache
 from registry.compiling import compile_model
 from registry.engines import open_engine
@@ -27,7 +27,7 @@ REMEDY = r"serialization_format='skops'.*CANOPY_TRUSTED_FORMATS"
 def trusting(place: Place, folder: Path, name: str, choice: EngineChoice = "auto") -> Prepared:
     """The first version of a model, prepared by who trusts only skops."""
     uri, access = ModelURI.parse(f"models:/{name}/1"), way(place.tracking_uri)
-    return prepare(uri, access, choice, Cache(folder), trusted_formats="skops")
+    return prepare(uri, access, Preparation(choice, "skops"), Cache(folder))
 
 
 @pytest.mark.parametrize("name", [param for param in FORESTS if "Pickle" not in str(param.values)])
@@ -123,7 +123,7 @@ def test_no_trap_springs(
     made = tmp_path / "made"
     made.mkdir()
     with pytest.raises(UnusableModel):
-        compile_model(version, way(sqlite_place.tracking_uri), "auto", made, "skops", "refuse", None)
+        compile_model(version, way(sqlite_place.tracking_uri), Preparation(formats="skops"), made)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -137,5 +137,5 @@ def test_the_trap_would_spring(
     made = tmp_path / "made"
     made.mkdir()
     with pytest.raises(UnusableModel):
-        compile_model(version, way(sqlite_place.tracking_uri), "sklearn", made, "any", "refuse", None)
+        compile_model(version, way(sqlite_place.tracking_uri), Preparation("sklearn"), made)
     assert (tmp_path / "sprung").exists()

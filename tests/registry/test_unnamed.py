@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dataset import Covertype
-from registry import Columns, EngineChoice, ModelVersion, Prepared, SchemaMismatch, read_stated
+from registry import Columns, EngineChoice, ModelVersion, Preparation, Prepared, SchemaMismatch, read_stated
 from registry.compiling import compile_model
 from registry.engines import open_engine
 from tests.isolation import MLFLOW_WARNS
@@ -86,7 +86,7 @@ class Bench:
         folder = self.folder / "prepared"
         folder.mkdir()
         version, access = ModelVersion("Array", "1"), way("http://tracking.invalid")
-        return compile_model(version, access, engine, folder, "any", "refuse", read_stated(stated))
+        return compile_model(version, access, Preparation(engine, stated=read_stated(stated)), folder)
 
     def check(self, prepared: Prepared, estimator: Any, given: Any) -> None:  # noqa: ANN401
         """Hold what is served against what an estimator says when it is given its own columns."""

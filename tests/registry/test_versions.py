@@ -13,7 +13,16 @@ import sklearn
 from numpy.typing import NDArray
 
 from forest import Prediction, answers
-from registry import Columns, EngineChoice, OtherVersions, Prepared, TrustedFormats, UnusableModel, VersionMismatch
+from registry import (
+    Columns,
+    EngineChoice,
+    OtherVersions,
+    Preparation,
+    Prepared,
+    TrustedFormats,
+    UnusableModel,
+    VersionMismatch,
+)
 from registry.compiling import compile_model
 from registry.engines import open_engine
 from registry.version import ModelVersion
@@ -35,7 +44,7 @@ VERSION = ModelVersion("Small", "1")
 def _five_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """The forests of other versions have five columns: here the schema has them too."""
     for module in ("compiling", "download", "engines", "pyfunc"):
-        monkeypatch.setattr(f"registry.{module}.schema", type("Schema", (), {"COLUMNS": tuple("abcde")}))
+        monkeypatch.setattr(f"registry.{module}.covertype", type("Schema", (), {"COLUMNS": tuple("abcde")}))
     monkeypatch.setattr("registry.download.settle", lambda *_: Columns())
     monkeypatch.setattr(importlib.import_module("forest.build"), "_DRAWN_ROWS", 60)
 
@@ -54,7 +63,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
         folder = tmp_path / "made"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        return compile_model(VERSION, way("sqlite:///x"), choice, folder, formats, others, None)
+        return compile_model(VERSION, way("sqlite:///x"), Preparation(choice, formats, others), folder)
 
     return prepare
 
