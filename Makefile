@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-tools test-slow soak lint format loadtest loadtest-budget budget-search bench \
+.PHONY: help setup serve train test test-fast test-tools test-slow soak lint format loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
 	stack stack-test stack-down lock clean
 
@@ -49,6 +49,13 @@ train: setup ## train, evaluate, register and promote a forest: DATA=sample|full
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.dev ## run the tests that need nothing else, but for the slow ones
 	@exec $(PYTEST) $(ARGS)
+
+# Neither servers nor MLflow: what a change of a policy, a kernel or a format is held against while it is made.
+FAST := tests/batcher tests/dataset tests/preprocessing tests/test_architecture.py tests/test_settings.py \
+	tests/test_service_links.py tests/test_threads.py tests/forest/test_compile.py tests/forest/test_compiled.py \
+	tests/forest/test_kernel.py tests/forest/test_layout.py tests/forest/test_parity.py tests/forest/test_artifact.py
+test-fast: $(VENV)/.dev ## run the tests that need no server and no MLflow, in less than a minute
+	@exec $(PYTEST) $(FAST) $(ARGS)
 
 test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk or Chromium, which are installed if root runs this
 	@sh scripts/tools.sh
@@ -153,7 +160,7 @@ define FOR_A_WHILE
 export COMPOSE_PROJECT_NAME=canopy-for-a-while PROFILES=replicas; trap '$(STACK_DOWN)' EXIT; $(STACK) up
 endef
 
-# Every claim of README's section on Docker, held against a real Docker Engine.
+# Every claim of docs/docker.md, held against a real Docker Engine.
 stack-test: $(VENV)/.dev image ## start the stack with three replicas, test it, and take it down
 	@export CANOPY_MODEL_POLL_SECONDS=1; $(FOR_A_WHILE) && \
 		STACK_TEST="$(STACK)" $(PY) -m pytest -m stack tests/test_stack_running.py $(ARGS)

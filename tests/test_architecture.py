@@ -74,7 +74,7 @@ def within(name: str, whole: str) -> bool:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_what_it_may(room: str) -> None:
-    """The rooms depend on each other in one direction, as drawn in README."""
+    """The rooms depend on each other in one direction, as docs/architecture.md has them."""
     for path in modules(room):
         for name in imports(path):
             top = name.partition(".")[0]

@@ -11,8 +11,8 @@ from tests.test_service_links import kubernetes
 
 
 def test_the_defaults_are_those_of_the_readme() -> None:
-    """Each setting stands in README's table with its option, its variable and its default."""
-    table = (ROOT / "README.md").read_text()
+    """Each setting stands in the table of docs/settings.md with its option, its variable and its default."""
+    table = (ROOT / "docs" / "settings.md").read_text()
     for name, default, meaning in describe():
         row = re.search(rf"^\| `{re.escape(option(name))}` \|.*$", table, re.MULTILINE)
         assert row is not None, f"{option(name)} is not in the table"
