@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import uvicorn
@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 import registry
 import registry.engines
 from batcher import Batcher, BatchEvent, Limits
-from preprocessing import Row, RowDecoder, covertype
+from preprocessing import Schema
 from registry import look
 from serving import (
     CONTENT,
@@ -34,13 +34,15 @@ from serving import (
     HotConnection,
     HotPath,
     Inbox,
-    Inference,
     Measured,
     Model,
     ModelHandle,
+    Query,
     Reload,
     Service,
+    Table,
     create_app,
+    infer,
     warm_up,
 )
 from serving.memory import give_memory_back
@@ -69,6 +71,20 @@ _ENGINE = "inference"
 """Name of the engine's thread."""
 
 
+class _Opened(NamedTuple):
+    """A version that can be put in service.
+
+    Attributes:
+        model: the version.
+        table: what decodes for it.
+        calls: (rows, seconds) of calls of its engine.
+    """
+
+    model: Model
+    table: Table
+    calls: list[tuple[int, float]]
+
+
 class Worker:
     """A serving process.
 
@@ -90,7 +106,6 @@ class Worker:
         self._openings = Errands(_MOST_LEFT)
         self._service = Service(
             ModelHandle(),
-            RowDecoder(covertype.SCHEMA, settings.max_rows_per_request),
             max_body_bytes=settings.max_body_bytes,
             board=Board(CONTENT, seat.count, seat.index, seat.memory),
         )
@@ -153,9 +168,8 @@ class Worker:
             max_wait=settings.max_wait_ms / 1000,
             max_batch_items=math.inf if settings.batching == "on" else 1,
         )
-        inference = Inference(self._service.handle, settings.max_batch_rows)
         batcher = self._service.batcher = Batcher(
-            inference,
+            infer,
             limits,
             executor=self._executor,
             inline={"auto": self._is_short, "inline": _always, "thread": _never}[settings.inference],
@@ -180,7 +194,7 @@ class Worker:
                     task.cancel()
                 batcher.close()
 
-    async def _follow(self, batcher: Batcher[list[Row], Answer]) -> None:
+    async def _follow(self, batcher: Batcher[Query, Answer]) -> None:
         """Serve what the source has, one version after the other; what cannot be served leaves the one before."""
         while True:
             prepared = await self._source.model()
@@ -201,13 +215,12 @@ class Worker:
                 await self._source.failed(str(registry.UnusableModel(reason)))
             else:
                 if opened is not None and await self._source.agree():
-                    model, calls = opened
-                    for rows, seconds in calls:
+                    for rows, seconds in opened.calls:
                         batcher.learn(rows, seconds)
-                    self._put_in_service(model)
-                    await self._source.serving(self._description(model))
+                    self._put_in_service(opened)
+                    await self._source.serving(self._description(opened))
 
-    async def _opened(self, prepared: registry.Prepared) -> tuple[Model, list[tuple[int, float]]] | None:
+    async def _opened(self, prepared: registry.Prepared) -> _Opened | None:
         """Open a version in a thread; None if it is called off meanwhile.
 
         Raises:
@@ -226,16 +239,25 @@ class Worker:
             opening.cancel()
             calling_off.cancel()
 
-    def _open(self, prepared: registry.Prepared) -> tuple[Model, list[tuple[int, float]]]:
+    def _open(self, prepared: registry.Prepared) -> _Opened:
         """Open a version and try it out; takes long."""
         engine = registry.engines.open_engine(prepared)
-        calls = warm_up(engine, self._settings.max_batch_rows)
+        table = self._table(prepared.schema)
+        calls = warm_up(engine, table.schema, self._settings.max_batch_rows)
         version, columns = prepared.version, prepared.columns.known
-        return Model(version.name, version.number, engine, columns, prepared.assumption), calls
+        return _Opened(Model(version.name, version.number, engine, columns, prepared.assumption), table, calls)
 
-    def _put_in_service(self, model: Model) -> None:
-        first = self._service.handle.model is None
-        self._service.handle.model = model
+    def _table(self, schema: Schema) -> Table:
+        """What decodes for a version: the same as for the one in service, if they have one schema."""
+        now = self._service.table
+        if now is not None and now.schema == schema:
+            return now
+        settings = self._settings
+        return Table(schema, max_rows_per_request=settings.max_rows_per_request, max_batch_rows=settings.max_batch_rows)
+
+    def _put_in_service(self, opened: _Opened) -> None:
+        first = self._service.table is None
+        self._service.put_in_service(opened.model, opened.table)
         if first:
             # What is here now stays. Left to the collector, all modules would be searched for garbage over and over: a
             # third of all the work at a thousand clients.
@@ -278,12 +300,13 @@ class Worker:
         model = self._service.handle.model
         return model is not None and model.engine.bounded and seconds <= _LONGEST_INLINE
 
-    def _description(self, model: Model) -> str:
+    def _description(self, opened: _Opened) -> str:
         """What is served, and a request to paste."""
+        model = opened.model
         host, port = self._listener.getsockname()[:2]
         scheme = "https" if self._settings.tls_certificate else "http"
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-        body = orjson.dumps({"features": covertype.EXAMPLE}).decode()
+        body = orjson.dumps({"features": opened.table.schema.row}).decode()
         workers = f", {self._seat.count} workers" if self._seat.count > 1 else ""
         return (
             f"serving {model} ({model.engine.name} engine, batching {self._settings.batching}{workers}) at {address}; "
@@ -304,8 +327,7 @@ def _index(settings: Settings) -> dict[str, Any]:
     return {
         "name": "canopy-serve",
         "version": version("canopy-serve"),
-        "description": "Forest cover types of rows, by POST /predict",
-        "fields": covertype.FIELDS,
+        "description": "Predictions for rows, by POST /predict",
         "max_rows_per_request": settings.max_rows_per_request,
         "endpoints": ["POST /predict", "GET /health/live", "GET /health/ready", "GET /stats", "GET /metrics"],
     }

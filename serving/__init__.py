@@ -6,12 +6,13 @@ from serving.board import Board
 from serving.common import Common, ConnectionLimits
 from serving.hotpath import HotConnection, HotPath
 from serving.inbox import Inbox
-from serving.inference import Answer, Inference, warm_up
+from serving.inference import Answer, infer, warm_up
 from serving.metrics import CONTENT
 from serving.model import Model, ModelHandle
 from serving.protocol import Connection
 from serving.server import DrainingServer
 from serving.service import Service
+from serving.table import Query, Table
 
 __all__ = [
     "CONTENT",
@@ -24,12 +25,14 @@ __all__ = [
     "HotConnection",
     "HotPath",
     "Inbox",
-    "Inference",
     "Measured",
     "Model",
     "ModelHandle",
+    "Query",
     "Reload",
     "Service",
+    "Table",
     "create_app",
+    "infer",
     "warm_up",
 ]

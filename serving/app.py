@@ -48,7 +48,7 @@ def create_app(
     """
 
     async def index(_request: Request) -> Response:
-        return _json(description | service.state())
+        return _json(description | service.rows() | service.state())
 
     async def live(_request: Request) -> Response:
         return _json({"status": "live"})

@@ -4,8 +4,8 @@ from collections import OrderedDict
 from typing import Any, Protocol
 
 from batcher import Batch
-from preprocessing import Row
 from serving.inference import Answer
+from serving.table import Query
 
 
 class Asker(Protocol):
@@ -49,7 +49,7 @@ class HotRequest:
         "rows",
     )
 
-    item: list[Row]
+    item: Query
     rows: int
     arrived: float
     deadline: float
@@ -70,8 +70,10 @@ class HotRequest:
 
     def set_result(self, answer: Answer) -> None:
         """See ``batcher.Waiter``."""
+        del self.item  # an idle connection keeps this, and would keep the model that it was decoded for
         self.connection.answer(self, answer)
 
     def set_exception(self, error: Exception) -> None:
         """See ``batcher.Waiter``."""
+        del self.item
         self.connection.fail(self, error)

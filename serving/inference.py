@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest import Engine, Prediction
-from preprocessing import Row, covertype
+from preprocessing import Schema
 from preprocessing.matrix import MatrixBuilder
 from serving.errors import ModelNotReady
-from serving.model import Model, ModelHandle
+from serving.model import Model
+from serving.table import Query, Table
 
 _WARM_UP_ROWS = 256
 
@@ -38,58 +39,63 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
         return None if self.batch is None else self.batch[self.start : self.start + len(self.labels)]
 
 
-class Inference:
-    """Predicts for whole requests. Calls must not overlap: one matrix serves them all.
+def infer(queries: list[Query]) -> list[Answer]:
+    """Predict for the rows of each request; calls must not overlap, for one matrix serves all of a table's.
 
-    Args:
-        handle: where to take the model from, once a batch.
-        max_batch_rows: most rows in one call.
+    That is one call of the engine, unless a version with another table has just taken over: what was decoded for the
+    one before is answered by that.
+
+    Raises:
+        ModelNotReady: no model is loaded.
+        ValueError: the engine returned an array of the wrong shape, or numbers that are not finite.
     """
-
-    def __init__(self, handle: ModelHandle, max_batch_rows: int) -> None:
-        self._handle = handle
-        self._matrix = MatrixBuilder(covertype.SCHEMA, max_batch_rows)
-
-    def __call__(self, requests: list[list[Row]]) -> list[Answer]:
-        """Predict for the rows of each request, all in one call of the engine.
-
-        Raises:
-            ModelNotReady: no model is loaded.
-            ValueError: the engine returned an array of the wrong shape, or numbers that are not finite.
-        """
-        model = self._handle.model
-        if model is None:
-            raise ModelNotReady
-        prediction = _predict(model.engine, self._matrix.build(list(chain.from_iterable(requests))))
-        labels, probabilities = prediction.labels.tolist(), prediction.probabilities
-        answers = []
-        start = 0
-        for request in requests:
-            end = start + len(request)
-            answers.append(Answer(labels[start:end], model, probabilities, start))
-            start = end
-        return answers
+    table = queries[0].table
+    if all(query.table is table for query in queries):
+        return _of_one(table, queries)
+    answers: dict[int, Answer] = {}
+    for one in dict.fromkeys(query.table for query in queries):
+        places = [place for place, query in enumerate(queries) if query.table is one]
+        answers |= zip(places, _of_one(one, [queries[place] for place in places]), strict=True)
+    return [answers[place] for place in range(len(queries))]
 
 
-def warm_up(engine: Engine, max_batch_rows: int) -> list[tuple[int, float]]:
+def _of_one(table: Table, queries: list[Query]) -> list[Answer]:
+    """Predict for requests that were decoded by one table."""
+    model = table.model
+    if model is None:
+        raise ModelNotReady
+    rows = list(chain.from_iterable([query.rows for query in queries]))
+    prediction = _predict(model.engine, table.matrix.build(rows))
+    labels, probabilities = prediction.labels.tolist(), prediction.probabilities
+    answers = []
+    start = 0
+    for query in queries:
+        end = start + len(query.rows)
+        answers.append(Answer(labels[start:end], model, probabilities, start))
+        start = end
+    return answers
+
+
+def warm_up(engine: Engine, schema: Schema, max_batch_rows: int) -> list[tuple[int, float]]:
     """Run an engine that is not yet in service on a plausible row, once and many times over.
 
     Args:
         engine: the engine.
+        schema: its table.
         max_batch_rows: most rows in one call.
 
     Returns:
         (rows, seconds) of each call that tells what a call costs.
 
     Raises:
-        ValueError: as ``Inference`` does.
+        ValueError: as ``infer`` does.
     """
-    matrix = MatrixBuilder(covertype.SCHEMA, min(_WARM_UP_ROWS, max_batch_rows))
-    _predict(engine, matrix.build([covertype.EXAMPLE]))  # the first call pays for lazy imports
+    matrix = MatrixBuilder(schema, min(_WARM_UP_ROWS, max_batch_rows))
+    _predict(engine, matrix.build([schema.row]))  # the first call pays for lazy imports
     calls = []
     for rows in (1, matrix.max_rows):
         start = time.perf_counter()
-        _predict(engine, matrix.build([covertype.EXAMPLE] * rows))
+        _predict(engine, matrix.build([schema.row] * rows))
         calls.append((rows, time.perf_counter() - start))
     return calls
 

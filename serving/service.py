@@ -4,16 +4,17 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from batcher import Batcher, FutureWaiter, Waiter
-from preprocessing import Row, RowDecoder
 from serving.board import Board
 from serving.errors import BadParameter, ModelNotReady, NoProbabilities
 from serving.exposition import PrometheusMetrics, document
 from serving.inference import Answer
 from serving.metrics import Metrics
-from serving.model import ModelHandle
+from serving.model import Model, ModelHandle
+from serving.table import Query, Table
 
 _DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
@@ -24,11 +25,11 @@ class Service:
 
     Args:
         handle: the model in service.
-        decoder: decodes and validates bodies.
         max_body_bytes: longest body.
         board: where this worker and the others put their figures.
 
     Attributes:
+        table: what bodies are decoded by; None while no model is loaded.
         batcher: set once the event loop runs.
         metrics: adds to the board.
         connections: those that are open.
@@ -36,22 +37,22 @@ class Service:
         trouble: why the model in service is not the newest version, if it is not.
     """
 
-    def __init__(self, handle: ModelHandle, decoder: RowDecoder, *, max_body_bytes: int, board: Board) -> None:
+    def __init__(self, handle: ModelHandle, *, max_body_bytes: int, board: Board) -> None:
         self.handle = handle
         self.max_body_bytes = max_body_bytes
         self.metrics = Metrics(board)
         self.connections: Collection[object] = ()
-        self.batcher: Batcher[list[Row], Answer] | None = None
+        self.table: Table | None = None
+        self.batcher: Batcher[Query, Answer] | None = None
         self.draining = False
         self.trouble: str | None = None
         self._board = board
         self._prometheus = PrometheusMetrics(board, handle)
-        self._decoder = decoder
 
     def __repr__(self) -> str:
         return f"<Service {self.handle!r} {self.batcher!r}{' draining' * self.draining}>"
 
-    def submit(self, body: bytes, timeout: float | None) -> FutureWaiter[list[Row], Answer]:
+    def submit(self, body: bytes, timeout: float | None) -> FutureWaiter[Query, Answer]:
         """Queue one request body.
 
         Args:
@@ -67,32 +68,37 @@ class Service:
             Closed: the server is shutting down.
             Overloaded: the request is refused.
         """
-        batcher = self._ready()
-        rows = self._decoder.decode(body)
-        return batcher.submit(rows, len(rows), timeout=timeout)
+        batcher, table = self._ready()
+        rows = table.decoder.decode(body)
+        return batcher.submit(Query(table, rows), len(rows), timeout=timeout)
 
-    def enter(self, waiter: Waiter[list[Row], Answer], body: bytes | bytearray) -> None:
+    def enter(self, waiter: Waiter[Query, Answer], body: bytes | bytearray) -> None:
         """Queue one request body for a waiter, whose ``item`` and ``rows`` this sets.
 
         Raises:
             Exception: as ``submit``.
         """
-        batcher = self._ready()
-        waiter.item = rows = self._decoder.decode(body)
-        waiter.rows = len(rows)
+        batcher, table = self._ready()
+        rows = table.decoder.decode(body)
+        waiter.item, waiter.rows = Query(table, rows), len(rows)
         batcher.enter(waiter)
 
-    def withdraw(self, waiter: Waiter[list[Row], Answer]) -> None:
+    def withdraw(self, waiter: Waiter[Query, Answer]) -> None:
         """A waiter that was queued has given up."""
         if self.batcher is not None:
             self.batcher.withdraw(waiter)
 
-    def _ready(self) -> Batcher[list[Row], Answer]:
-        """The batcher, if it takes anything now: under overload it says no before a body is decoded."""
-        if self.batcher is None or self.handle.model is None:
+    def _ready(self) -> tuple[Batcher[Query, Answer], Table]:
+        """The batcher, if it takes anything now, and the table: under overload it says no before a body is decoded."""
+        if self.batcher is None or self.table is None:
             raise ModelNotReady
         self.batcher.turn_away()
-        return self.batcher
+        return self.batcher, self.table
+
+    def put_in_service(self, model: Model, table: Table) -> None:
+        """Answer by a version from now on; what was decoded by another table, the version before it answers."""
+        table.model = self.handle.model = model
+        self.table = table
 
     def give_up(self) -> None:
         """Fail every request that is not in the engine: the time to drain is over."""
@@ -121,6 +127,12 @@ class Service:
             "warning": None if model is None else model.warning or None,
             "update_failure": self.trouble,
         }
+
+    def rows(self) -> dict[str, Any]:
+        """What rows are: the names of their fields, and all that there is to know of them."""
+        if self.table is None:
+            return {"fields": None, "schema": None}
+        return {"fields": self.table.schema.names, "schema": msgspec.to_builtins(self.table.schema)}
 
     @property
     def shared(self) -> bool:
@@ -205,7 +217,7 @@ def _only(name: str, given: Sequence[str]) -> str | None:
     return given[0] if given else None
 
 
-def timing(waiter: FutureWaiter[list[Row], Answer]) -> str:
+def timing(waiter: FutureWaiter[Query, Answer]) -> str:
     """How a request fared, as a header Server-Timing (https://www.w3.org/TR/server-timing/) tells it.
 
     ``queue`` is the time in the queue, ``batch`` that of the engine's call, in milliseconds; ``rows`` has the rows of

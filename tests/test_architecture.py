@@ -20,7 +20,7 @@ ALLOWED = {
     "forest": set[str](),
     "dataset": {"preprocessing.covertype"},
     "redaction": set[str](),
-    "registry": {"forest", "preprocessing.covertype", "redaction", "settings", "threads"},
+    "registry": {"forest", "preprocessing.covertype", "preprocessing.schema", "redaction", "settings", "threads"},
     "training": {"dataset", "preprocessing", "forest", "redaction", "registry.store", "registry.version", "settings"},
     "loadtest": {"dataset", "preprocessing.covertype"},
     "serving": {"batcher", "preprocessing", "forest"},
