@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings.read(given, os.environ)
         uri = registry.ModelURI.parse(settings.model_uri)
         access = registry.Access.read(settings.tracking_uri, os.environ)
-        stated = registry.read_stated(settings.columns if handed is None else "")  # a worker is told
+        stated = registry.read_stated(settings.schema if handed is None else "")  # a worker is told
     except (redaction.BadVariable, SettingsError, registry.BadAccess) as error:
         sys.stderr.write(f"canopy: {error}\n")
         return 2
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"canopy: --model-uri or CANOPY_MODEL_URI: {error}\n")
         return 2
     except registry.BadColumns as error:
-        sys.stderr.write(f"canopy: --columns or CANOPY_COLUMNS: {error}\n")
+        sys.stderr.write(f"canopy: --schema or CANOPY_SCHEMA: {error}\n")
         return 2
     if handed is not None:
         seat, channel = handed

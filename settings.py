@@ -84,11 +84,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "the one installed, whose answers may differ"
         ),
     ] = "refuse"
-    columns: Annotated[
+    schema: Annotated[
         str,
         Meta(
-            description="order of the columns of a model that does not name them: ours, uci (as fetch_covtype has it), "
-            "or a file with a name a line; while it is not stated it is taken to be ours, with a warning"
+            description="what rows and columns the model has, if it does not tell: a file that describes its table, "
+            "covertype, or covertype-uci (with columns as fetch_covtype has them)"
         ),
     ] = ""
     cache: Annotated[

@@ -160,7 +160,7 @@ def watch(
         settings: the server's.
         uri: the model.
         access: the way to the registry.
-        stated: the order of a model's columns, if it does not name them itself.
+        stated: the table of a model, if it does not tell that itself.
         serve: see ``Delivery``.
         tell: see ``Watcher``.
         share: see ``Delivery``.

@@ -49,7 +49,7 @@ SCHEMA: Final = Schema(
 FIELDS: Final = SCHEMA.names
 """The 12 fields of a row, in order."""
 
-COLUMNS: Final = SCHEMA.columns
+COLUMNS: Final = SCHEMA.expanded
 """The 54 columns of the model, in order: the ten numbers, and an indicator for each area and each soil type."""
 
 EXAMPLE: Final = SCHEMA.row
@@ -64,6 +64,9 @@ UCI_COLUMNS: Final = (
     *(f"Soil_Type_{name}" for name in SOIL_TYPES),
 )
 """COLUMNS in the order of UCI's file and of ``sklearn.datasets.fetch_covtype``: only the areas run the other way."""
+
+UCI_SCHEMA: Final = Schema(SCHEMA.fields, UCI_COLUMNS, SCHEMA.example)
+"""The table, with a model's columns in that order."""
 
 
 def _uci_aliases() -> dict[str, str]:

@@ -38,7 +38,7 @@ class Expansion:
     """
 
     def __init__(self, schema: Schema) -> None:
-        self.width = len(schema.columns)
+        self.width = len(schema.expanded)
         self._parts = list(_parts(schema))
 
     def write(self, rows: NDArray[np.float64], out: NDArray[np.float32]) -> None:
@@ -46,7 +46,7 @@ class Expansion:
 
         Args:
             rows: (n, n_fields) float64, validated: codes are in range, a missing value is NaN.
-            out: (n, n_columns) float32, overwritten; the columns are ``schema.columns``.
+            out: (n, n_columns) float32, overwritten; the columns are ``schema.expanded``.
         """
         for fields, columns, weights, indicators in self._parts:
             if weights is None:

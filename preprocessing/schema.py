@@ -26,6 +26,9 @@ _LARGEST: Final = 1 << 20
 """Bytes of the longest description of a table."""
 
 
+FieldType: TypeAlias = Literal["number", "integer", "boolean", "category"]
+
+
 class BadSchema(ValueError):
     """A description of a table means none.
 
@@ -55,7 +58,7 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """
 
     name: str
-    type: Literal["number", "integer", "boolean", "category"] = "number"
+    type: FieldType = "number"
     missing: bool = False
     categories: tuple[str, ...] = ()
     aliases: dict[str, int] = {}
@@ -81,10 +84,11 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, dict=True):
-    """A table. Schemas are equal if they mean the same rows and columns.
+    """A table.
 
     Attributes:
         fields: of a row, in their order.
+        columns: the names of the model's columns, in the model's order, if that is not the order of the fields.
         example: a plausible row; without one it has zeros.
 
     Raises:
@@ -92,6 +96,7 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """
 
     fields: tuple[Field, ...]
+    columns: tuple[str, ...] = ()
     example: tuple[float | bool | None, ...] = ()
 
     def __post_init__(self) -> None:
@@ -100,9 +105,19 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         for number, field in enumerate(self.fields):
             _check(field, f"$.fields[{number}]")
         _check_distinct([field.name for field in self.fields], "$.fields", "the name")
-        _check_distinct(self.columns, "$.fields", "the column")
+        _check_distinct(self.expanded, "$.fields", "the column")
+        if self.columns:
+            self._check_columns()
         if self.example:
             self._check_example()
+
+    def _check_columns(self) -> None:
+        _check_distinct(self.columns, "$.columns", "the column")
+        known, given = set(self.expanded), set(self.columns)
+        if unknown := [name for name in self.columns if name not in known]:
+            raise BadSchema("$.columns", f"the fields become no column {unknown[0]!r}")
+        if missing := [name for name in self.expanded if name not in given]:
+            raise BadSchema("$.columns", f"lacks the column {missing[0]!r}")
 
     def _check_example(self) -> None:
         if len(self.example) != len(self.fields):
@@ -117,8 +132,8 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return tuple(field.name for field in self.fields)
 
     @cached_property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the columns, in the order of the fields."""
+    def expanded(self) -> tuple[str, ...]:
+        """The names of the columns that the fields become, in the order of the fields."""
         return tuple(chain.from_iterable(field.becomes for field in self.fields))
 
     @cached_property
@@ -152,14 +167,29 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             raise BadSchema("$", f"is no JSON: {error}") from None
 
     @classmethod
-    def of_numbers(cls, names: Sequence[str]) -> "Schema":
-        """A table of numbers that are the model's columns as they are."""
-        return cls(tuple(Field(name) for name in names))
+    def of_columns(cls, names: Sequence[str], types: Sequence[FieldType] | None = None) -> "Schema":
+        """A table whose fields are the model's columns, as they are.
+
+        Args:
+            names: of the columns.
+            types: of each; None for numbers.
+
+        Raises:
+            BadSchema: a name comes twice or is empty.
+        """
+        kinds = types or ["number"] * len(names)
+        return cls(tuple(_as_it_is(name, kind) for name, kind in zip(names, kinds, strict=True)))
 
     @classmethod
     def unnamed(cls, width: int) -> "Schema":
         """A table of so many numbers that nobody has named."""
-        return cls.of_numbers([f"f{number}" for number in range(width)])
+        return cls.of_columns([f"f{number}" for number in range(width)])
+
+
+def _as_it_is(name: str, type_: FieldType) -> Field:
+    """A field for a column of any name."""
+    plain = _AWKWARD.sub("_", name)
+    return Field(name, type_) if plain == name else Field(plain, type_, columns=(name,))
 
 
 def at(path: str, name: str) -> str:

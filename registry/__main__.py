@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _prepare(given: argparse.Namespace) -> outcome.Done:
     uri, access = ModelURI.parse(given.uri), Access.read(given.tracking_uri, os.environ)
-    how = Preparation(given.engine, given.trusted_formats, given.other_versions, given.columns)
+    how = Preparation(given.engine, given.trusted_formats, given.other_versions, given.schema)
     limits = {"memory": given.memory, "look_timeout": given.look_timeout}
     prepared = prepare(uri, access, how, Cache(given.cache), anew=given.anew, **limits)
     if given.parent is None:  # a server tells its own log, when it serves it
@@ -117,12 +117,12 @@ def _parser() -> argparse.ArgumentParser:
         help="models of another minor version of scikit-learn that cannot be compiled: refuse, or serve",
     )
     add.add_argument(
-        "--columns",
-        default=os.environ.get("CANOPY_COLUMNS") or "",
+        "--schema",
+        default=os.environ.get("CANOPY_SCHEMA") or "",
         type=_stated,
-        metavar="ours|uci|FILE",
-        help="order of the columns of a model that does not name them, the same as the servers' (default: "
-        "CANOPY_COLUMNS, else taken to be ours, with a warning)",
+        metavar="FILE|covertype|covertype-uci",
+        help="what rows and columns the model has, the same as the servers' (default: CANOPY_SCHEMA, else what the "
+        "model tells)",
     )
     add.add_argument(
         "--memory", type=int, metavar="BYTES", help="most memory of its own to take for a model that is not compiled"

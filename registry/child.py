@@ -78,7 +78,7 @@ async def prepare_in_child(
         command += ["--memory", str(memory)]
     try:
         async with temporary_folder() as folder:
-            command += ["--columns", await in_daemon_thread(partial(_written, how.stated, folder))]
+            command += ["--schema", await in_daemon_thread(partial(_written, how.stated, folder))]
             # Command lines can be read by every user of a machine, and the address may have a password in it.
             output, status = await run(command, {"MLFLOW_TRACKING_URI": access.tracking_uri, "TMPDIR": folder})
     except OSError as error:  # out of files, space, processes or memory, which passes
@@ -92,11 +92,11 @@ async def prepare_in_child(
 
 
 def _written(stated: Stated, folder: str) -> str:
-    """What states the order of columns to a child: a file, for the user's may have changed meanwhile."""
+    """What states a table to a child: a file, for the user's may have changed meanwhile."""
     if stated is None:
         return ""
-    file = Path(folder, "columns")
-    file.write_text("\n".join(stated))
+    file = Path(folder, "schema.json")
+    file.write_bytes(stated.encode())
     return str(file)
 
 

@@ -1,32 +1,36 @@
-"""Which of the schema's columns each of a model's is: as the model names them, as a user states, or as is assumed."""
+"""What table a model serves, and which of its columns each of the model's is: as told, as stated, or as is assumed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from preprocessing import covertype
+from preprocessing.schema import BadSchema, FieldType, Schema
 from registry.errors import BadColumns, SchemaMismatch
 
-Stated: TypeAlias = tuple[str, ...] | None
-"""The schema's names in the order that a model without names of its own has them in; None if nobody states it."""
+Stated: TypeAlias = Schema | None
+"""A table that a user states; None if nobody does."""
 
-_STATEMENTS: Final = {"": None, "ours": covertype.COLUMNS, "uci": covertype.UCI_COLUMNS}
-_LONGEST_FILE: Final = 1 << 16
-_INDEX: Final = {name: position for position, name in enumerate(covertype.COLUMNS)}
+_STATEMENTS: Final = {"": None, "covertype": covertype.SCHEMA, "covertype-uci": covertype.UCI_SCHEMA}
+_MOST_LISTED: Final = 60
+"""Names of columns that an error lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of a model.
+    """The table that a model serves, and its columns.
 
     Attributes:
-        order: for each of them its index in ``covertype.COLUMNS``; None if they are the schema's in the schema's order.
-        known: how that is known.
+        order: for each of the model's columns its index in ``schema.expanded``; None if they stand in that order.
+        known: how that is known: the model names its columns; somebody states the table; nobody does, and the model is
+            assumed to have the forest-cover table's in their order; or they are numbers without names.
+        schema: the table.
     """
 
     order: tuple[int, ...] | None = None
-    known: Literal["named", "stated", "assumed"] = "named"
+    known: Literal["named", "stated", "assumed", "unnamed"] = "named"
+    schema: Schema = covertype.SCHEMA
 
 
 class Told(NamedTuple):
@@ -35,131 +39,188 @@ class Told(NamedTuple):
     Attributes:
         names: of the columns, in the model's order; None if it names none.
         width: how many there are; None if it does not say.
+        types: of the columns; None if it does not say.
     """
 
     names: Sequence[object] | None
     width: int | None = None
+    types: Sequence[FieldType] | None = None
 
 
 def read_stated(text: str) -> Stated:
     """Read what a user states.
 
     Args:
-        text: ``ours``; ``uci``, the order of UCI's file and of ``fetch_covtype``; or a file that has the names of the
-            54 columns, the schema's, UCI's or ``fetch_covtype``'s, one a line. Empty states nothing.
+        text: ``covertype``; ``covertype-uci``, with columns in the order of UCI's file and of ``fetch_covtype``; or a
+            file that describes a table, see ``Schema.read``. Empty states nothing.
 
     Raises:
-        BadColumns: it is none of these, or the file cannot be read or has other names.
+        BadColumns: it is none of these.
     """
     if text in _STATEMENTS:
         return _STATEMENTS[text]
     try:
-        with Path(text).open(encoding="utf-8-sig") as file:
-            lines = file.read(_LONGEST_FILE).splitlines()
-    except (OSError, ValueError) as error:  # a name with a null character in it is a ValueError, and so is no UTF-8
+        return Schema.read(Path(text).read_bytes())
+    except BadSchema as error:
+        raise BadColumns(f"{text} describes no table: {error}") from None
+    except (OSError, ValueError) as error:  # a name with a null character in it is a ValueError
         reason = error.strerror if isinstance(error, OSError) else error
-        raise BadColumns(f"{text!r} is neither ours, nor uci, nor a file that can be read: {reason}") from None
-    found: dict[str, int] = {}
-    faults = []
-    for number, line in enumerate(lines, 1):
-        if not (name := line.strip()):
-            continue
-        column = covertype.UCI_ALIASES.get(name, name)
-        if column not in _INDEX:
-            faults.append(f"line {number}: {name[:80]!r} is no column that is known")
-        elif column in found:
-            faults.append(f"line {number}: {name} is the column of line {found[column]} again")
-        else:
-            found[column] = number
-    if missing := [name for name in covertype.COLUMNS if name not in found]:
-        faults.append(f"missing {', '.join(missing)}")
-    if faults:
-        raise BadColumns(f"{text} has to have the names of the {len(_INDEX)} columns, one a line: {'; '.join(faults)}")
-    return tuple(found)
+        words = ", ".join(filter(None, _STATEMENTS))
+        raise BadColumns(f"{text!r} is none of {words}, nor a file that can be read: {reason}") from None
 
 
 def settle(told: Mapping[str, Told], stated: Stated = None) -> Columns:
-    """Find out which of the schema's columns each of a model's is.
+    """Find out what table a model serves, and which of the table's columns each of the model's is.
 
     Names that are numbers, as pandas gives them to a table without a header, say nothing.
 
     Args:
         told: by each part of the model that may say something.
-        stated: what the user says.
+        stated: what the user says, or who made the model.
 
     Raises:
-        SchemaMismatch: the columns are others than the schema's, or what is said does not agree.
+        SchemaMismatch: the columns are others than those of the stated table, or what is said does not agree.
     """
-    for who, (names, width) in told.items():
-        if not _named(names) and width not in (None, len(_INDEX)):
+    named = {who: [str(name) for name in part.names or ()] for who, part in told.items() if _named(part.names)}
+    widths = {who: part.width for who, part in told.items() if part.width is not None}
+    if stated is not None:
+        return _settle_by(stated, named, widths)
+    if named:
+        return _settle_by_names(told, named)
+    if len(set(widths.values())) > 1:
+        said = ", ".join(f"{width} to {who}" for who, width in widths.items())
+        raise SchemaMismatch(f"the model contradicts itself: it takes {said} columns")
+    width = next(iter(widths.values()), len(covertype.COLUMNS))
+    if width == len(covertype.COLUMNS):
+        return Columns(None, "assumed")
+    return Columns(None, "unnamed", Schema.unnamed(width))
+
+
+def _settle_by(stated: Schema, named: Mapping[str, list[str]], widths: Mapping[str, int]) -> Columns:
+    """A model's columns, held against a table that is stated."""
+    schema = Schema(stated.fields, example=stated.example)
+    for who, width in widths.items():
+        if who not in named and width != len(schema.expanded):
             raise SchemaMismatch(
-                f"the model takes {width} unnamed columns, as {who} has it; the schema has {len(_INDEX)}: ten numbers "
-                "and an indicator for each wilderness area and soil type"
+                f"the model takes {width} unnamed columns, as {who} has it; the table that is stated has "
+                f"{len(schema.expanded)}"
             )
-    orders = {who: column_order(names) for who, (names, _) in told.items() if names is not None and _named(names)}
-    if not orders:
-        return Columns(None if stated is None else column_order(stated), "assumed" if stated is None else "stated")
+    if not named:
+        return Columns(column_order(stated.columns, schema) if stated.columns else None, "stated", schema)
+    order = _agreed({who: column_order(names, schema) for who, names in named.items()}, schema)
+    if stated.columns and (other := column_order(stated.columns, schema)) != order:
+        who = next(iter(named))
+        raise SchemaMismatch(
+            f"the model's own names contradict `columns` of --schema (CANOPY_SCHEMA): "
+            f"{_difference(order, other, who, 'there', schema)}; leave `columns` away, for the model names its own"
+        )
+    return Columns(order, "named", schema)
+
+
+def _settle_by_names(told: Mapping[str, Told], named: Mapping[str, list[str]]) -> Columns:
+    """A model's columns, of which it has names."""
+    who, names = next(iter(named.items()))
+    known = _index(covertype.SCHEMA)
+    if all(name in known for name in names) and len({known[name] for name in names}) == len(covertype.COLUMNS):
+        schema = covertype.SCHEMA
+    else:
+        types = next((part.types for part in told.values() if part.types is not None), None)
+        try:
+            schema = Schema.of_columns(names, types)
+        except BadSchema as error:
+            raise SchemaMismatch(
+                f"the model's columns, as {who} has them, make no table ({error.reason}); describe one by --schema "
+                "(CANOPY_SCHEMA)"
+            ) from None
+    return Columns(_agreed({who: column_order(each, schema) for who, each in named.items()}, schema), "named", schema)
+
+
+def _agreed(orders: Mapping[str, tuple[int, ...] | None], schema: Schema) -> tuple[int, ...] | None:
+    """The order of which all that name columns say the same."""
     (first, order), *others = orders.items()
     for who, other in others:
         if other != order:
             raise SchemaMismatch(
-                f"the model contradicts itself: {_difference(order, other, first, f'to {who}')}; log it again, with a "
-                "signature inferred from the table that it was fitted on"
+                f"the model contradicts itself: {_difference(order, other, first, f'to {who}', schema)}; log it again, "
+                "with a signature inferred from the table that it was fitted on"
             )
-    if stated is not None and (other := column_order(stated)) != order:
-        raise SchemaMismatch(
-            f"the model's own names contradict --columns (CANOPY_COLUMNS): {_difference(order, other, first, 'there')}"
-            "; a model that names its columns needs no --columns"
-        )
-    return Columns(order)
+    return order
 
 
-def column_order(names: Sequence[object]) -> tuple[int, ...] | None:
-    """Find the schema's column for each column of a model.
+def column_order(names: Sequence[object], schema: Schema = covertype.SCHEMA) -> tuple[int, ...] | None:
+    """Find a table's column for each column of a model.
 
     Args:
-        names: the model's column names, in the model's order: those of the schema in any order, or UCI's own, or
-            those of ``fetch_covtype``.
+        names: the model's column names, in the model's order: those of the table in any order, and for the forest-cover
+            table also UCI's own, or those of ``fetch_covtype``.
+        schema: the table.
 
     Returns:
-        54 indices into ``covertype.COLUMNS``, or None if the order is the schema's own.
+        Indices into ``schema.expanded``, or None if the order is the table's own.
 
     Raises:
         SchemaMismatch: the columns are others; the message has both lists, what is unknown and what is missing.
     """
-    order = [_INDEX.get(covertype.UCI_ALIASES.get(str(name), str(name))) for name in names]
+    index = _index(schema)
+    order = [index.get(str(name)) for name in names]
     known = [position for position in order if position is not None]
-    if len(known) < len(order) or sorted(known) != list(range(len(_INDEX))):
+    if len(known) < len(order) or sorted(known) != list(range(len(schema.expanded))):
         unknown = [name for name, position in zip(names, order, strict=True) if position is None]
-        missing = [name for name, position in _INDEX.items() if position not in order]
+        missing = [name for position, name in enumerate(schema.expanded) if position not in order]
         twice = {position for position in known if known.count(position) > 1}
         repeated = [name for name, position in zip(names, order, strict=True) if position in twice]
         raise SchemaMismatch(
-            f"the model's columns are not the schema's: unknown {unknown}, missing {missing}"
-            + (f", given twice {repeated}" if repeated else "")
+            f"the model's columns are not the schema's: unknown {_listed(unknown)}, missing {_listed(missing)}"
+            + (f", given twice {_listed(repeated)}" if repeated else "")
         )
     return None if known == sorted(known) else tuple(known)
 
 
 def assumption(model: object) -> str:
-    """What to tell of a model whose columns are assumed to be the schema's."""
+    """What to tell of a model whose columns are assumed to be the forest-cover table's."""
     ours, uci = (", ".join(areas) for areas in (covertype.WILDERNESS_AREAS, covertype.UCI_WILDERNESS_AREAS))
     return (
-        f"{model} does not name its columns: they are taken to stand in Canopy's order, wilderness areas {ours}. If it "
-        f"was fitted on UCI's order ({uci}), as fetch_covtype has it, its answers are wrong: set --columns uci "
-        "(CANOPY_COLUMNS), or name a file with its columns there. If the order is Canopy's, --columns ours says so and "
-        "ends this warning"
+        f"{model} does not name its {len(covertype.COLUMNS)} columns: they are taken to be the forest-cover table's, in "
+        f"Canopy's order, wilderness areas {ours}. If it was fitted on UCI's order ({uci}), as fetch_covtype has it, its "
+        "answers are wrong: set --schema covertype-uci (CANOPY_SCHEMA), or name a file there that describes its table. "
+        "If the order is Canopy's, --schema covertype says so and ends this warning"
     )
+
+
+def _index(schema: Schema) -> dict[str, int]:
+    """Whatever a table's columns may be called → where they stand in ``schema.expanded``."""
+    index = {name: position for position, name in enumerate(schema.expanded)}
+    if schema.fields == covertype.SCHEMA.fields:
+        index |= {alias: index[name] for alias, name in covertype.UCI_ALIASES.items()}
+    return index
 
 
 def _named(names: Sequence[object] | None) -> bool:
     """Whether these are names; numbers are not."""
-    return names is not None and not (len(names) and all(str(name).isdecimal() for name in names))
+    return names is not None and len(names) > 0 and not all(str(name).isdecimal() for name in names)
 
 
-def _difference(order: tuple[int, ...] | None, other: tuple[int, ...] | None, who: str, whom: str) -> str:
+def _listed(names: Sequence[object]) -> str:
+    more = len(names) - _MOST_LISTED
+    return f"{list(names[:_MOST_LISTED])}" + (f" and {more} more" if more > 0 else "")
+
+
+def _difference(
+    order: tuple[int, ...] | None, other: tuple[int, ...] | None, who: str, whom: str, schema: Schema
+) -> str:
     """The first column of which two orders differ."""
-    ours = range(len(_INDEX))
+    ours = range(len(schema.expanded))
     pairs = zip(order or ours, other or ours, strict=True)
     number, (one, another) = next((at, pair) for at, pair in enumerate(pairs, 1) if pair[0] != pair[1])
-    return f"column {number} is {covertype.COLUMNS[one]} to {who}, {covertype.COLUMNS[another]} {whom}"
+    return f"column {number} is {schema.expanded[one]} to {who}, {schema.expanded[another]} {whom}"
+
+
+def with_example(columns: Columns, row: Sequence[float]) -> Columns:
+    """The same with a row of the model's own as an example, if the table has none."""
+    schema = columns.schema
+    if schema.example or len(row) != len(schema.fields) or any(field.is_one_hot for field in schema.fields):
+        return columns
+    try:
+        return replace(columns, schema=Schema(schema.fields, schema.columns, tuple(row)))
+    except BadSchema:
+        return columns

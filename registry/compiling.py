@@ -11,7 +11,6 @@ from typing import Final
 import numpy as np
 
 from forest import CompiledEngine, Origin, SklearnEngine, UnsupportedModel, build, mismatch, why_no_forest
-from preprocessing import covertype
 from redaction import one_line
 from registry.access import Access
 from registry.confinement import starved
@@ -110,7 +109,7 @@ def _compile(model: Download, prepared: Prepared) -> None:
         origin,
         estimator=model.itself(),
         order=order,
-        columns=covertype.COLUMNS,
+        columns=model.columns.schema.expanded,
         examples=examples,
     )
     if not parity.passed:
@@ -126,7 +125,7 @@ def _keep_forest(model: Download, _prepared: Prepared) -> None:
         raise UnsupportedModel(reason)
     examples = model.example()
     engine = SklearnEngine(model.estimator, model.order)
-    rows = np.vstack([examples, np.zeros((1, len(covertype.COLUMNS)), dtype=np.float32)])
+    rows = np.vstack([examples, np.zeros((1, len(model.columns.schema.expanded)), dtype=np.float32)])
     try:
         engine.predict(rows)
     except ValueError as error:

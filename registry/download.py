@@ -26,11 +26,11 @@ from forest import (
     read_forest,
     why_no_forest,
 )
-from preprocessing import covertype
+from preprocessing.schema import BadSchema, Schema
 from registry.access import Access
-from registry.columns import Columns, Told, settle
+from registry.columns import Columns, Stated, Told, settle
 from registry.confinement import expect
-from registry.errors import UnusableModel
+from registry.errors import SchemaMismatch, UnusableModel
 from registry.fetch import Absent, check
 from registry.flavours import Flavours
 from registry.loading import check_skops, load, other_version, own_version
@@ -38,6 +38,9 @@ from registry.plain import plain
 from registry.preparation import Preparation
 from registry.pyfunc import told
 from registry.version import Logged
+
+SCHEMA_FILE = "canopy/schema.json"
+"""Beside a model, the description of its table."""
 
 _GREATEST = np.finfo(np.float32).max
 
@@ -168,7 +171,21 @@ class Download:
         if all(part.names is None for part in parts.values()):
             # MLflow sorts an example's columns by the signature's names, so that its order tells nothing beside them.
             parts["its input example"] = Told(getattr(self._example, "columns", None))
-        return settle(parts, self._stated)
+        return settle(parts, self._stated or self._logged)
+
+    @property
+    def _logged(self) -> Stated:
+        """The table that was logged beside the model, if there is one.
+
+        Raises:
+            SchemaMismatch: it describes none.
+        """
+        try:
+            return Schema.read((self.path / SCHEMA_FILE).read_bytes())
+        except FileNotFoundError:
+            return None
+        except BadSchema as error:
+            raise SchemaMismatch(f"{SCHEMA_FILE} beside the model describes no table: {error}") from None
 
     def _own_columns(self, signature: Told) -> Told | None:
         """What the estimator says of its columns; None if that does not count."""
@@ -210,8 +227,8 @@ class Download:
         expect(sum(file.stat().st_size for file in self.path.rglob("*")))
 
     def example(self) -> NDArray[np.float32]:
-        """The model's input example as (n, 54) rows of the schema; no rows if there is none that is such."""
-        none = np.empty((0, len(covertype.COLUMNS)), dtype=np.float32)
+        """The model's input example as (n, n_columns) rows of the schema; no rows if there is none that is such."""
+        none = np.empty((0, len(self.columns.schema.expanded)), dtype=np.float32)
         try:
             example = np.asarray(self._example, dtype=np.float64)
         except (TypeError, ValueError):

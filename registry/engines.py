@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest import BadArtifact, CompiledEngine, Engine, SklearnEngine, read_artifact
-from preprocessing import covertype
 from registry.errors import UnusableModel
 from registry.loading import load, own_version, untrusted
 from registry.plain import plain
@@ -36,7 +35,7 @@ def _open_compiled(prepared: Prepared) -> Engine:
     artifact = read_artifact(prepared.artifact, prepared.shared)
     if not artifact.header.parity.passed:
         raise BadArtifact(f"{prepared.artifact}: it was found to differ from scikit-learn")
-    if artifact.arrays.columns != tuple(covertype.COLUMNS):
+    if artifact.arrays.columns != prepared.schema.expanded:
         raise BadArtifact(f"{prepared.artifact}: its columns are not the schema's")
     return CompiledEngine(artifact.arrays)
 
@@ -54,7 +53,7 @@ def _open_pyfunc(prepared: Prepared) -> Engine:
 
     with own_version(prepared.others):
         model = mlflow.pyfunc.load_model(plain(prepared.model))
-    return PyfuncEngine(model, _order(prepared))
+    return PyfuncEngine(model, prepared.schema.expanded, _order(prepared))
 
 
 def _order(prepared: Prepared) -> NDArray[np.intp] | None:

@@ -15,7 +15,7 @@ class Preparation:
             fastest of all.
         formats: the files that may be loaded.
         others: what to do with models of other versions of scikit-learn.
-        stated: the order of the model's columns, if it does not name them itself.
+        stated: the model's table, if it does not tell that itself.
     """
 
     engine: EngineChoice = "auto"

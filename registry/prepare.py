@@ -5,6 +5,7 @@ import shlex
 import time
 from pathlib import Path
 
+from preprocessing import covertype
 from registry import header, kernel
 from registry.access import Access
 from registry.cache import Cache, key
@@ -96,7 +97,7 @@ def _fetched(version: ModelVersion, access: Access, how: Preparation, folder: Pa
     try:
         _fetch(access, locate(version, access), file, prepared.artifact)
         columns = settle({"its compiled forest": header.told(prepared.artifact)}, how.stated)
-        if columns.order is not None or columns.known != "named":
+        if columns.schema != covertype.SCHEMA or columns.order is not None or columns.known != "named":
             raise SchemaMismatch(f"the compiled forest of {version} does not name the schema's columns in their order")
     except (UnusableModel, ModelNotFound) as error:
         prepared.artifact.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from preprocessing import covertype
 from preprocessing.schema import Schema
 from registry.columns import Columns, assumption
 from registry.version import ModelVersion
@@ -34,7 +33,6 @@ class Prepared:
         formats: the files that may be loaded.
         warning: that it is served by a slower engine or by another version of its library, and why; empty if not.
         columns: the model's; a compiled forest takes the schema's whatever they are.
-        schema: the table that it serves.
         others: what to do if another version of scikit-learn made it.
         shared: descriptor, in this process, of a copy of the artifact that several processes map, if there is one.
     """
@@ -47,7 +45,11 @@ class Prepared:
     columns: Columns = field(default=Columns())
     others: OtherVersions = "refuse"
     shared: int | None = None
-    schema: Schema = covertype.SCHEMA
+
+    @property
+    def schema(self) -> Schema:
+        """The table that it serves."""
+        return self.columns.schema
 
     @property
     def assumption(self) -> str:

@@ -1,5 +1,6 @@
 """Models that are no forest, served through MLflow's pyfunc: any flavour, but milliseconds a call."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest import Prediction
-from preprocessing import covertype
+from preprocessing.schema import FieldType
 from registry.columns import Told
 
 
@@ -16,20 +17,26 @@ class PyfuncEngine:
 
     Args:
         model: a loaded ``mlflow.pyfunc.PyFuncModel``. Its signature, if it has one, names its columns and types.
-        order: (54,) for each of the model's columns, where it stands in the matrices; None if they agree.
+        columns: the names of the matrices' columns.
+        order: (n_columns,) for each of the model's columns, where it stands in the matrices; None if they agree.
     """
 
     name = "pyfunc"
     bounded = False
     classes: NDArray[Any] | None = None
 
-    def __init__(self, model: Any, order: NDArray[np.intp] | None = None) -> None:  # noqa: ANN401 - mlflow is imported late
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - mlflow is imported late
+        columns: Sequence[str],
+        order: NDArray[np.intp] | None = None,
+    ) -> None:
         self._model = model
         self._order = order
         inputs = model.metadata.get_input_schema()
-        own = np.array(covertype.COLUMNS)
+        own = np.array(columns)
         self._names = told(inputs).names or _fitted(model) or (own if order is None else own[order]).tolist()
-        self._types = _types(inputs)
+        self._types = _types(inputs, len(columns))
 
     def predict(self, matrix: NDArray[np.float32]) -> Prediction:
         """See ``forest.Engine.predict``; the probabilities are always None.
@@ -56,11 +63,20 @@ def told(inputs: Any) -> Told:  # noqa: ANN401
     if inputs is None:
         return Told(None)
     if inputs.has_input_names():
-        return Told(inputs.input_names(), len(inputs.inputs))
+        return Told(inputs.input_names(), len(inputs.inputs), _kinds(inputs))
     if not inputs.is_tensor_spec():
         return Told(None, len(inputs.inputs))
     width = inputs.inputs[0].shape[-1]
     return Told(None, width if width >= 0 else None)
+
+
+def _kinds(inputs: Any) -> list[FieldType] | None:  # noqa: ANN401
+    """What the columns of a signature are to a table; None if one of them is neither a number nor a boolean."""
+    if inputs.is_tensor_spec():
+        return None
+    kinds: dict[str, FieldType] = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}
+    found = [kinds.get(np.dtype(type_).kind) for type_ in inputs.numpy_types()]
+    return None if None in found else [kind for kind in found if kind is not None]
 
 
 def _fitted(model: Any) -> list[str] | None:  # noqa: ANN401
@@ -71,12 +87,12 @@ def _fitted(model: Any) -> list[str] | None:  # noqa: ANN401
     return None
 
 
-def _types(inputs: Any) -> list[np.dtype[Any]] | None:  # noqa: ANN401
+def _types(inputs: Any, width: int) -> list[np.dtype[Any]] | None:  # noqa: ANN401
     """The types of the columns that a signature asks for; None if it does not say."""
     if inputs is None:
         return None
     if inputs.is_tensor_spec() and not inputs.has_input_names():
-        return [np.dtype(inputs.inputs[0].type)] * len(covertype.COLUMNS)
+        return [np.dtype(inputs.inputs[0].type)] * width
     return [np.dtype(type_) for type_ in inputs.numpy_types()]
 
 

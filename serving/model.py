@@ -22,7 +22,7 @@ class Model:
     name: str
     version: str
     engine: Engine
-    columns: Literal["named", "stated", "assumed"] = "named"
+    columns: Literal["named", "stated", "assumed", "unnamed"] = "named"
     warning: str = ""
 
     def __str__(self) -> str:

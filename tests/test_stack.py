@@ -62,7 +62,7 @@ def test_every_setting_of_the_server_is_a_knob_with_its_default() -> None:
 
 def test_what_is_prepared_is_what_the_servers_look_for() -> None:
     """Whoever fills their cache is told all that decides what they find there."""
-    of = {"CANOPY_ENGINE", "CANOPY_TRUSTED_FORMATS", "CANOPY_OTHER_VERSIONS", "CANOPY_COLUMNS"}
+    of = {"CANOPY_ENGINE", "CANOPY_TRUSTED_FORMATS", "CANOPY_OTHER_VERSIONS", "CANOPY_SCHEMA"}
     assert {key for key, value in services(COMPOSE)["prepare"]["environment"].items() if value is None} == of
 
 

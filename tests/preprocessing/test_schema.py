@@ -23,7 +23,7 @@ def test_a_schema_is_read_as_it_was_written(schema: Schema) -> None:
 def test_the_forest_cover_table_is_one() -> None:
     """With all that it has: aliases and an example."""
     assert Schema.read(covertype.SCHEMA.encode()) == covertype.SCHEMA
-    assert Schema.of_numbers(["a", "b"]).columns == ("a", "b")
+    assert Schema.of_columns(["a", "b"]).expanded == ("a", "b")
     assert Schema.unnamed(3).names == ("f0", "f1", "f2")
     assert Schema.unnamed(3) != Schema.unnamed(2)
 
