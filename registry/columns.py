@@ -81,7 +81,9 @@ def settle(told: Mapping[str, Told], stated: Stated = None) -> Columns:
     Raises:
         SchemaMismatch: the columns are others than those of the stated table, or what is said does not agree.
     """
-    named = {who: [str(name) for name in part.names or ()] for who, part in told.items() if _named(part.names)}
+    named = {
+        who: list(map(str, part.names)) for who, part in told.items() if part.names is not None and _named(part.names)
+    }
     widths = {who: part.width for who, part in told.items() if part.width is not None}
     if stated is not None:
         return _settle_by(stated, named, widths)
@@ -180,10 +182,10 @@ def assumption(model: object) -> str:
     """What to tell of a model whose columns are assumed to be the forest-cover table's."""
     ours, uci = (", ".join(areas) for areas in (covertype.WILDERNESS_AREAS, covertype.UCI_WILDERNESS_AREAS))
     return (
-        f"{model} does not name its {len(covertype.COLUMNS)} columns: they are taken to be the forest-cover table's, in "
-        f"Canopy's order, wilderness areas {ours}. If it was fitted on UCI's order ({uci}), as fetch_covtype has it, its "
-        "answers are wrong: set --schema covertype-uci (CANOPY_SCHEMA), or name a file there that describes its table. "
-        "If the order is Canopy's, --schema covertype says so and ends this warning"
+        f"{model} does not name its columns: they are taken to be the {len(covertype.COLUMNS)} of the forest-cover "
+        f"table in Canopy's order, wilderness areas {ours}. If it was fitted on UCI's order ({uci}), as fetch_covtype "
+        "has it, its answers are wrong: set --schema covertype-uci (CANOPY_SCHEMA), or name a file there that "
+        "describes its table. If the order is Canopy's, --schema covertype says so and ends this warning"
     )
 
 
@@ -195,9 +197,9 @@ def _index(schema: Schema) -> dict[str, int]:
     return index
 
 
-def _named(names: Sequence[object] | None) -> bool:
+def _named(names: Sequence[object]) -> bool:
     """Whether these are names; numbers are not."""
-    return names is not None and len(names) > 0 and not all(str(name).isdecimal() for name in names)
+    return len(names) > 0 and not all(str(name).isdecimal() for name in names)
 
 
 def _listed(names: Sequence[object]) -> str:

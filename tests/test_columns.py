@@ -124,8 +124,8 @@ def is_warned_of(registry: Registry, server: ServerProcess, workers: int) -> Non
         assert known == "assumed"
         assert warning is not None
         assert warning.startswith(f"{NAME}/1 does not name its columns")
-        assert "--columns uci" in warning
-        assert "--columns ours" in warning
+        assert "--schema covertype-uci" in warning
+        assert "--schema covertype" in warning
     until(lambda: guessing(server) == workers)
     assert registry.labels(server) == registry.misled
 
@@ -171,7 +171,7 @@ def test_the_warning_ends_with_a_version_that_names_its_columns(registry: Regist
 def test_with_ucis_order_stated_every_label_is_the_forests_own(registry: Registry, tmp_path: Path, engine: str) -> None:
     """By whichever engine, with nothing to warn of."""
     registry.promote(1)
-    options = ("--columns", "uci", "--engine", engine)
+    options = ("--schema", "covertype-uci", "--engine", engine)
     with registry.served(tmp_path / "cache", tmp_path / "log", *options) as server:
         assert told(server, "/health/ready") == ("stated", None)
         assert server.get("/")["engine"] == engine

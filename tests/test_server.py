@@ -182,8 +182,8 @@ def test_a_port_in_use_is_one_line(store: Store) -> None:
         pytest.param(["--port", "x"], {}, "--port", id="option"),
         pytest.param([], {"CANOPY_MAX_BATCH_ROWS": "0"}, "CANOPY_MAX_BATCH_ROWS", id="variable"),
         pytest.param([], {"CANOPY_MODEL_URI": "BestModelRF"}, "CANOPY_MODEL_URI", id="model-uri"),
-        pytest.param(["--columns", "UCI"], {}, "--columns", id="columns"),
-        pytest.param([], {"CANOPY_COLUMNS": "README.md"}, "CANOPY_COLUMNS: README.md", id="columns-of-a-file"),
+        pytest.param(["--schema", "UCI"], {}, "--schema", id="schema"),
+        pytest.param([], {"CANOPY_SCHEMA": "README.md"}, "CANOPY_SCHEMA: README.md", id="schema-of-a-file"),
         pytest.param([], {"MLFLOW_HTTP_REQUEST_TIMEOUT": "soon"}, "MLFLOW_HTTP_REQUEST_TIMEOUT", id="mlflows-variable"),
     ],
 )

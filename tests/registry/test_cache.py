@@ -58,8 +58,8 @@ def test_whatever_makes_other_files_has_another_key(monkeypatch: pytest.MonkeyPa
         key(VERSION, ACCESS, Preparation("sklearn")),
         key(VERSION, ACCESS, Preparation(formats="skops")),
         key(VERSION, ACCESS, Preparation(others="serve")),
-        key(VERSION, ACCESS, Preparation(stated=read_stated("ours"))),
-        key(VERSION, ACCESS, Preparation(stated=read_stated("uci"))),
+        key(VERSION, ACCESS, Preparation(stated=read_stated("covertype"))),
+        key(VERSION, ACCESS, Preparation(stated=read_stated("covertype-uci"))),
     ]
     monkeypatch.setattr(kernel, "built", lambda: False)
     assert len({KEY, key(VERSION, ACCESS, Preparation()), *others}) == len(others) + 2

@@ -105,7 +105,7 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
 
 
 @pytest.mark.parametrize(
-    ("engine", "stated_as"), [pytest.param("auto", "", id="auto"), pytest.param("pyfunc", "uci", id="pyfunc")]
+    ("engine", "stated_as"), [pytest.param("auto", "", id="auto"), pytest.param("pyfunc", "covertype-uci", id="pyfunc")]
 )
 async def test_the_child_is_told_what_to_prepare(
     child: Callable[[str], None],
@@ -117,8 +117,11 @@ async def test_the_child_is_told_what_to_prepare(
 ) -> None:
     """In the same working folder, the child is given what means the model, store, engine, folder and limits wanted."""
     stated = read_stated(stated_as)
-    monkeypatch.setenv("CANOPY_COLUMNS", "ours")  # which a server's option overrides
-    child("printf '%s\\n' \"$@\" >arguments; printf '%s' \"$MLFLOW_TRACKING_URI\" >variable; cp $TMPDIR/columns . || :")
+    monkeypatch.setenv("CANOPY_SCHEMA", "covertype")  # which a server's option overrides
+    child(
+        "printf '%s\\n' \"$@\" >arguments; printf '%s' \"$MLFLOW_TRACKING_URI\" >variable; "
+        "cp $TMPDIR/schema.json . || :"
+    )
     with pytest.raises(UnusableModel):
         await prepare_in_child(
             URI,
@@ -131,13 +134,13 @@ async def test_the_child_is_told_what_to_prepare(
         )
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "variable").read_text())
     arguments = (tmp_path / "arguments").read_text().splitlines()
-    columns = arguments.index("--columns") + 1
-    arguments[columns] = arguments[columns] and "columns"  # the folder of the child's files has gone with it
+    columns = arguments.index("--schema") + 1
+    arguments[columns] = arguments[columns] and "schema.json"  # the folder of the child's files has gone with it
     given = module._parser().parse_args(arguments[arguments.index("prepare") :])
     assert (given.uri, given.tracking_uri) == (str(URI), "sqlite:///x.db")
     assert (given.engine, given.cache) == (engine, files)
     assert (given.memory, given.trusted_formats, given.parent) == (10**9, "skops", os.getpid())
-    assert given.columns == stated
+    assert given.schema == stated
     assert given.anew
     assert given.look_timeout == 7.5
 
@@ -308,17 +311,17 @@ def test_the_command_takes_the_columns_as_the_servers_do(
 ) -> None:
     """From its option or their variable; its log has the warning, unless it works for a server, which has it itself."""
     arguments = ["prepare", "models:/Unnamed/1", "--cache", str(tmp_path), "--tracking-uri", sqlite_place.tracking_uri]
-    assert command.main([*arguments, "--columns", "uci"]) == 0
+    assert command.main([*arguments, "--schema", "covertype-uci"]) == 0
     assert command.main([*arguments, "--parent", str(os.getppid())]) == 0
     assert "does not name its columns" not in caplog.text
     assert command.main(arguments) == 0
     assert caplog.text.count("Unnamed/1 does not name its columns") == 1
     records = [json.loads(record.read_bytes())["columns"] for record in tmp_path.glob("Unnamed/*/prepared.json")]
     assert sorted(record["known"] for record in records) == ["assumed", "stated"]
-    monkeypatch.setenv("CANOPY_COLUMNS", "ucy")
+    monkeypatch.setenv("CANOPY_SCHEMA", "ucy")
     with pytest.raises(SystemExit):
         command.main(arguments)
-    assert "--columns: 'ucy' is neither ours, nor uci, nor a file" in capfd.readouterr().err
+    assert "--schema: 'ucy' is none of covertype, covertype-uci, nor a file" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

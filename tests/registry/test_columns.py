@@ -1,14 +1,13 @@
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import covertype
+from preprocessing import Schema, covertype
+from preprocessing.schema import FieldType
 from registry import BadColumns, Columns, SchemaMismatch, read_stated
 from registry.columns import Told, column_order, settle
 from tests.registry.specimens import FETCHED, OWN, UCI
@@ -150,19 +149,50 @@ def order_of(names: Sequence[str]) -> tuple[int, ...]:
 def test_columns_without_names_are_as_stated_or_assumed(told: dict[str, Told]) -> None:
     """If nobody states the order it is taken to be the schema's, and known to be a guess."""
     assert settle(told) == Columns(None, "assumed")
-    assert settle(told, read_stated("ours")) == Columns(None, "stated")
-    assert settle(told, read_stated("uci")) == Columns(order_of(MEANING), "stated")
-    assert settle(told, tuple(PERMUTED)) == Columns(tuple(range(53, -1, -1)), "stated")
+    assert settle(told, read_stated("covertype")) == Columns(None, "stated")
+    assert settle(told, read_stated("covertype-uci")) == Columns(order_of(MEANING), "stated")
+    assert settle(told, Schema(covertype.SCHEMA.fields, tuple(PERMUTED), covertype.SCHEMA.example)) == Columns(
+        tuple(range(53, -1, -1)), "stated"
+    )
 
 
-@pytest.mark.parametrize("names", [[], NUMBERED[:12], [*NUMBERED, 54]])
-@pytest.mark.parametrize("stated", [None, tuple(OWN)])
-def test_unnamed_columns_of_another_number_are_refused(names: list[int], stated: tuple[str, ...] | None) -> None:
-    """A model without column names that takes another number of columns raises SchemaMismatch with both numbers."""
-    with pytest.raises(SchemaMismatch, match=rf"\b{len(names)}\b.*\b54\b"):
-        settle({"it": Told(None, 54), "its signature": Told(None, len(names))}, stated)
-    with pytest.raises(SchemaMismatch):
-        settle({"it": Told(names, len(names))}, stated)
+def test_unnamed_columns_of_another_number_are_numbers_without_names() -> None:
+    """As many as there are; a statement of another number is refused, and so are two that contradict each other."""
+    assert settle({"it": Told(None, 12), "its signature": Told(NUMBERED[:12])}) == Columns(
+        None, "unnamed", Schema.unnamed(12)
+    )
+    with pytest.raises(SchemaMismatch, match=r"takes 12 unnamed columns, as it has it; .* has 54"):
+        settle({"it": Told(None, 12)}, read_stated("covertype"))
+    with pytest.raises(SchemaMismatch, match=r"takes 54 to it, 12 to its signature columns"):
+        settle({"it": Told(None, 54), "its signature": Told(None, 12)})
+
+
+WINE = ["alcohol", "malic_acid", 'proline "g"']
+
+
+@pytest.mark.parametrize("stated", [None, Schema.of_columns(WINE)])
+def test_other_names_make_a_table_of_their_own(stated: Schema | None) -> None:
+    """Whatever they are, in the model's order; the types are the signature's."""
+    told = {"its estimator": Told(WINE, 3)}
+    found = settle(told, stated)
+    assert (found.order, found.known, found.schema) == (None, "named", Schema.of_columns(WINE))
+    assert found.schema.names == ("alcohol", "malic_acid", "proline _g_")
+    assert found.schema.expanded == tuple(WINE)
+    types: list[FieldType] = ["number", "integer", "boolean"]
+    typed = settle(told | {"its signature": Told(WINE, 3, types)})
+    assert [field.type for field in typed.schema.fields] == types
+    with pytest.raises(SchemaMismatch, match="make no table"):
+        settle({"it": Told(["a", "a"])})
+
+
+def test_a_stated_table_is_held_against_the_names() -> None:
+    """Any order of them will do, and what is unknown or missing is listed."""
+    stated = Schema.of_columns(WINE)
+    assert settle({"it": Told(WINE[::-1])}, stated).order == (2, 1, 0)
+    with pytest.raises(SchemaMismatch, match=r"unknown \['x'\], missing \['alcohol'\]"):
+        settle({"it": Told(["x", *WINE[1:]])}, stated)
+    turned = Schema(stated.fields, tuple(WINE[::-1]))
+    assert settle({"it": Told(None, 3)}, turned) == Columns((2, 1, 0), "stated", stated)
 
 
 @pytest.mark.parametrize(
@@ -177,11 +207,11 @@ def test_unnamed_columns_of_another_number_are_refused(names: list[int], stated:
 def test_whatever_part_of_a_model_names_the_columns_is_believed(told: dict[str, Told]) -> None:
     """Then nothing is assumed, and a statement that says the same changes nothing."""
     named = Columns(order_of(MEANING), "named")
-    assert settle(told) == settle(told, read_stated("uci")) == named
+    assert settle(told) == settle(told, read_stated("covertype-uci")) == named
 
 
-@pytest.mark.parametrize("stated", [None, tuple(OWN)])
-def test_parts_that_contradict_each_other_are_refused(stated: tuple[str, ...] | None) -> None:
+@pytest.mark.parametrize("stated", [None, covertype.SCHEMA])
+def test_parts_that_contradict_each_other_are_refused(stated: Schema | None) -> None:
     """Two orders of the same columns raise SchemaMismatch with the first column of which they differ."""
     told = {"its estimator": Told(OWN), "its signature": Told(UCI)}
     with pytest.raises(SchemaMismatch) as raised:
@@ -193,72 +223,48 @@ def test_parts_that_contradict_each_other_are_refused(stated: tuple[str, ...] | 
 @pytest.mark.parametrize(
     ("names", "stated", "message"),
     [
-        pytest.param(OWN, "uci", "column 11 is Wilderness_Area_Cache to it, Wilderness_Area_Rawah there", id="ours"),
         pytest.param(
-            FETCHED, "ours", "column 11 is Wilderness_Area_Rawah to it, Wilderness_Area_Cache there", id="uci"
+            OWN, "covertype-uci", "column 11 is Wilderness_Area_Cache to it, Wilderness_Area_Rawah there", id="ours"
         ),
-        pytest.param(PERMUTED, "ours", "column 1 is Soil_Type_C8776 to it, Elevation there", id="permuted"),
+        pytest.param(
+            FETCHED, "covertype-ours", "column 11 is Wilderness_Area_Rawah to it, Wilderness_Area_Cache there", id="uci"
+        ),
+        pytest.param(PERMUTED, "covertype-ours", "column 1 is Soil_Type_C8776 to it, Elevation there", id="permuted"),
     ],
 )
 def test_a_statement_that_contradicts_the_models_names_is_refused(names: list[str], stated: str, message: str) -> None:
     """One of them is wrong: SchemaMismatch names the setting and the first column of which they differ."""
-    with pytest.raises(SchemaMismatch, match=r"--columns \(CANOPY_COLUMNS\)") as raised:
-        settle({"it": Told(names)}, read_stated(stated))
+    orders = {"covertype-ours": covertype.COLUMNS, "covertype-uci": covertype.UCI_COLUMNS}
+    with pytest.raises(SchemaMismatch, match=r"--schema \(CANOPY_SCHEMA\)") as raised:
+        settle({"it": Told(names)}, Schema(covertype.SCHEMA.fields, orders[stated]))
     assert message in str(raised.value)
 
 
 def test_names_that_are_numbers_in_part_are_names() -> None:
-    """A number among names is an unknown column, as any other word is."""
-    with pytest.raises(SchemaMismatch, match=r"unknown \[0\], missing \['Elevation'\]"):
-        settle({"it": Told([0, *OWN[1:]])})
+    """A number among names is a name, as any other word is."""
+    assert settle({"it": Told([0, *OWN[1:]])}).schema.names == ("0", *OWN[1:])
 
 
 # What is stated.
 
 
-def test_words_state_an_order() -> None:
-    """Nothing, the schema's order, or UCI's: only the wilderness areas run the other way."""
+def test_words_state_the_forest_cover_table() -> None:
+    """With columns in Canopy's order, or in UCI's: only the wilderness areas run the other way."""
     assert read_stated("") is None
-    assert read_stated("ours") == tuple(OWN)
-    assert read_stated("uci") == tuple(MEANING)
+    assert read_stated("covertype") == covertype.SCHEMA
+    uci = read_stated("covertype-uci")
+    assert uci is not None
+    assert uci.columns == tuple(MEANING)
 
 
-@given(st.permutations(range(54)), st.lists(st.sampled_from([UCI, FETCHED, MEANING]), min_size=54, max_size=54))
-def test_a_file_states_an_order(order: list[int], kinds: list[list[str]]) -> None:
-    """It has a name a line, in any order, each of any kind; a byte order mark, blanks and empty lines mean nothing."""
-    lines = [f"  {kind[column]}\t\r" for column, kind in zip(order, kinds, strict=True)]
-    with NamedTemporaryFile("w", encoding="utf-8-sig", newline="") as file:
-        file.write("\n".join(["", *lines, ""]))
-        file.flush()
-        assert read_stated(file.name) == tuple(MEANING[column] for column in order)
-
-
-@pytest.mark.parametrize(
-    ("lines", "parts"),
-    [
-        pytest.param([*OWN[:2], "Slop", *OWN[3:]], ["line 3: 'Slop' is no column", "missing Slope"], id="misspelt"),
-        pytest.param(OWN[:-2], ["missing Soil_Type_C8772, Soil_Type_C8776"], id="two-missing"),
-        pytest.param([*OWN, "Cover_Type"], ["line 55: 'Cover_Type' is no column"], id="with-the-label"),
-        pytest.param([*UCI, "Slope"], ["line 55: Slope is the column of line 3 again"], id="twice"),
-        pytest.param(
-            [*UCI[:13], "Wilderness_Area_0", *UCI[14:]],
-            ["line 14: Wilderness_Area_0 is the column of line 11 again", "missing Wilderness_Area_Cache"],
-            id="twice-by-two-names",
-        ),
-        pytest.param([",".join(OWN)], ["one a line", "line 1: 'Elevation,Aspect"], id="all-in-a-line"),
-        pytest.param(["", "", "x"], ["line 3: 'x' is no column", "missing Elevation, Aspect"], id="other-text"),
-        pytest.param([], ["missing Elevation"], id="empty"),
-    ],
-)
-def test_a_file_with_other_names_is_refused(tmp_path: Path, lines: list[str], parts: list[str]) -> None:
-    """BadColumns names the file, the line of each fault and what is missing."""
-    file = tmp_path / "columns.txt"
-    file.write_text("\n".join(lines))
-    with pytest.raises(BadColumns) as raised:
+def test_a_file_states_any_table(tmp_path: Path) -> None:
+    """As JSON; one that describes none is refused by its name and the path of the fault."""
+    file = tmp_path / "wine.json"
+    file.write_bytes(Schema.of_columns(WINE).encode())
+    assert read_stated(str(file)) == Schema.of_columns(WINE)
+    file.write_text('{"fields": [{"name": "a", "type": "text"}]}')
+    with pytest.raises(BadColumns, match=rf"{file} describes no table: \$.fields\[0\].type"):
         read_stated(str(file))
-    assert str(raised.value).startswith(str(file))
-    for part in parts:
-        assert part in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -267,12 +273,13 @@ def test_a_file_with_other_names_is_refused(tmp_path: Path, lines: list[str], pa
         pytest.param("UCI", "No such file", id="another-word"),
         pytest.param("/", "Is a directory", id="a-folder"),
         pytest.param("a\0b", "null", id="no-name"),
-        pytest.param(sys.executable, "decode", id="no-text"),
     ],
 )
 def test_what_is_no_statement_is_refused(text: str, reason: str) -> None:
     """BadColumns says what a statement is, and why this is no file that has one."""
-    with pytest.raises(BadColumns, match=f"is neither ours, nor uci, nor a file that can be read: .*{reason}"):
+    with pytest.raises(
+        BadColumns, match=f"is none of covertype, covertype-uci, nor a file that can be read: .*{reason}"
+    ):
         read_stated(text)
 
 
@@ -280,4 +287,4 @@ def test_ucis_order_is_scikit_learns_own() -> None:
     """The names that ``fetch_covtype`` gives to the columns of its array, in the order that it has them in."""
     from sklearn.datasets._covtype import FEATURE_NAMES
 
-    assert order_of(reordered(FEATURE_NAMES)) == order_of(read_stated("uci") or ())
+    assert order_of(reordered(FEATURE_NAMES)) == order_of(covertype.UCI_COLUMNS)

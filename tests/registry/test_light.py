@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from forest import Origin, Parity, compile_forest, write_artifact
-from preprocessing import covertype
+from preprocessing import Schema, covertype
 from registry import (
     CacheUnusable,
     Columns,
@@ -287,12 +287,12 @@ NAMED, OTHERS = tuple(covertype.COLUMNS), tuple(covertype.COLUMNS[::-1])
     [
         pytest.param(NAMED, None, None, id="named"),
         pytest.param(NAMED, NAMED, None, id="as-stated"),
-        pytest.param(NAMED, OTHERS, "contradict --columns", id="not-as-stated"),
+        pytest.param(NAMED, OTHERS, "contradict `columns` of --schema", id="not-as-stated"),
         pytest.param(OTHERS, None, "does not name the schema's columns in their order", id="other-order"),
         pytest.param(OTHERS, OTHERS, "does not name the schema's columns in their order", id="other-order-stated"),
         pytest.param(None, None, "does not name", id="unnamed"),
         pytest.param(None, NAMED, "does not name", id="unnamed-but-stated"),
-        pytest.param(("a", "b"), None, "unknown", id="of-something-else"),
+        pytest.param(("a", "b"), None, "does not name the schema's columns", id="of-something-else"),
     ],
 )
 def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is(
@@ -311,7 +311,8 @@ def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is
     version = ModelVersion("Logged", "1", compiled=file)
     monkeypatch.setattr(module, "locate", lambda *_: "")
     monkeypatch.setattr(module, "_fetch", lambda _access, _location, _file, path: shutil.copy(logged, path))
-    made = module._fetched(version, way("http://tracking.invalid"), Preparation(stated=stated), tmp_path)
+    table = None if stated is None else Schema(covertype.SCHEMA.fields, stated)
+    made = module._fetched(version, way("http://tracking.invalid"), Preparation(stated=table), tmp_path)
     assert (made is None) == (reason is not None)
     if made is None:
         assert f"{reason}" in caplog.text
@@ -325,13 +326,13 @@ def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is
 def test_a_stated_order_decides_whether_a_compiled_forest_will_do(sqlite_place: Place, tmp_path: Path) -> None:
     """The model beside it is held against the statement: with its own order it goes on, with another it is refused."""
     own = np.random.default_rng(7).permutation(54)
-    stated = tuple(np.array(covertype.COLUMNS)[own].tolist())
+    stated = Schema(covertype.SCHEMA.fields, tuple(np.array(covertype.COLUMNS)[own].tolist()))
     made = prepare(
         ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), Preparation(stated=stated), Cache(tmp_path)
     )
     assert (made.engine, made.columns) == ("compiled", Columns(tuple(own.tolist())))
-    other = read_stated("uci")
-    with pytest.raises(SchemaMismatch, match="contradict --columns"):
+    other = read_stated("covertype-uci")
+    with pytest.raises(SchemaMismatch, match="contradict `columns` of --schema"):
         prepare(ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), Preparation(stated=other), Cache(tmp_path))
 
 

@@ -6,18 +6,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from preprocessing import covertype
 from registry import (
     EngineChoice,
     ModelNotFound,
+    ModelURI,
+    Preparation,
     SchemaMismatch,
     StoreUnavailable,
     UnusableModel,
 )
+from registry.cache import Cache
 from registry.engines import open_engine
+from registry.prepare import prepare
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import NAME
 from tests.registry.specimens import Specimen
-from tests.registry.support import FORESTS, Place, load, loaded, prepared_in, spoil
+from tests.registry.support import FORESTS, Place, load, loaded, prepared_in, spoil, way
 
 pytestmark = [
     *MLFLOW_WARNS,
@@ -141,17 +146,28 @@ def test_an_answer_of_the_wrong_shape_is_refused(sqlite_place: Place, rows: NDAr
         engine.predict(rows[:5])
 
 
-def test_unknown_columns_are_refused_at_load(place: Place) -> None:
-    """A model with a column that the schema lacks is refused when it is loaded, with both lists."""
-    with pytest.raises(SchemaMismatch, match=r"unknown \['Altitude'\], missing \['Elevation'\]"):
-        loaded(place, "Foreign")
-
-
-@pytest.mark.parametrize("name", [pytest.param("Narrow", id="forest"), pytest.param("NarrowArray", id="no-forest")])
-def test_unnamed_columns_of_another_number_are_refused_at_load(sqlite_place: Place, name: str) -> None:
-    """A model that takes twelve columns without names is refused when it is loaded, with both numbers."""
-    with pytest.raises(SchemaMismatch, match=r"\b12\b.*\b54\b"):
-        loaded(sqlite_place, name)
+@pytest.mark.parametrize(
+    ("name", "first", "width"),
+    [
+        pytest.param("Foreign", "Altitude", 54, id="names"),
+        pytest.param("Narrow", "f0", 12, id="forest"),
+        pytest.param("NarrowArray", "f0", 12, id="no-forest"),
+    ],
+)
+def test_other_columns_are_a_table_of_their_own(
+    sqlite_place: Place, tmp_path: Path, name: str, first: str, width: int
+) -> None:
+    """Whatever a model takes, it is served by its own names, or as so many numbers without one."""
+    prepared = prepared_in(tmp_path, f"models:/{name}/1", sqlite_place.tracking_uri)
+    assert prepared.schema.names[0] == first
+    assert len(prepared.schema.names) == len(prepared.schema.expanded) == width
+    with pytest.raises(SchemaMismatch):
+        prepare(
+            ModelURI.parse(f"models:/{name}/1"),
+            way(sqlite_place.tracking_uri),
+            Preparation(stated=covertype.SCHEMA),
+            Cache(tmp_path),
+        )
 
 
 def test_a_version_without_files_is_unusable(place: Place) -> None:

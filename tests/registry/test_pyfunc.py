@@ -54,7 +54,7 @@ def first_column(frame: Any) -> Any:  # noqa: ANN401 - pandas is untyped
 )
 def test_one_label_a_row_is_taken_in_any_wrapping(rows: NDArray[np.float32], answer: Callable[[Any], Any]) -> None:
     """A model may return its labels as an array, a series, a frame of one column or a list."""
-    prediction = PyfuncEngine(Recorder(answer)).predict(rows[:7])
+    prediction = PyfuncEngine(Recorder(answer), OWN).predict(rows[:7])
     assert prediction.labels.shape == (7,)
     np.testing.assert_array_equal(prediction.labels, rows[:7, 0])
     assert prediction.probabilities is None
@@ -62,7 +62,7 @@ def test_one_label_a_row_is_taken_in_any_wrapping(rows: NDArray[np.float32], ans
 
 def test_labels_may_be_words(rows: NDArray[np.float32]) -> None:
     """Labels are passed on as the model gives them, words included."""
-    prediction = PyfuncEngine(Recorder(lambda frame: ["fir"] * len(frame))).predict(rows[:3])
+    prediction = PyfuncEngine(Recorder(lambda frame: ["fir"] * len(frame)), OWN).predict(rows[:3])
     assert prediction.labels.tolist() == ["fir", "fir", "fir"]
 
 
@@ -80,7 +80,7 @@ def test_labels_may_be_words(rows: NDArray[np.float32]) -> None:
 )
 def test_anything_but_one_label_a_row_is_refused(rows: NDArray[np.float32], shape: tuple[int, ...]) -> None:
     """An answer that is not one label a row raises ValueError with its shape and the number of rows."""
-    engine = PyfuncEngine(Recorder(lambda _frame: np.ones(shape)))
+    engine = PyfuncEngine(Recorder(lambda _frame: np.ones(shape)), OWN)
     with pytest.raises(ValueError, match="for 4 rows") as raised:
         engine.predict(rows[:4])
     assert f"shape {shape}" in str(raised.value)
@@ -89,7 +89,7 @@ def test_anything_but_one_label_a_row_is_refused(rows: NDArray[np.float32], shap
 def test_a_model_without_signature_is_given_the_schemas_columns(rows: NDArray[np.float32]) -> None:
     """A model that does not say what it takes is given a frame with the schema's columns in the schema's order."""
     model = Recorder(first_column)
-    PyfuncEngine(model).predict(rows[:4])
+    PyfuncEngine(model, OWN).predict(rows[:4])
     assert list(model.given.columns) == OWN
     np.testing.assert_array_equal(model.given.to_numpy(), rows[:4])
 
@@ -99,7 +99,7 @@ def test_a_signature_decides_the_frames_columns(rows: NDArray[np.float32]) -> No
     names = OWN[::-1]
     names[names.index("Wilderness_Area_Rawah")] = "Wilderness_Area1"
     model = Recorder(first_column, dict.fromkeys(names, "double"))
-    PyfuncEngine(model, np.arange(54)[::-1]).predict(rows[:4])
+    PyfuncEngine(model, OWN, np.arange(54)[::-1]).predict(rows[:4])
     assert list(model.given.columns) == names
     np.testing.assert_array_equal(model.given.to_numpy(), rows[:4, ::-1])
 
@@ -121,7 +121,7 @@ def test_columns_get_the_signatures_types_where_nothing_is_lost(
     model = Recorder(first_column, {name: type_ if name == "Elevation" else "double" for name in OWN})
     odd = rows[:4].copy()
     odd[2, 0] = value
-    PyfuncEngine(model).predict(odd)
+    PyfuncEngine(model, OWN).predict(odd)
     assert model.given["Elevation"].dtype == expected
     assert model.given["Elevation"].iloc[2] == value
     assert model.given["Slope"].dtype == np.float64
@@ -133,7 +133,7 @@ def test_a_number_out_of_an_integers_range_is_left_as_it_is(rows: NDArray[np.flo
     model = Recorder(first_column, {name: "integer" if name == "Elevation" else "double" for name in OWN})
     odd = rows[:4].copy()
     odd[2, 0] = value
-    PyfuncEngine(model).predict(odd)
+    PyfuncEngine(model, OWN).predict(odd)
     assert model.given["Elevation"].iloc[2] == np.float32(value)
 
 
@@ -145,14 +145,14 @@ def test_the_matrix_is_not_changed(rows: NDArray[np.float32]) -> None:
         return frame["Elevation"]
 
     matrix = rows[:4].copy()
-    PyfuncEngine(Recorder(spoil)).predict(matrix)
+    PyfuncEngine(Recorder(spoil), OWN).predict(matrix)
     np.testing.assert_array_equal(matrix, rows[:4])
 
 
 def test_a_model_without_signature_is_given_the_order_that_is_asked_for(rows: NDArray[np.float32]) -> None:
     """The frame's columns have the schema's names, each with its own values."""
     model = Recorder(first_column)
-    PyfuncEngine(model, np.arange(54)[::-1]).predict(rows[:4])
+    PyfuncEngine(model, OWN, np.arange(54)[::-1]).predict(rows[:4])
     assert list(model.given.columns) == OWN[::-1]
     np.testing.assert_array_equal(model.given.to_numpy(), rows[:4, ::-1])
 
@@ -161,8 +161,8 @@ def test_a_model_without_signature_is_given_the_order_that_is_asked_for(rows: ND
     ("example", "expected"),
     [
         pytest.param(lambda: np.ones((2, 54)), Told(None, 54), id="array"),
-        pytest.param(lambda: frame(range(54)), Told(list(range(54)), 54), id="table-without-header"),
-        pytest.param(lambda: frame(OWN), Told(OWN, 54), id="table"),
+        pytest.param(lambda: frame(range(54)), Told(list(range(54)), 54, ["number"] * 54), id="table-without-header"),
+        pytest.param(lambda: frame(OWN), Told(OWN, 54, ["number"] * 54), id="table"),
         pytest.param(lambda: {"rows": np.ones((2, 54))}, Told(["rows"], 1), id="named-array"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dataset import Covertype
+from preprocessing import Schema, covertype
 from registry import Columns, EngineChoice, ModelVersion, Preparation, Prepared, SchemaMismatch, read_stated
 from registry.compiling import compile_model
 from registry.engines import open_engine
@@ -136,7 +137,7 @@ def test_a_forest_fitted_in_ucis_order_is_served_right_if_that_is_stated(
     mine = bench.fit(forest(), names)
     rest = bench.table[3000:] if names is None else bench.frame(names, slice(3000, None))
     bench.save(mine, signature=infer_signature(rest))
-    right = bench.prepare(engine, "uci")
+    right = bench.prepare(engine, "covertype-uci")
     assert (right.engine, right.columns, right.warnings) == (engine, UCIS, [])
     bench.check(right, mine, rest)
     shutil.rmtree(right.folder)
@@ -144,7 +145,7 @@ def test_a_forest_fitted_in_ucis_order_is_served_right_if_that_is_stated(
     assert guessed.columns == GUESSED
     (warning,) = guessed.warnings
     assert warning.startswith("Array/1 does not name its columns")
-    assert "--columns uci" in warning
+    assert "--schema covertype-uci" in warning
     assert (open_engine(guessed).predict(bench.matrix[3000:]).labels != mine.predict(rest)).sum() > 50
 
 
@@ -155,7 +156,7 @@ def test_what_is_no_forest_is_served_right_too(bench: Bench) -> None:
     mine = bench.fit(linear())
     for signature in (False, infer_signature(bench.table[:5])):
         bench.save(mine, signature=signature)
-        right = bench.prepare("auto", "uci")
+        right = bench.prepare("auto", "covertype-uci")
         assert (right.engine, right.columns, len(right.warnings)) == ("pyfunc", UCIS, 1)
         bench.check(right, mine, bench.table[3000:])
         shutil.rmtree(right.folder)
@@ -177,6 +178,13 @@ def by_example(bench: Bench) -> dict[str, Any]:
     return {"signature": False, "input_example": bench.frame(FETCHED, slice(0, 5))}
 
 
+def turned(bench: Bench) -> str:
+    """A file that states the columns in an order of its own."""
+    file = bench.folder / "schema.json"
+    file.write_bytes(Schema(covertype.SCHEMA.fields, tuple(OWN[::-1])).encode())
+    return str(file)
+
+
 @ENGINES
 @pytest.mark.parametrize("name", [by_signature, by_example])
 def test_names_in_signature_or_example_make_an_assumption_needless(
@@ -189,8 +197,8 @@ def test_names_in_signature_or_example_make_an_assumption_needless(
     assert (made.columns, made.warnings) == (NAMED, [])
     bench.check(made, mine, bench.table[3000:])
     shutil.rmtree(made.folder)
-    with pytest.raises(SchemaMismatch, match="contradict --columns"):
-        bench.prepare(engine, "ours")
+    with pytest.raises(SchemaMismatch, match="contradict `columns` of --schema"):
+        bench.prepare(engine, turned(bench))
 
 
 @pytest.mark.parametrize("names", [UCI, FETCHED])
@@ -230,9 +238,12 @@ def test_a_pipeline_that_looks_its_columns_up_takes_its_signatures_order(bench: 
     bench.check(made, mine, bench.frame(FETCHED, slice(3000, None)))
 
 
-def test_a_model_of_raw_rows_is_refused(bench: Bench) -> None:
-    """Whether its signature tells how many columns it takes, or only its estimator does."""
+def test_a_model_of_other_rows_has_a_table_of_its_own(bench: Bench) -> None:
+    """As many numbers as it takes, which its signature tells, or only its estimator does."""
     narrow = linear().fit(bench.table[:3000, :12], bench.labels)
     bench.save(narrow, signature=False)
-    with pytest.raises(SchemaMismatch, match=r"takes 12 unnamed columns, as its estimator has it; the schema has 54"):
-        bench.prepare("auto")
+    made = bench.prepare("auto")
+    assert (made.columns.known, made.schema) == ("unnamed", Schema.unnamed(12))
+    shutil.rmtree(made.folder)
+    with pytest.raises(SchemaMismatch, match=r"takes 12 unnamed columns, as its estimator has it; .* has 54"):
+        bench.prepare("auto", "covertype")

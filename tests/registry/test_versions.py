@@ -1,6 +1,5 @@
 """Models of other versions of scikit-learn, as the registry serves them, and what it refuses."""
 
-import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 
 from forest import Prediction, answers
 from registry import (
-    Columns,
     EngineChoice,
     OtherVersions,
     Preparation,
@@ -38,15 +36,6 @@ pytestmark = [
 ]
 
 VERSION = ModelVersion("Small", "1")
-
-
-@pytest.fixture(autouse=True)
-def _five_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The forests of other versions have five columns: here the schema has them too."""
-    for module in ("compiling", "download", "engines", "pyfunc"):
-        monkeypatch.setattr(f"registry.{module}.covertype", type("Schema", (), {"COLUMNS": tuple("abcde")}))
-    monkeypatch.setattr("registry.download.settle", lambda *_: Columns())
-    monkeypatch.setattr(importlib.import_module("forest.build"), "_DRAWN_ROWS", 60)
 
 
 Served = Callable[..., Prepared]
