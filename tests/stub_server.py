@@ -11,6 +11,7 @@ Started as a program by the tests; the environment variable STUB holds a JSON ob
 - ``no_model``: true if the registry has none;
 - ``unusable``: true if the model cannot be opened, or the number of the version that cannot be;
 - ``hangs``: the number of the version whose opening never comes to an end;
+- ``tables``: of versions that have another table than the forest-cover one, the names of its columns;
 - ``version``: a path; the file has the number of the version that is to be served, which may change, or a reason why
   there is none. Without it that is version 7.
 
@@ -35,6 +36,7 @@ import registry.engines
 import server
 import source
 from forest import Engine, Prediction
+from preprocessing import Schema
 
 RAISES, WRONG_SHAPE, NOT_FINITE, HANGS, STOPS, NAN_LABEL, NO_JSON = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0
 """Elevations of rows that make the engine fail, each in its own way."""
@@ -111,7 +113,9 @@ class StubFinder:
 
     async def prepare(self, version: registry.ModelVersion) -> registry.Prepared:
         """See ``Finder``."""
-        return registry.Prepared(version, "sklearn", Path())
+        names = TOLD.get("tables", {}).get(version.number)
+        columns = registry.Columns(schema=Schema.of_columns(names)) if names else registry.Columns()
+        return registry.Prepared(version, "sklearn", Path(), columns=columns)
 
     async def keep(self, prepared: registry.Prepared) -> None:
         """See ``Finder``; nothing is known at the next start."""

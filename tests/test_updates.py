@@ -12,7 +12,8 @@ import pytest
 from loadtest.process import ServerProcess
 from tests.conftest import Start
 from tests.crowd import all_go_on, crowd, in_order
-from tests.support import Client, Wire, children, request, until, worker_of
+from tests.stub_server import HELD
+from tests.support import Client, Gate, Wire, children, in_the_batcher, request, rows, until, worker_of
 
 OFTEN = ("--model-poll-seconds", "0.1")
 NEVER = ("--model-poll-seconds", "0")
@@ -67,6 +68,36 @@ def test_a_promoted_version_is_served_without_a_failed_request(start: Start, ver
         for mine in seen:
             assert in_order(mine) == [1, 2, 3, 1]
         assert server.get("/health/ready")["model"] == "BestModelRF/1"
+
+
+@pytest.mark.parametrize("http", ["hot", "asgi"])
+def test_a_version_of_another_table_takes_over_without_a_failed_request(
+    start: Start, version: Path, tmp_path: Path, http: str
+) -> None:
+    """What is queued is answered by the version that it was decoded for, and what comes later by the new one."""
+    gate = tmp_path / "gate"
+    promote(version, 1)
+    tables = {"2": ["Height", "Weight"]}
+    with start(*OFTEN, "--http", http, version=str(version), tables=tables, gate=str(gate)) as server:
+        with Gate(gate):
+            early = [Client(server) for _ in range(3)]
+            for client in early:
+                client.send("POST", "/predict", rows(HELD))
+            until(lambda: sum(in_the_batcher(server)) == 3)
+            assert len(server.get("/")["fields"]) == 12
+            promote(version, 2)
+            until(lambda: server.get("/")["fields"] == ["Height", "Weight"])
+            late = Client(server)
+            late.send("POST", "/predict", b'{"instances": [{"Height": 5, "Weight": 1}]}')
+            until(lambda: sum(in_the_batcher(server)) == 4)
+        for client in early:
+            reply = client.receive()
+            assert (reply.status, reply.headers["canopy-model"]) == (200, "BestModelRF/1")
+            assert reply.document == {"prediction": [1 + (int(HELD) + 1) % 7]}
+        reply = late.receive()
+        assert (reply.status, reply.headers["canopy-model"]) == (200, "BestModelRF/2")
+        assert reply.document == {"prediction": [1 + (5 + 2) % 7]}
+        assert early[0].predict(3).document["path"] == "$.features[0]"
 
 
 @ALONE_FIRST
