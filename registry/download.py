@@ -28,7 +28,7 @@ from forest import (
 )
 from preprocessing.schema import BadSchema, Schema
 from registry.access import Access
-from registry.columns import Columns, Stated, Told, settle
+from registry.columns import Columns, Stated, Told, settle, with_example
 from registry.confinement import expect
 from registry.errors import SchemaMismatch, UnusableModel
 from registry.fetch import Absent, check
@@ -37,10 +37,7 @@ from registry.loading import check_skops, load, other_version, own_version
 from registry.plain import plain
 from registry.preparation import Preparation
 from registry.pyfunc import told
-from registry.version import Logged
-
-SCHEMA_FILE = "canopy/schema.json"
-"""Beside a model, the description of its table."""
+from registry.version import SCHEMA_FILE, Logged
 
 _GREATEST = np.finfo(np.float32).max
 
@@ -171,7 +168,9 @@ class Download:
         if all(part.names is None for part in parts.values()):
             # MLflow sorts an example's columns by the signature's names, so that its order tells nothing beside them.
             parts["its input example"] = Told(getattr(self._example, "columns", None))
-        return settle(parts, self._stated or self._logged)
+        found = settle(parts, self._stated or self._logged)
+        examples = self._examples(found)
+        return with_example(found, examples[0].tolist()) if len(examples) else found
 
     @property
     def _logged(self) -> Stated:
@@ -228,13 +227,17 @@ class Download:
 
     def example(self) -> NDArray[np.float32]:
         """The model's input example as (n, n_columns) rows of the schema; no rows if there is none that is such."""
-        none = np.empty((0, len(self.columns.schema.expanded)), dtype=np.float32)
+        return self._examples(self.columns).astype(np.float32)
+
+    def _examples(self, columns: Columns) -> NDArray[np.float64]:
+        """The same in float64, for some columns."""
+        none = np.empty((0, len(columns.schema.expanded)))
         try:
             example = np.asarray(self._example, dtype=np.float64)
         except (TypeError, ValueError):
             return none
         if example.ndim != 2 or example.shape[1] != none.shape[1] or not (abs(example) <= _GREATEST).all():
             return none
-        rows = np.empty(example.shape, dtype=np.float32)
-        rows[:, slice(None) if self.order is None else self.order] = example
+        rows = np.empty_like(example)
+        rows[:, slice(None) if columns.order is None else list(columns.order)] = example
         return rows

@@ -15,6 +15,9 @@ logger = logging.getLogger("canopy.registry")
 TAG: Final = "canopy.compiled"
 """The tag of a model version that holds a ``Logged`` as JSON."""
 
+SCHEMA_FILE: Final = "canopy/schema.json"
+"""Beside a logged model, the description of its table: see ``preprocessing.schema``."""
+
 FORMAT: Final = 1
 """``forest.artifact.FORMAT``, written down once more, for importing it costs numpy's memory. A test compares them."""
 

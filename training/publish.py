@@ -24,7 +24,7 @@ from sklearn.ensemble import RandomForestClassifier
 from dataset import load_sample
 from forest import Origin, Prediction, UnsupportedModel, answers, build
 from preprocessing import covertype
-from registry.version import FORMAT, TAG, Logged, search_filter
+from registry.version import FORMAT, SCHEMA_FILE, TAG, Logged, search_filter
 from training.data import TrainingData, matrix
 from training.forest import Recipe, Trained, frame
 
@@ -104,6 +104,7 @@ class Publisher:
                 pip_requirements=[f"scikit-learn=={sklearn.__version__}", f"skops=={skops.__version__}"],
             )
             self._log_answers(trained.forest, features[:5], logged.model_id)
+            self._log_schema(logged.model_id)
             compiled = self._log_compiled(trained.forest, features, logged.model_id)
         self._ensure_name()
         version = self._client.create_model_version(
@@ -166,6 +167,13 @@ class Publisher:
         prediction = Prediction(forest.predict(table), forest.predict_proba(table))
         with TemporaryDirectory() as folder:
             self._client.log_model_artifact(model, str(answers.write(Path(folder), prediction)), answers.FOLDER)
+
+    def _log_schema(self, model: str) -> None:
+        """Log the description of the table beside a model: who serves it need not recognise its columns."""
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / Path(SCHEMA_FILE).name
+            file.write_bytes(covertype.SCHEMA.encode())
+            self._client.log_model_artifact(model, str(file), str(Path(SCHEMA_FILE).parent))
 
     def _log_compiled(self, forest: RandomForestClassifier, rows: NDArray[np.float32], model: str) -> dict[str, str]:
         """Compile a forest and log that beside its model, so that no server has to.
