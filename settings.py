@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_typ
 import msgspec
 from msgspec import Meta
 
+from preprocessing import PRESETS
 from redaction import redact, why_unsendable
 from service_links import service_links
 
@@ -87,8 +88,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     schema: Annotated[
         str,
         Meta(
-            description="what rows and columns the model has, if it does not tell: a file that describes its table, "
-            "covertype, or covertype-uci (with columns as fetch_covtype has them)"
+            description="what rows and columns the model has, if it does not tell: a file that describes its table, or "
+            f"the name of one: {', '.join(word for preset in PRESETS for word in preset.statements)}"
         ),
     ] = ""
     cache: Annotated[

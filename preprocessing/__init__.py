@@ -3,8 +3,26 @@
 Only the last takes numpy, which processes that serve nothing do without.
 """
 
+from typing import Final
+
+from preprocessing.covertype import PRESET
 from preprocessing.errors import InvalidBody, InvalidRow, MalformedJSON
+from preprocessing.presets import Preset
 from preprocessing.rows import RowDecoder
 from preprocessing.schema import BadSchema, Field, Row, Schema
 
-__all__ = ["BadSchema", "Field", "InvalidBody", "InvalidRow", "MalformedJSON", "Row", "RowDecoder", "Schema"]
+PRESETS: Final = (PRESET,)
+"""The tables that need no description."""
+
+__all__ = [
+    "PRESETS",
+    "BadSchema",
+    "Field",
+    "InvalidBody",
+    "InvalidRow",
+    "MalformedJSON",
+    "Preset",
+    "Row",
+    "RowDecoder",
+    "Schema",
+]

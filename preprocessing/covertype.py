@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from preprocessing.presets import Preset
 from preprocessing.schema import Field, Schema
 
 NUMERIC: Final = (
@@ -81,3 +82,15 @@ def _uci_aliases() -> dict[str, str]:
 
 UCI_ALIASES: Final = _uci_aliases()
 """Column names of the UCI data set and of ``sklearn.datasets.fetch_covtype`` → names in COLUMNS."""
+
+PRESET: Final = Preset(
+    SCHEMA,
+    aliases=UCI_ALIASES,
+    statements={"covertype": SCHEMA, "covertype-uci": UCI_SCHEMA},
+    title="forest-cover table",
+    caveat=f"wilderness areas {', '.join(WILDERNESS_AREAS)}. If it was fitted on UCI's order "
+    f"({', '.join(UCI_WILDERNESS_AREAS)}), as fetch_covtype has it, its answers are wrong: set --schema covertype-uci "
+    "(CANOPY_SCHEMA), or name a file there that describes its table. If the order is Canopy's, --schema covertype says "
+    "so and ends this warning",
+)
+"""How the rest of Canopy knows the table."""

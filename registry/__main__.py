@@ -15,7 +15,7 @@ import redaction
 from registry import look, outcome
 from registry.access import Access
 from registry.cache import Cache
-from registry.columns import Stated, read_stated
+from registry.columns import WORDS, Stated, read_stated
 from registry.confinement import die_with, use_one_thread, volunteer
 from registry.errors import BadColumns, RegistryError
 from registry.preparation import Preparation
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         "--schema",
         default=os.environ.get("CANOPY_SCHEMA") or "",
         type=_stated,
-        metavar="FILE|covertype|covertype-uci",
+        metavar="|".join(["FILE", *WORDS]),
         help="what rows and columns the model has, the same as the servers' (default: CANOPY_SCHEMA, else what the "
         "model tells)",
     )

@@ -74,7 +74,7 @@ class Cache:
             return None
         with suppress(OSError):  # the folder may be one that we may only read
             os.utime(folder)
-        return Prepared(entry.version, entry.engine, folder, entry.formats, entry.warning, entry.columns, entry.others)
+        return Prepared(entry.version, entry.engine, folder, entry.columns, entry.formats, entry.warning, entry.others)
 
     @contextmanager
     def hold(self, key: str) -> Iterator[Draft]:

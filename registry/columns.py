@@ -5,14 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from preprocessing import covertype
+from preprocessing import PRESETS
 from preprocessing.schema import BadSchema, FieldType, Schema
 from registry.errors import BadColumns, SchemaMismatch
 
 Stated: TypeAlias = Schema | None
 """A table that a user states; None if nobody does."""
 
-_STATEMENTS: Final = {"": None, "covertype": covertype.SCHEMA, "covertype-uci": covertype.UCI_SCHEMA}
+WORDS: Final = {word: schema for preset in PRESETS for word, schema in preset.statements.items()}
+"""What states a table in one word → that table."""
+
 _MOST_LISTED: Final = 60
 """Names of columns that an error lists."""
 
@@ -22,15 +24,15 @@ class Columns:
     """The table that a model serves, and its columns.
 
     Attributes:
+        schema: the table.
         order: for each of the model's columns its index in ``schema.expanded``; None if they stand in that order.
         known: how that is known: the model names its columns; somebody states the table; nobody does, and the model is
-            assumed to have the forest-cover table's in their order; or they are numbers without names.
-        schema: the table.
+            assumed to have a preset's in their order; or they are numbers without names.
     """
 
+    schema: Schema
     order: tuple[int, ...] | None = None
     known: Literal["named", "stated", "assumed", "unnamed"] = "named"
-    schema: Schema = covertype.SCHEMA
 
 
 class Told(NamedTuple):
@@ -51,22 +53,20 @@ def read_stated(text: str) -> Stated:
     """Read what a user states.
 
     Args:
-        text: ``covertype``; ``covertype-uci``, with columns in the order of UCI's file and of ``fetch_covtype``; or a
-            file that describes a table, see ``Schema.read``. Empty states nothing.
+        text: one of ``WORDS``, or a file that describes a table, see ``Schema.read``. Empty states nothing.
 
     Raises:
         BadColumns: it is none of these.
     """
-    if text in _STATEMENTS:
-        return _STATEMENTS[text]
+    if not text or text in WORDS:
+        return WORDS.get(text)
     try:
         return Schema.read(Path(text).read_bytes())
     except BadSchema as error:
         raise BadColumns(f"{text} describes no table: {error}") from None
     except (OSError, ValueError) as error:  # a name with a null character in it is a ValueError
         reason = error.strerror if isinstance(error, OSError) else error
-        words = ", ".join(filter(None, _STATEMENTS))
-        raise BadColumns(f"{text!r} is none of {words}, nor a file that can be read: {reason}") from None
+        raise BadColumns(f"{text!r} is none of {', '.join(WORDS)}, nor a file that can be read: {reason}") from None
 
 
 def settle(told: Mapping[str, Told], stated: Stated = None) -> Columns:
@@ -92,10 +92,11 @@ def settle(told: Mapping[str, Told], stated: Stated = None) -> Columns:
     if len(set(widths.values())) > 1:
         said = ", ".join(f"{width} to {who}" for who, width in widths.items())
         raise SchemaMismatch(f"the model contradicts itself: it takes {said} columns")
-    width = next(iter(widths.values()), len(covertype.COLUMNS))
-    if width == len(covertype.COLUMNS):
-        return Columns(None, "assumed")
-    return Columns(None, "unnamed", Schema.unnamed(width))
+    width = next(iter(widths.values()), len(PRESETS[0].schema.expanded))
+    for preset in PRESETS:
+        if len(preset.schema.expanded) == width:
+            return Columns(preset.schema, None, "assumed")
+    return Columns(Schema.unnamed(width), None, "unnamed")
 
 
 def _settle_by(stated: Schema, named: Mapping[str, list[str]], widths: Mapping[str, int]) -> Columns:
@@ -108,7 +109,7 @@ def _settle_by(stated: Schema, named: Mapping[str, list[str]], widths: Mapping[s
                 f"{len(schema.expanded)}"
             )
     if not named:
-        return Columns(column_order(stated.columns, schema) if stated.columns else None, "stated", schema)
+        return Columns(schema, column_order(stated.columns, schema) if stated.columns else None, "stated")
     order = _agreed({who: column_order(names, schema) for who, names in named.items()}, schema)
     if stated.columns and (other := column_order(stated.columns, schema)) != order:
         who = next(iter(named))
@@ -116,16 +117,14 @@ def _settle_by(stated: Schema, named: Mapping[str, list[str]], widths: Mapping[s
             f"the model's own names contradict `columns` of --schema (CANOPY_SCHEMA): "
             f"{_difference(order, other, who, 'there', schema)}; leave `columns` away, for the model names its own"
         )
-    return Columns(order, "named", schema)
+    return Columns(schema, order)
 
 
 def _settle_by_names(told: Mapping[str, Told], named: Mapping[str, list[str]]) -> Columns:
     """A model's columns, of which it has names."""
     who, names = next(iter(named.items()))
-    known = _index(covertype.SCHEMA)
-    if all(name in known for name in names) and len({known[name] for name in names}) == len(covertype.COLUMNS):
-        schema = covertype.SCHEMA
-    else:
+    schema = next((preset.schema for preset in PRESETS if _names_all(names, preset.index())), None)
+    if schema is None:
         types = next((part.types for part in told.values() if part.types is not None), None)
         try:
             schema = Schema.of_columns(names, types)
@@ -134,7 +133,12 @@ def _settle_by_names(told: Mapping[str, Told], named: Mapping[str, list[str]]) -
                 f"the model's columns, as {who} has them, make no table ({error.reason}); describe one by --schema "
                 "(CANOPY_SCHEMA)"
             ) from None
-    return Columns(_agreed({who: column_order(each, schema) for who, each in named.items()}, schema), "named", schema)
+    return Columns(schema, _agreed({who: column_order(each, schema) for who, each in named.items()}, schema))
+
+
+def _names_all(names: Sequence[str], index: Mapping[str, int]) -> bool:
+    """Whether these are all the columns of a table and no others."""
+    return all(name in index for name in names) and {index[name] for name in names} == set(index.values())
 
 
 def _agreed(orders: Mapping[str, tuple[int, ...] | None], schema: Schema) -> tuple[int, ...] | None:
@@ -149,12 +153,12 @@ def _agreed(orders: Mapping[str, tuple[int, ...] | None], schema: Schema) -> tup
     return order
 
 
-def column_order(names: Sequence[object], schema: Schema = covertype.SCHEMA) -> tuple[int, ...] | None:
+def column_order(names: Sequence[object], schema: Schema) -> tuple[int, ...] | None:
     """Find a table's column for each column of a model.
 
     Args:
-        names: the model's column names, in the model's order: those of the table in any order, and for the forest-cover
-            table also UCI's own, or those of ``fetch_covtype``.
+        names: the model's column names, in the model's order: those of the table in any order, and for a preset also
+            its aliases.
         schema: the table.
 
     Returns:
@@ -178,23 +182,26 @@ def column_order(names: Sequence[object], schema: Schema = covertype.SCHEMA) -> 
     return None if known == sorted(known) else tuple(known)
 
 
-def assumption(model: object) -> str:
-    """What to tell of a model whose columns are assumed to be the forest-cover table's."""
-    ours, uci = (", ".join(areas) for areas in (covertype.WILDERNESS_AREAS, covertype.UCI_WILDERNESS_AREAS))
+def assumption(model: object, schema: Schema) -> str:
+    """What to tell of a model whose columns are assumed to be a preset's.
+
+    Args:
+        model: what to call the model.
+        schema: the preset's table.
+    """
+    preset = next(preset for preset in PRESETS if preset.schema == schema)
     return (
-        f"{model} does not name its columns: they are taken to be the {len(covertype.COLUMNS)} of the forest-cover "
-        f"table in Canopy's order, wilderness areas {ours}. If it was fitted on UCI's order ({uci}), as fetch_covtype "
-        "has it, its answers are wrong: set --schema covertype-uci (CANOPY_SCHEMA), or name a file there that "
-        "describes its table. If the order is Canopy's, --schema covertype says so and ends this warning"
+        f"{model} does not name its columns: they are taken to be the {len(schema.expanded)} of the {preset.title} in "
+        f"Canopy's order, {preset.caveat}"
     )
 
 
 def _index(schema: Schema) -> dict[str, int]:
     """Whatever a table's columns may be called → where they stand in ``schema.expanded``."""
-    index = {name: position for position, name in enumerate(schema.expanded)}
-    if schema.fields == covertype.SCHEMA.fields:
-        index |= {alias: index[name] for alias, name in covertype.UCI_ALIASES.items()}
-    return index
+    for preset in PRESETS:
+        if preset.schema.fields == schema.fields:
+            return preset.index()
+    return {name: position for position, name in enumerate(schema.expanded)}
 
 
 def _named(names: Sequence[object]) -> bool:

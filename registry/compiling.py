@@ -18,7 +18,7 @@ from registry.download import Download, download
 from registry.errors import RegistryError
 from registry.loading import other_version, untrusted
 from registry.preparation import Preparation
-from registry.prepared import EngineChoice, Prepared, PreparedEngine
+from registry.prepared import MODEL, EngineChoice, Prepared, PreparedEngine
 from registry.trouble import told
 from registry.version import ModelVersion
 
@@ -58,12 +58,12 @@ def compile_model(
         MemoryError: there is too little memory for it.
         OSError: there is too little space for it.
     """
-    wanted = Prepared(version, "pyfunc", folder, how.formats)
+    path = folder / MODEL
     try:
         logger.info("downloading %s", version)
         start = time.monotonic()
-        download(version.uri, access, wanted.model)
-        model = Download(wanted.model, how)
+        download(version.uri, access, path)
+        model = Download(path, how)
         logger.info("downloaded in %.1f s", time.monotonic() - start)
         return _prepare(model, version, _CANDIDATES[how.engine], folder)
     except RegistryError:
@@ -87,7 +87,7 @@ def _prepare(
     """
     engine, *slower = candidates
     warning = f"serving {version} by {_PENALTY[engine]}: {one_line(reason)}" if reason else ""
-    prepared = Prepared(version, engine, folder, model.formats, warning, others=model.others)
+    prepared = Prepared(version, engine, folder, model.columns, model.formats, warning, model.others)
     try:
         _PREPARE[engine](model, prepared)
     except (UnsupportedModel, ImportError) as error:
@@ -96,7 +96,7 @@ def _prepare(
         return _prepare(model, version, slower, folder, str(error))
     if engine != "compiled" and (other := model.other_version) is not None and other not in warning:
         warning = "; ".join(filter(None, [warning, f"serving {version}, but {mismatch(other)}"]))
-    return replace(prepared, warning=warning, columns=model.columns)
+    return replace(prepared, warning=warning)
 
 
 def _compile(model: Download, prepared: Prepared) -> None:
@@ -109,7 +109,7 @@ def _compile(model: Download, prepared: Prepared) -> None:
         origin,
         estimator=model.itself(),
         order=order,
-        columns=model.columns.schema.expanded,
+        columns=prepared.schema.expanded,
         examples=examples,
     )
     if not parity.passed:
@@ -119,13 +119,13 @@ def _compile(model: Download, prepared: Prepared) -> None:
     shutil.rmtree(model.path)
 
 
-def _keep_forest(model: Download, _prepared: Prepared) -> None:
+def _keep_forest(model: Download, prepared: Prepared) -> None:
     """Make sure that scikit-learn's engine can take the download, and answers with distributions."""
     if (reason := why_no_forest(model.estimator)) is not None:
         raise UnsupportedModel(reason)
     examples = model.example()
     engine = SklearnEngine(model.estimator, model.order)
-    rows = np.vstack([examples, np.zeros((1, len(model.columns.schema.expanded)), dtype=np.float32)])
+    rows = np.vstack([examples, np.zeros((1, len(prepared.schema.expanded)), dtype=np.float32)])
     try:
         engine.predict(rows)
     except ValueError as error:

@@ -5,16 +5,16 @@ import shlex
 import time
 from pathlib import Path
 
-from preprocessing import covertype
+from preprocessing import PRESETS
 from registry import header, kernel
 from registry.access import Access
 from registry.cache import Cache, key
-from registry.columns import settle
+from registry.columns import Columns, settle
 from registry.confinement import Late, expect, limit_memory, limit_time, starved
 from registry.errors import ModelNotFound, SchemaMismatch, StoreUnavailable, TooLarge, UnusableModel
 from registry.fetch import Unsupported, fetch
 from registry.preparation import Preparation
-from registry.prepared import Prepared
+from registry.prepared import ARTIFACT, Prepared
 from registry.recall import remember
 from registry.resolve import locate, resolve
 from registry.store import stamp
@@ -86,25 +86,27 @@ def _resolve(uri: ModelURI, access: Access, look_timeout: float | None) -> Model
 def _fetched(version: ModelVersion, access: Access, how: Preparation, folder: Path) -> Prepared | None:
     """The artifact that training has logged; None if there is none that can be used as it is.
 
-    One whose columns are not known to be the schema's is none: what else the model says of them, ``_compiled`` sees.
+    One whose columns are not known to be a preset's is none: what else the model says of them, ``_compiled`` sees.
     """
     file = version.compiled
     if file is None or file.format != FORMAT or how.engine not in {"auto", "compiled"} or not kernel.built():
         return None
-    prepared = Prepared(version, "compiled", folder, how.formats)
+    artifact = folder / ARTIFACT
     logger.info("fetching %s, compiled already: %s bytes", version, f"{file.size:,}")
     start = time.monotonic()
     try:
-        _fetch(access, locate(version, access), file, prepared.artifact)
-        columns = settle({"its compiled forest": header.told(prepared.artifact)}, how.stated)
-        if columns.schema != covertype.SCHEMA or columns.order is not None or columns.known != "named":
-            raise SchemaMismatch(f"the compiled forest of {version} does not name the schema's columns in their order")
+        _fetch(access, locate(version, access), file, artifact)
+        columns = settle({"its compiled forest": header.told(artifact)}, how.stated)
+        if columns not in [Columns(preset.schema) for preset in PRESETS]:
+            raise SchemaMismatch(
+                f"the compiled forest of {version} does not name the columns of a table in their order"
+            )
     except (UnusableModel, ModelNotFound) as error:
-        prepared.artifact.unlink(missing_ok=True)
+        artifact.unlink(missing_ok=True)
         logger.warning("%s; compiling %s anew", error, version)
         return None
     logger.info("fetched in %.1f s", time.monotonic() - start)
-    return prepared
+    return Prepared(version, "compiled", folder, columns, how.formats)
 
 
 def _fetch(access: Access, location: str, file: Logged, path: Path) -> None:

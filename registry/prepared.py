@@ -1,8 +1,8 @@
 """A version whose files are ready for an engine."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -19,6 +19,10 @@ OtherVersions = Literal["refuse", "serve"]
 """What to do with a model of another version of scikit-learn that only the installed one can compute."""
 
 
+MODEL: Final = "model"
+ARTIFACT: Final = "forest.canopy"
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A version whose files are in a folder, ready for an engine.
@@ -30,9 +34,10 @@ class Prepared:
         version: the version.
         engine: the engine that the files are for.
         folder: where they are.
+        columns: the model's table and columns; a compiled forest takes the table's columns in the table's order,
+            whatever its own was.
         formats: the files that may be loaded.
         warning: that it is served by a slower engine or by another version of its library, and why; empty if not.
-        columns: the model's; a compiled forest takes the schema's whatever they are.
         others: what to do if another version of scikit-learn made it.
         shared: descriptor, in this process, of a copy of the artifact that several processes map, if there is one.
     """
@@ -40,9 +45,9 @@ class Prepared:
     version: ModelVersion
     engine: PreparedEngine
     folder: Path
+    columns: Columns
     formats: TrustedFormats = "any"
     warning: str = ""
-    columns: Columns = field(default=Columns())
     others: OtherVersions = "refuse"
     shared: int | None = None
 
@@ -54,7 +59,7 @@ class Prepared:
     @property
     def assumption(self) -> str:
         """What is assumed of the model's data, which may be wrong; empty if nothing is."""
-        return assumption(self.version) if self.columns.known == "assumed" else ""
+        return assumption(self.version, self.schema) if self.columns.known == "assumed" else ""
 
     @property
     def warnings(self) -> list[str]:
@@ -64,12 +69,12 @@ class Prepared:
     @property
     def model(self) -> Path:
         """The folder of the downloaded model; gone once the forest in it is compiled."""
-        return self.folder / "model"
+        return self.folder / MODEL
 
     @property
     def artifact(self) -> Path:
         """The compiled forest."""
-        return self.folder / "forest.canopy"
+        return self.folder / ARTIFACT
 
     def encode(self) -> bytes:
         """This as JSON, for another process of this machine; what is open here is not open there."""

@@ -28,7 +28,7 @@ from preprocessing.matrix import Expansion
 from registry import ModelVersion, Prepared
 from registry.lock import locked
 from tests.left_out import LeftOut
-from tests.support import PATIENCE, Client, Wire
+from tests.support import COLUMNS, PATIENCE, Client, Wire
 
 # No deadline: it would measure the machine. `make test-slow` asks for the thorough one.
 hypothesis.settings.register_profile("quick", max_examples=100, deadline=None)
@@ -123,7 +123,7 @@ def forest(matrix: NDArray[np.float32], sample: Covertype) -> Any:  # noqa: ANN4
 @pytest.fixture
 def prepared(forest: Any, tmp_path: Path) -> Prepared:  # noqa: ANN401
     """The small forest as version 3 of Small, compiled, in a folder of its own."""
-    made = Prepared(ModelVersion("Small", "3"), "compiled", tmp_path / "prepared")
+    made = Prepared(ModelVersion("Small", "3"), "compiled", tmp_path / "prepared", COLUMNS)
     arrays = compile_forest(forest, columns=covertype.COLUMNS)
     write_artifact(made.artifact, arrays, Origin("Small", "3"), Parity(rows=10, different=0))
     return made

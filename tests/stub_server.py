@@ -36,7 +36,7 @@ import registry.engines
 import server
 import source
 from forest import Engine, Prediction
-from preprocessing import Schema
+from preprocessing import PRESETS, Schema
 
 RAISES, WRONG_SHAPE, NOT_FINITE, HANGS, STOPS, NAN_LABEL, NO_JSON = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0
 """Elevations of rows that make the engine fail, each in its own way."""
@@ -114,8 +114,8 @@ class StubFinder:
     async def prepare(self, version: registry.ModelVersion) -> registry.Prepared:
         """See ``Finder``."""
         names = TOLD.get("tables", {}).get(version.number)
-        columns = registry.Columns(schema=Schema.of_columns(names)) if names else registry.Columns()
-        return registry.Prepared(version, "sklearn", Path(), columns=columns)
+        columns = registry.Columns(Schema.of_columns(names) if names else PRESETS[0].schema)
+        return registry.Prepared(version, "sklearn", Path(), columns)
 
     async def keep(self, prepared: registry.Prepared) -> None:
         """See ``Finder``; nothing is known at the next start."""

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from loadtest.process import ServerProcess
+from preprocessing import covertype
+from registry import Columns
 from serving import Inbox
 
 PATIENCE = 120.0
@@ -23,6 +25,10 @@ PATIENCE = 120.0
 
 AT_ONCE = 20.0
 """Seconds for what waits for nothing, however busy the machine is: fewer than any time-out of the server's own."""
+
+
+COLUMNS = Columns(covertype.SCHEMA)
+"""Those of a model that names the forest-cover table's in their order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -20,13 +21,13 @@ ALLOWED = {
     "forest": set[str](),
     "dataset": {"preprocessing.covertype"},
     "redaction": set[str](),
-    "registry": {"forest", "preprocessing.covertype", "preprocessing.schema", "redaction", "settings", "threads"},
+    "registry": {"forest", "preprocessing", "redaction", "settings", "threads"},
     "training": {"dataset", "preprocessing", "forest", "redaction", "registry.store", "registry.version", "settings"},
     "loadtest": {"dataset", "preprocessing.covertype"},
     "serving": {"batcher", "preprocessing", "forest"},
     "workers": set[str](),
     "service_links": set[str](),
-    "settings": {"redaction", "service_links"},
+    "settings": {"preprocessing", "redaction", "service_links"},
     "threads": set[str](),
     "trial": {"redaction", "registry", "serving", "settings"},
     "delivery": {"registry", "threads", "trial"},
@@ -141,3 +142,19 @@ def test_no_template_mark_is_left_in_the_documents() -> None:
     """What a reader sees is finished."""
     for path in ROOT.glob("*.md"):
         assert "@@" not in path.read_text(), path
+
+
+def test_only_the_preset_knows_the_forest_cover_table() -> None:
+    """Every other table is served as well as this one, which one line registers."""
+    words = re.compile(r"wilderness|soil|\b54\b|cover[ _-]?type|forest[ _-]cover|\buci\b", re.IGNORECASE)
+    home = ROOT / "preprocessing" / "covertype.py"
+    registration = "from preprocessing.covertype import PRESET"
+    serving = [room for room in ROOMS if room not in {"dataset", "loadtest", "training"}]
+    found = {
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for room in serving
+        for path in modules(room)
+        for line in path.read_text().splitlines()
+        if path != home and words.search(line)
+    }
+    assert found == {f"preprocessing/__init__.py: {registration}"}

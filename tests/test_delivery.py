@@ -13,7 +13,7 @@ import delivery
 from delivery import Delivery
 from registry import CacheUnusable, ModelVersion, Prepared, TooLarge, UnusableModel
 from registry.cache import Cache
-from tests.support import until
+from tests.support import COLUMNS, until
 from workers import share_file
 
 
@@ -61,7 +61,7 @@ def deliver_to(server: Server, *, left: float = math.inf, share: bool = True, li
 def entry(tmp_path: Path, number: str, engine: str = "pyfunc") -> Prepared:
     """An entry of the cache."""
     with Cache(tmp_path / "cache").hold(f"Odd/{number}-0") as draft:
-        prepared = Prepared(ModelVersion("Odd", number), engine, draft.folder)  # type: ignore[arg-type]
+        prepared = Prepared(ModelVersion("Odd", number), engine, draft.folder, COLUMNS)  # type: ignore[arg-type]
         if engine == "compiled":
             prepared.artifact.write_bytes(b"forest" * 1_000_000)
         else:

@@ -12,7 +12,7 @@ from registry import Access, ModelURI, Preparation, Prepared
 from registry.cache import Cache, key
 from registry.recall import remember_served
 from tests.registry.stub import answering
-from tests.support import Client, until
+from tests.support import COLUMNS, Client, until
 
 ODD = b'{"model_versions": [{"name": "Small", "version": "x"}]}'
 URI = ModelURI.parse("models:/Small/Production")
@@ -22,7 +22,7 @@ def keep(folder: Path, prepared: Prepared, address: str) -> None:
     """Let a version be what was served last for the URI, from the registry at an address."""
     access, cache = Access.read(address, {}), Cache(folder)
     with cache.hold(key(prepared.version, access, Preparation())) as draft:
-        made = Prepared(prepared.version, "compiled", draft.folder)
+        made = Prepared(prepared.version, "compiled", draft.folder, COLUMNS)
         shutil.copy(prepared.artifact, made.artifact)
         draft.publish(made)
     remember_served(URI, access, cache, prepared.version)

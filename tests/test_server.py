@@ -128,8 +128,9 @@ def test_serving_a_compiled_forest_imports_no_library_of_training(prepared: Prep
     """From the import of the worker to a prediction, neither MLflow nor scikit-learn nor what they need is imported."""
     script = f"""
 from pathlib import Path
-import numpy, worker, registry.engines
-made = registry.Prepared(registry.ModelVersion("Small", "3"), "compiled", Path(sys.argv[1]))
+import numpy, preprocessing, worker, registry.engines
+columns = registry.Columns(preprocessing.PRESETS[0].schema)
+made = registry.Prepared(registry.ModelVersion("Small", "3"), "compiled", Path(sys.argv[1]), columns)
 prediction = registry.engines.open_engine(made).predict(numpy.zeros((3, {len(covertype.COLUMNS)}), dtype=numpy.float32))
 assert prediction.labels.shape == (3,)
 """

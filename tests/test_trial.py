@@ -10,7 +10,7 @@ import pytest
 
 from registry import ModelVersion, Prepared, UnusableModel
 from tests.isolation import MLFLOW_WARNS, isolated_mlflow
-from tests.support import lives
+from tests.support import COLUMNS, lives
 from trial import try_out
 
 pytestmark = MLFLOW_WARNS
@@ -43,7 +43,7 @@ def save(tmp_path: Path) -> Callable[[str, str], Prepared]:
     def made(when: str, what: str) -> Prepared:
         import mlflow
 
-        prepared = Prepared(VERSION, "pyfunc", tmp_path / "entry")
+        prepared = Prepared(VERSION, "pyfunc", tmp_path / "entry", COLUMNS)
         with isolated_mlflow(tmp_path):
             mlflow.pyfunc.save_model(str(prepared.model), python_model=model(when, what), pip_requirements=["mlflow"])
         return prepared
@@ -118,5 +118,5 @@ async def test_a_version_that_hangs_is_ended_with_whatever_it_has_started(
 async def test_a_version_that_takes_too_long_is_refused_in_words(tmp_path: Path) -> None:
     """How long it may take is told."""
     with pytest.raises(UnusableModel, match=r"Odd/3 was not opened and tried out within 0\.05 s"):
-        await attempt(Prepared(VERSION, "pyfunc", tmp_path), limit=0.05)
+        await attempt(Prepared(VERSION, "pyfunc", tmp_path, COLUMNS), limit=0.05)
     assert not os.listdir(tmp_path)  # noqa: PTH208

@@ -23,7 +23,7 @@ def test_names_are_in_code_order() -> None:
 
 def test_the_schema_is_light() -> None:
     """Processes that serve nothing look at it, and at what a user states of columns, without numpy's memory."""
-    found = modules_after("import registry, preprocessing\nregistry.read_stated('uci')")
+    found = modules_after("import registry, preprocessing\nregistry.read_stated('covertype-uci')")
     assert {"registry", "preprocessing", "msgspec"} <= found
     assert found.isdisjoint({"numpy", "forest", "mlflow"})
 

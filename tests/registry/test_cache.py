@@ -9,21 +9,23 @@ from pathlib import Path
 
 import pytest
 
+from preprocessing import covertype
 from registry import CacheUnusable, Columns, ModelVersion, Preparation, Prepared, kernel, read_stated
 from registry.cache import Cache, key
 from registry.draft import RECORD
 from tests.registry.support import way
+from tests.support import COLUMNS
 
 ACCESS = way("http://tracking.invalid")
 VERSION = ModelVersion("Forest", "3", "models:/m-1", 5)
-COLUMNS = Columns(tuple(range(53, -1, -1)), "assumed")
+REVERSED = Columns(covertype.SCHEMA, tuple(range(53, -1, -1)), "assumed")
 KEY = key(VERSION, ACCESS, Preparation())
 
 
 def made(cache: Cache, key: str = KEY, content: bytes = b"trees") -> Prepared:
     """An entry."""
     with cache.hold(key) as draft:
-        prepared = Prepared(VERSION, "compiled", draft.folder, warning="slow", columns=COLUMNS)
+        prepared = Prepared(VERSION, "compiled", draft.folder, REVERSED, warning="slow")
         prepared.artifact.write_bytes(content)
         return draft.publish(prepared)
 
@@ -33,7 +35,7 @@ def test_what_was_made_is_found(tmp_path: Path) -> None:
     cache = Cache(tmp_path)
     assert cache.find(KEY) is None
     entry = made(cache)
-    assert entry == Prepared(VERSION, "compiled", tmp_path / KEY, warning="slow", columns=COLUMNS)
+    assert entry == Prepared(VERSION, "compiled", tmp_path / KEY, REVERSED, warning="slow")
     assert len(entry.warnings) == 2
     assert cache.find(KEY) == entry
     assert cache.find(key(VERSION, ACCESS, Preparation("sklearn"))) is None
@@ -105,7 +107,7 @@ def test_an_entry_stays_until_another_takes_its_place(tmp_path: Path) -> None:
     old = made(cache)
     with old.artifact.open("rb") as opened:
         with cache.hold(KEY) as draft:
-            new = Prepared(VERSION, "compiled", draft.folder)
+            new = Prepared(VERSION, "compiled", draft.folder, COLUMNS)
             new.artifact.write_bytes(b"new trees")
             assert cache.find(KEY) == old
             draft.publish(new)

@@ -365,12 +365,13 @@ def test_what_a_model_prints_does_not_disturb_the_outcome(tmp_path: Path, noise:
     """Whatever a model writes to the standard output when it is loaded goes to the error output instead."""
     script = f"""
 import atexit, ctypes, subprocess, sys
-from registry import ModelVersion, Prepared
+from registry import Columns, ModelVersion, Prepared
 from registry import __main__ as command
+from preprocessing import Schema
 
 def noisy(uri, access, choice, cache, **how):
     {noise}
-    return Prepared(ModelVersion(uri.name, "3"), "sklearn", cache.folder)
+    return Prepared(ModelVersion(uri.name, "3"), "sklearn", cache.folder, Columns(Schema.unnamed(4)))
 
 command.prepare = noisy
 sys.exit(command.main(["prepare", "models:/Forest/3", "--cache", sys.argv[1]]))

@@ -24,14 +24,14 @@ MEANING = [
 
 def reordered(names: Sequence[str]) -> list[str]:
     """The schema's names of the columns that a model with these names would be given."""
-    order = column_order(names)
+    order = column_order(names, covertype.SCHEMA)
     columns = np.array(OWN)
     return list(columns if order is None else columns[list(order)])
 
 
 def test_the_schemas_own_order_needs_no_mapping() -> None:
     """A model whose columns are those of the schema in its order takes the matrix as it is."""
-    assert column_order(OWN) is None
+    assert column_order(OWN, covertype.SCHEMA) is None
 
 
 @given(st.permutations(OWN))
@@ -39,7 +39,7 @@ def test_any_order_of_the_columns_is_mapped(names: list[str]) -> None:
     """Whatever the order of a model's columns, the matrix taken in the order found has them in the model's order."""
     matrix = np.arange(2 * len(OWN), dtype=np.float32).reshape(2, -1)
     value = dict(zip(OWN, matrix.T, strict=True))
-    order = column_order(names)
+    order = column_order(names, covertype.SCHEMA)
     taken = matrix if order is None else matrix[:, order]
     np.testing.assert_array_equal(taken, np.column_stack([value[name] for name in names]))
 
@@ -89,7 +89,7 @@ def test_unknown_and_missing_columns_are_listed(
 ) -> None:
     """Columns that are not the schema's raise SchemaMismatch, whose message lists the unknown and the missing ones."""
     with pytest.raises(SchemaMismatch) as raised:
-        column_order(change(OWN))
+        column_order(change(OWN), covertype.SCHEMA)
     message = str(raised.value)
     assert f"unknown {unknown}" in message
     assert f"missing {missing}" in message
@@ -115,7 +115,7 @@ def test_unknown_and_missing_columns_are_listed(
 def test_columns_given_twice_are_listed(names: list[str], missing: list[str], repeated: list[str]) -> None:
     """A column that a model takes twice, under whatever names, raises SchemaMismatch and is listed with the lists."""
     with pytest.raises(SchemaMismatch) as raised:
-        column_order(names)
+        column_order(names, covertype.SCHEMA)
     message = str(raised.value)
     assert "unknown []" in message
     assert f"missing {missing}" in message
@@ -148,18 +148,18 @@ def order_of(names: Sequence[str]) -> tuple[int, ...]:
 )
 def test_columns_without_names_are_as_stated_or_assumed(told: dict[str, Told]) -> None:
     """If nobody states the order it is taken to be the schema's, and known to be a guess."""
-    assert settle(told) == Columns(None, "assumed")
-    assert settle(told, read_stated("covertype")) == Columns(None, "stated")
-    assert settle(told, read_stated("covertype-uci")) == Columns(order_of(MEANING), "stated")
+    assert settle(told) == Columns(covertype.SCHEMA, None, "assumed")
+    assert settle(told, read_stated("covertype")) == Columns(covertype.SCHEMA, None, "stated")
+    assert settle(told, read_stated("covertype-uci")) == Columns(covertype.SCHEMA, order_of(MEANING), "stated")
     assert settle(told, Schema(covertype.SCHEMA.fields, tuple(PERMUTED), covertype.SCHEMA.example)) == Columns(
-        tuple(range(53, -1, -1)), "stated"
+        covertype.SCHEMA, tuple(range(53, -1, -1)), "stated"
     )
 
 
 def test_unnamed_columns_of_another_number_are_numbers_without_names() -> None:
     """As many as there are; a statement of another number is refused, and so are two that contradict each other."""
     assert settle({"it": Told(None, 12), "its signature": Told(NUMBERED[:12])}) == Columns(
-        None, "unnamed", Schema.unnamed(12)
+        Schema.unnamed(12), None, "unnamed"
     )
     with pytest.raises(SchemaMismatch, match=r"takes 12 unnamed columns, as it has it; .* has 54"):
         settle({"it": Told(None, 12)}, read_stated("covertype"))
@@ -192,7 +192,7 @@ def test_a_stated_table_is_held_against_the_names() -> None:
     with pytest.raises(SchemaMismatch, match=r"unknown \['x'\], missing \['alcohol'\]"):
         settle({"it": Told(["x", *WINE[1:]])}, stated)
     turned = Schema(stated.fields, tuple(WINE[::-1]))
-    assert settle({"it": Told(None, 3)}, turned) == Columns((2, 1, 0), "stated", stated)
+    assert settle({"it": Told(None, 3)}, turned) == Columns(stated, (2, 1, 0), "stated")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_stated_table_is_held_against_the_names() -> None:
 )
 def test_whatever_part_of_a_model_names_the_columns_is_believed(told: dict[str, Told]) -> None:
     """Then nothing is assumed, and a statement that says the same changes nothing."""
-    named = Columns(order_of(MEANING), "named")
+    named = Columns(covertype.SCHEMA, order_of(MEANING), "named")
     assert settle(told) == settle(told, read_stated("covertype-uci")) == named
 
 

@@ -14,6 +14,7 @@ from forest import Origin, Parity, read_artifact, write_artifact
 from registry import ModelVersion, Prepared, UnusableModel
 from registry.engines import open_engine
 from tests.registry.specimens import OWN
+from tests.support import COLUMNS
 
 
 def test_a_compiled_forest_needs_its_file_only_to_be_opened(
@@ -36,7 +37,7 @@ def test_a_compiled_forest_needs_its_file_only_to_be_opened(
 
 def test_what_is_prepared_crosses_over_to_another_process() -> None:
     """Written as JSON and read again, it is the same, whatever its folder is called."""
-    made = Prepared(ModelVersion("Förest/x", "12"), "pyfunc", Path("/tmp/a folder"))  # noqa: S108 - only a name
+    made = Prepared(ModelVersion("Förest/x", "12"), "pyfunc", Path("/tmp/a folder"), COLUMNS)  # noqa: S108 - only a name
     assert Prepared.decode(made.encode()) == made
 
 

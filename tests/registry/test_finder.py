@@ -38,7 +38,7 @@ from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import READY
 from tests.registry.stub import answering
 from tests.registry.support import Place, prepared_in, spoil, way
-from tests.support import modules_after
+from tests.support import COLUMNS, modules_after
 
 pytestmark = MLFLOW_WARNS
 
@@ -107,11 +107,11 @@ async def test_what_is_prepared_for_another_order_of_columns_is_never_found(
 ) -> None:
     """A child is told the order that is stated; whoever states another, or none, has to prepare for himself."""
     unnamed = ModelURI.parse("models:/Unnamed/1")
-    uci = read_stated("uci")
+    uci = read_stated("covertype-uci")
     made = await finder(sqlite_place.tracking_uri, tmp_path, uri=unnamed, stated=uci).prepare(UNRESOLVED)
     assert made.columns.known == "stated"
     assert made.columns.order is not None
-    for stated, found in ((uci, made), (None, None), (read_stated("ours"), None)):
+    for stated, found in ((uci, made), (None, None), (read_stated("covertype"), None)):
         mine = finder(sqlite_place.tracking_uri, tmp_path, uri=unnamed, stated=stated)
         await mine.keep(made)
         assert await mine.last_known() == found
@@ -325,7 +325,7 @@ async def test_a_served_version_that_cannot_be_noted_is_served_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log says so."""
-    made = Prepared(ModelVersion(READY, "1"), "compiled", tmp_path)
+    made = Prepared(ModelVersion(READY, "1"), "compiled", tmp_path, COLUMNS)
     monkeypatch.setattr("registry.finder.remember_served", lambda *_: time.sleep(1))
     await finder(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path, look_timeout=0.05).keep(made)
     assert "has not answered within 0.05 s" in caplog.text

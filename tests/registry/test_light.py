@@ -46,7 +46,7 @@ from tests.object_store import BUCKET
 from tests.registry.conftest import READY
 from tests.registry.stub import answering
 from tests.registry.support import Place, prepared_in, way
-from tests.support import PATIENCE, children, lives, until
+from tests.support import COLUMNS, PATIENCE, children, lives, until
 
 pytestmark = MLFLOW_WARNS
 
@@ -319,7 +319,7 @@ def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is
         assert "compiling Logged/1 anew" in caplog.text
         assert not (tmp_path / "forest.canopy").exists()
     else:
-        assert (made.columns, made.warnings) == (Columns(), [])
+        assert (made.columns, made.warnings) == (COLUMNS, [])
         assert open_engine(made).name == "compiled"
 
 
@@ -330,7 +330,7 @@ def test_a_stated_order_decides_whether_a_compiled_forest_will_do(sqlite_place: 
     made = prepare(
         ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), Preparation(stated=stated), Cache(tmp_path)
     )
-    assert (made.engine, made.columns) == ("compiled", Columns(tuple(own.tolist())))
+    assert (made.engine, made.columns) == ("compiled", Columns(covertype.SCHEMA, tuple(own.tolist())))
     other = read_stated("covertype-uci")
     with pytest.raises(SchemaMismatch, match="contradict `columns` of --schema"):
         prepare(ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), Preparation(stated=other), Cache(tmp_path))

@@ -10,6 +10,7 @@ from registry import CacheUnusable, ModelVersion, Prepared, UnusableModel
 from registry.cache import Cache
 from registry.draft import RECORD
 from registry.own import own_copy
+from tests.support import COLUMNS
 
 VERSION = ModelVersion("Odd", "3")
 
@@ -18,7 +19,7 @@ VERSION = ModelVersion("Odd", "3")
 def entry(tmp_path: Path) -> Prepared:
     """An entry of the cache for pyfunc."""
     with Cache(tmp_path / "cache").hold("Odd/3-0") as draft:
-        prepared = Prepared(VERSION, "pyfunc", draft.folder)
+        prepared = Prepared(VERSION, "pyfunc", draft.folder, COLUMNS)
         (prepared.model / "data").mkdir(parents=True)
         (prepared.model / "MLmodel").write_text("flavors: none")
         (prepared.model / "data" / "weights").write_bytes(bytes(range(256)) * 9000)
@@ -40,7 +41,7 @@ def test_a_copy_has_all_files_and_minds_nothing_that_happens_to_the_entry(entry:
     own = own_copy(entry, folder)
     for path in (entry.model / "data" / "weights", entry.model / "MLmodel"):
         os.truncate(path, 0)
-    assert own == Prepared(VERSION, "pyfunc", folder)
+    assert own == Prepared(VERSION, "pyfunc", folder, COLUMNS)
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         "model/MLmodel",
         "model/data/weights",

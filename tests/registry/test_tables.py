@@ -105,7 +105,7 @@ def test_numbers_without_names(prepare: Prepare) -> None:
     rows, labels = load_digits(return_X_y=True)
     mine = forest().fit(rows, labels)
     made = prepare(mine)
-    assert (made.columns, made.warnings) == (Columns(None, "unnamed", Schema.unnamed(64)), [])
+    assert (made.columns, made.warnings) == (Columns(Schema.unnamed(64), None, "unnamed"), [])
     assert_served(made, mine, rows, rows.tolist())
 
 

@@ -28,9 +28,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*integer column:UserWarning"),
 ]
 
-UCIS = Columns(tuple(IN_UCI_ORDER), "stated")
-NAMED = Columns(tuple(IN_UCI_ORDER), "named")
-GUESSED = Columns(None, "assumed")
+UCIS = Columns(covertype.SCHEMA, tuple(IN_UCI_ORDER), "stated")
+NAMED = Columns(covertype.SCHEMA, tuple(IN_UCI_ORDER), "named")
+GUESSED = Columns(covertype.SCHEMA, None, "assumed")
 
 ENGINES = pytest.mark.parametrize(
     "engine",
@@ -234,7 +234,7 @@ def test_a_pipeline_that_looks_its_columns_up_takes_its_signatures_order(bench: 
     turned = bench.frame(FETCHED)[FETCHED[::-1]]
     bench.save(mine, signature=infer_signature(turned))
     made = bench.prepare("auto")
-    assert made.columns == Columns(tuple(IN_UCI_ORDER[::-1]), "named")
+    assert made.columns == Columns(covertype.SCHEMA, tuple(IN_UCI_ORDER[::-1]), "named")
     bench.check(made, mine, bench.frame(FETCHED, slice(3000, None)))
 
 

@@ -12,6 +12,7 @@ from batcher.testing import run_virtually
 from registry import ModelNotFound, ModelVersion, Prepared, RegistryError, StoreUnavailable, TooLarge, UnusableModel
 from registry.version import UNRESOLVED, Unresolved
 from registry.watch import Watcher
+from tests.support import COLUMNS
 
 
 def version(number: int) -> ModelVersion:
@@ -74,7 +75,9 @@ class World:
         await self.perhaps_hang(f"prepare {wanted.number}")
         if int(wanted.number) in self.unusable:
             raise UnusableModel(f"version {wanted.number} is broken")
-        return Prepared(wanted, "compiled", Path(wanted.number), warning=self.warnings.get(int(wanted.number), ""))
+        return Prepared(
+            wanted, "compiled", Path(wanted.number), COLUMNS, warning=self.warnings.get(int(wanted.number), "")
+        )
 
     async def keep(self, prepared: Prepared) -> None:
         """See ``Finder``."""
@@ -153,7 +156,7 @@ def test_what_there_is_to_know_of_a_version_is_logged_when_it_comes_into_service
     live(world, in_turn(world, (130, 2), (190, 1), (400, 1)))
     assert caplog.text.count("Forest/1 is odd") == 2
     world = World()
-    world.known = Prepared(version(7), "compiled", Path("7"), warning="Forest/7 is odd")
+    world.known = Prepared(version(7), "compiled", Path("7"), COLUMNS, warning="Forest/7 is odd")
     world.now = StoreUnavailable("the store is down")
     live(world, in_turn(world, (70, 7), (200, 7)))
     assert caplog.text.count("Forest/7 is odd") == 1
@@ -166,7 +169,7 @@ def test_a_fault_that_nobody_has_foreseen_is_no_reason_to_end(
     """At the start and later, what was served last is served, and it is told, as if the store could not be used."""
     words = f"looking for a new version fails: {type(fault).__name__}: {fault}"
     world = World()
-    world.now, world.known = fault, Prepared(version(7), "compiled", Path("7"))
+    world.now, world.known = fault, Prepared(version(7), "compiled", Path("7"), COLUMNS)
     log = live(world, in_turn(world, (10, 8), (35, fault), (61, lambda: None)))
     told = " ".join(words.split())
     assert log[:2] == [(0, f"tell {told}"), (0, "serve 7")]
@@ -189,7 +192,7 @@ def test_a_fault_that_nobody_has_foreseen_may_pass_while_the_server_waits() -> N
 def test_a_version_that_cannot_be_made_ready_again_for_any_fault_is_told() -> None:
     """Nor does that end anything."""
     world = World()
-    restore = lambda: world.watcher.restore(Prepared(version(1), "compiled", Path("1")))  # noqa: E731
+    restore = lambda: world.watcher.restore(Prepared(version(1), "compiled", Path("1"), COLUMNS))  # noqa: E731
     log = live(world, in_turn(world, (1, KeyError("x")), (2, restore), (3, lambda: None)))
     told = "tell Forest/1 cannot be made ready again: looking for a new version fails: KeyError"
     assert any(what.startswith(told) for _, what in log)
@@ -242,7 +245,7 @@ def test_a_version_that_crashes_is_taken_out_of_the_cache() -> None:
     world.refused.add(2)
     log = live(world, in_turn(world, (10, 2), (30.5, 2)))
     assert log[2:] == [(30, "prepare 2"), (30, "discard 2"), (30, "tell version 2 crashes")]
-    assert world.known == Prepared(version(1), "compiled", Path("1"))
+    assert world.known == Prepared(version(1), "compiled", Path("1"), COLUMNS)
 
 
 def test_a_store_that_is_down_later_changes_nothing_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -266,7 +269,7 @@ def test_at_start_the_last_known_version_is_served_with_a_warning(
     """Until the URI can be resolved again."""
     world = World()
     world.now = error
-    world.known = Prepared(version(7), "compiled", Path("7"))
+    world.known = Prepared(version(7), "compiled", Path("7"), COLUMNS)
     log = live(world, in_turn(world, (70, 8), (100, 8)))
     assert log[:2] == [(0, f"tell {error}"), (0, "serve 7")]
     assert log[2:] == [(91, "prepare 8"), (91, "serve 8"), (91, "tell None")]
@@ -312,7 +315,7 @@ def test_at_start_a_version_that_crashes_leaves_the_last_known_one() -> None:
     world = World()
     world.now = 2
     world.refused.add(2)
-    world.known = Prepared(version(1), "compiled", Path("1"))
+    world.known = Prepared(version(1), "compiled", Path("1"), COLUMNS)
     log = live(world, in_turn(world, (0.5, 2)))
     assert [what for _, what in log] == [
         *("prepare 2", "discard 2", "prepare 2", "tell version 2 crashes", "serve 1"),
@@ -456,7 +459,7 @@ def test_a_server_that_ends_ends_what_hangs() -> None:
 def test_at_start_the_last_known_version_is_served_in_time_whatever_hangs(hanging: str, reason: str) -> None:
     """It is told why, and the newest is served when it can be."""
     world = World(patience=60)
-    world.now, world.known = 2, Prepared(version(1), "compiled", Path("1"))
+    world.now, world.known = 2, Prepared(version(1), "compiled", Path("1"), COLUMNS)
     world.hanging.add(hanging)
     log = live(world, in_turn(world, (61, world.hanging.clear), (200, 2)))
     assert (60, "serve 1") in log
@@ -480,7 +483,7 @@ def test_at_start_a_registry_that_never_answers_is_not_waited_for_for_ever() -> 
 def test_at_start_the_version_that_was_served_last_may_take_its_time() -> None:
     """There is nothing else to serve, and it is the newest."""
     world = World(patience=5)
-    world.known = Prepared(version(1), "compiled", Path("1"))
+    world.known = Prepared(version(1), "compiled", Path("1"), COLUMNS)
 
     async def slow(prepared: Prepared) -> None:
         await asyncio.sleep(50)
