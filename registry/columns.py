@@ -196,6 +196,11 @@ def assumption(model: object, schema: Schema) -> str:
     )
 
 
+def is_preset(schema: Schema) -> bool:
+    """Whether this is a table that needs no description."""
+    return any(preset.schema.fields == schema.fields for preset in PRESETS)
+
+
 def _index(schema: Schema) -> dict[str, int]:
     """Whatever a table's columns may be called → where they stand in ``schema.expanded``."""
     for preset in PRESETS:

@@ -238,6 +238,6 @@ class Download:
             return none
         if example.ndim != 2 or example.shape[1] != none.shape[1] or not (abs(example) <= _GREATEST).all():
             return none
-        rows = np.empty_like(example)
+        rows = np.empty(example.shape)  # in C order, whatever the example's is
         rows[:, slice(None) if columns.order is None else list(columns.order)] = example
         return rows

@@ -5,11 +5,10 @@ import shlex
 import time
 from pathlib import Path
 
-from preprocessing import PRESETS
 from registry import header, kernel
 from registry.access import Access
 from registry.cache import Cache, key
-from registry.columns import Columns, settle
+from registry.columns import is_preset, settle
 from registry.confinement import Late, expect, limit_memory, limit_time, starved
 from registry.errors import ModelNotFound, SchemaMismatch, StoreUnavailable, TooLarge, UnusableModel
 from registry.fetch import Unsupported, fetch
@@ -97,7 +96,7 @@ def _fetched(version: ModelVersion, access: Access, how: Preparation, folder: Pa
     try:
         _fetch(access, locate(version, access), file, artifact)
         columns = settle({"its compiled forest": header.told(artifact)}, how.stated)
-        if columns not in [Columns(preset.schema) for preset in PRESETS]:
+        if columns.known != "named" or columns.order is not None or not is_preset(columns.schema):
             raise SchemaMismatch(
                 f"the compiled forest of {version} does not name the columns of a table in their order"
             )

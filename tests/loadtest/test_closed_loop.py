@@ -60,7 +60,7 @@ def test_slow_answers_are_waited_for_and_counted(start: Start, tmp_path: Path) -
     gate = tmp_path / "gate"
     with start("--batching", "off", fixed=0.15) as server:
         request = [encode_request(server.host, ROW)]
-        patient = asyncio.run(run_crowd(server.host, server.port, request, users=4, seconds=0.2, warm_up=0))
+        patient = asyncio.run(run_crowd(server.host, server.port, request, users=4, seconds=1, warm_up=0))
         assert patient.failures == {}
         assert max(patient.latencies) > 0.45
     with start(gate=str(gate)) as server, Gate(gate):

@@ -288,11 +288,11 @@ NAMED, OTHERS = tuple(covertype.COLUMNS), tuple(covertype.COLUMNS[::-1])
         pytest.param(NAMED, None, None, id="named"),
         pytest.param(NAMED, NAMED, None, id="as-stated"),
         pytest.param(NAMED, OTHERS, "contradict `columns` of --schema", id="not-as-stated"),
-        pytest.param(OTHERS, None, "does not name the schema's columns in their order", id="other-order"),
-        pytest.param(OTHERS, OTHERS, "does not name the schema's columns in their order", id="other-order-stated"),
+        pytest.param(OTHERS, None, "does not name the columns of a table in their order", id="other-order"),
+        pytest.param(OTHERS, OTHERS, "does not name the columns of a table in their order", id="other-order-stated"),
         pytest.param(None, None, "does not name", id="unnamed"),
         pytest.param(None, NAMED, "does not name", id="unnamed-but-stated"),
-        pytest.param(("a", "b"), None, "does not name the schema's columns", id="of-something-else"),
+        pytest.param(("a", "b"), None, "does not name the columns of a table", id="of-something-else"),
     ],
 )
 def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is(
@@ -311,7 +311,7 @@ def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is
     version = ModelVersion("Logged", "1", compiled=file)
     monkeypatch.setattr(module, "locate", lambda *_: "")
     monkeypatch.setattr(module, "_fetch", lambda _access, _location, _file, path: shutil.copy(logged, path))
-    table = None if stated is None else Schema(covertype.SCHEMA.fields, stated)
+    table = None if stated is None else Schema(covertype.SCHEMA.fields, stated, covertype.SCHEMA.example)
     made = module._fetched(version, way("http://tracking.invalid"), Preparation(stated=table), tmp_path)
     assert (made is None) == (reason is not None)
     if made is None:
@@ -326,7 +326,7 @@ def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is
 def test_a_stated_order_decides_whether_a_compiled_forest_will_do(sqlite_place: Place, tmp_path: Path) -> None:
     """The model beside it is held against the statement: with its own order it goes on, with another it is refused."""
     own = np.random.default_rng(7).permutation(54)
-    stated = Schema(covertype.SCHEMA.fields, tuple(np.array(covertype.COLUMNS)[own].tolist()))
+    stated = Schema(covertype.SCHEMA.fields, tuple(np.array(covertype.COLUMNS)[own].tolist()), covertype.SCHEMA.example)
     made = prepare(
         ModelURI.parse(READY_URI), way(sqlite_place.tracking_uri), Preparation(stated=stated), Cache(tmp_path)
     )
