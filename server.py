@@ -39,7 +39,7 @@ _LAST_CALL = 9
 """Seconds that a worker may take to end after its drain's delay and timeout: see ``serving.DrainingServer``."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "server.py") -> int:
     """Serve until a signal ends it; returns the exit status: 0 after a drain, 1 for a fault that the log names."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))  # until there is anything to finish
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     try:
         mended = redaction.start(os.environ, given)
-        settings = Settings.read(given, os.environ)
+        settings = Settings.read(given, os.environ, prog)
         uri = registry.ModelURI.parse(settings.model_uri)
         access = registry.Access.read(settings.tracking_uri, os.environ)
         stated = registry.read_stated(settings.schema if handed is None else "")  # a worker is told

@@ -38,6 +38,33 @@ _WITHIN: Final = {
 }
 """Settings that must not exceed others."""
 
+_GROUPS: Final = {
+    "host": "where it listens",
+    "model_uri": "the model",
+    "batching": "batching",
+    "max_body_bytes": "requests and connections",
+    "drain_delay_seconds": "how it stops",
+    "hang_timeout_seconds": "how it is watched",
+}
+"""The first setting of each group → the group's title in the help."""
+
+_UNITS: Final = {"seconds": "SECONDS", "ms": "MS", "bytes": "BYTES", "rows": "ROWS", "request": "ROWS"}
+"""The last word of a setting's name → what its value is in the help."""
+
+_VALUES: Final = {
+    "host": "ADDRESS",
+    "port": "PORT",
+    "workers": "N|auto",
+    "tls_certificate": "FILE",
+    "tls_key": "FILE",
+    "model_uri": "URI",
+    "tracking_uri": "URI",
+    "schema": "FILE|NAME",
+    "cache": "FOLDER",
+    "admin_token": "TOKEN",
+}
+"""What the value of other settings is, but for those that are one of some words."""
+
 
 class SettingsError(ValueError):
     """A setting has a bad value; the message names the option or variable that carries it."""
@@ -212,16 +239,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return redact(super().__repr__())
 
     @classmethod
-    def read(cls, arguments: Sequence[str], environment: Mapping[str, str]) -> "Settings":
+    def read(cls, arguments: Sequence[str], environment: Mapping[str, str], prog: str = "server.py") -> "Settings":
         """Fill the settings from options, which come first, and environment variables.
 
         An empty variable counts as none, and so does one that a platform has set for a service: see ``service_links``.
 
         Raises:
             SettingsError: a value is bad.
-            SystemExit: an option is unknown, or help was asked for.
+            SystemExit: an option is unknown, or help was asked for, which calls the program ``prog``.
         """
-        parser = _parser()
+        parser = _parser(prog)
         found, unknown = parser.parse_known_args(arguments)
         if unknown:  # their values are not told: a misspelt option may have a secret
             names = [each.partition("=")[0] for each in unknown if each.startswith("-")]
@@ -366,17 +393,27 @@ def _check_tls(settings: Settings) -> None:
         raise SettingsError(f"{names}: {error}") from None
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="server.py",
+        prog=prog,
+        usage="%(prog)s [OPTION VALUE]...",
         description="Serve a registered tree-ensemble model over HTTP, micro-batched.",
         epilog="Each option may also be given by the environment variable named behind it; options come first.",
         allow_abbrev=False,
     )
+    group = parser.add_argument_group()
     for name, default, meaning in describe():
+        if name in _GROUPS:
+            group = parser.add_argument_group(_GROUPS[name])
         text = f"{meaning} (default {default}; {variable(name)})".replace("%", "%%")
-        parser.add_argument(option(name), dest=name, metavar="VALUE", help=text)
+        group.add_argument(option(name), dest=name, metavar=_value(name), help=text)
     return parser
+
+
+def _value(name: str) -> str:
+    """What the help calls a setting's value: its unit, or the words that it may be."""
+    words = get_args(get_args(get_type_hints(Settings, include_extras=True)[name])[0])
+    return _VALUES.get(name) or _UNITS.get(name.rpartition("_")[2]) or "|".join(map(str, words))
 
 
 def _convert(key: str, text: str, type_: Any) -> Any:  # noqa: ANN401 - the types are those of the fields

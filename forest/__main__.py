@@ -25,9 +25,12 @@ from forest.source import estimator_file, load_estimator, load_forest
 _FAULTS: Final = (BadArtifact, UnsupportedModel, ImportError, OSError, ValueError)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0, or 1 for a fault or a difference, which the last line names."""
-    given = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run a command; returns the exit status: 0, or 1 for a fault or a difference, which the last line names.
+
+    ``prog`` is what the help calls the command, if not ``python -m forest COMMAND``.
+    """
+    given = _parser(prog).parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = given.command
     try:
         return command(given)
@@ -150,7 +153,7 @@ class _Bar:
         self._bar.update(done - self._bar.n)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m forest",
         description="Compile a scikit-learn forest into one file, which a native kernel walks to the same predictions.",
@@ -162,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def add(name: str, command: Callable[[argparse.Namespace], int], help_: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
+        added = commands.add_parser(name, prog=prog, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
         added.set_defaults(command=command)
         return added
 

@@ -25,10 +25,10 @@ WEB_PORTS: Final = range(8089, 8109)
 """Where the web interface may be unless a port is asked for: Locust's own and the next ones, for several runs."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest") -> int:
     """Run the command line; the exit status is Locust's: 1 if a request failed."""
     parser = argparse.ArgumentParser(
-        prog="python -m loadtest", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--host", type=_url, default="http://127.0.0.1:8000", help="the server")
     parser.add_argument("--users", type=int, default=1000, help="most users at a time")

@@ -116,10 +116,10 @@ def table(found: Sequence[Ceiling]) -> Table:
     return Table("The generators' own limits (a server that answers a constant)", columns, rows)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.ceiling") -> int:
     """Run the command line; the exit status is 1 if a request failed, 2 if there was no run."""
     parser = argparse.ArgumentParser(
-        prog="python -m loadtest.ceiling", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--users", type=int, default=10_000, help="of Locust, with the reference profile")
     parser.add_argument("--rate", type=float, default=400, help="of them that arrive a second")

@@ -132,10 +132,10 @@ def duration(text: str) -> float:
     return float(number) * UNITS[unit]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.churn") -> int:
     """Run the command line; the exit status is 1 if a good request failed or the server kept what it should not."""
     parser = argparse.ArgumentParser(
-        prog="python -m loadtest.churn", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--time", type=duration, default="1m", metavar="T", help="of the churn: 90s, 10m, 1h")
     parser.add_argument("--clients", type=int, default=140, help="that break off, at any one time")

@@ -143,9 +143,9 @@ class Comparison:
         return sum_up(tally, did, memory, None if limit is None else limit.usage())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.compare") -> int:
     """Run the command line; the exit status is 1 if a request failed or a cell had no answer, 2 if there was no run."""
-    parser = _parser()
+    parser = _parser(prog)
     args = parser.parse_args(arguments)
     if args.quick:
         parser.set_defaults(**_QUICK)
@@ -179,9 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(not results.passed)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m loadtest.compare", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(
         "--modes", nargs="+", choices=MODES, default=list(SENSIBLE), metavar="MODE", help=" ".join(MODES)

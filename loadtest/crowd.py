@@ -82,10 +82,10 @@ def visit(
         return Outcome(model, measured, limit.usage(), accept_queue() - before, server.process.poll())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.crowd") -> int:
     """Run the command line; the exit status is 1 if a request failed, 2 if there was no run."""
     parser = argparse.ArgumentParser(
-        prog="python -m loadtest.crowd", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--cpu", type=float, default=0.5, help="cores, of the server and all its processes together")
     parser.add_argument("--memory", type=float, default=256, metavar="MIB", help="of all its processes together")

@@ -111,10 +111,10 @@ def write_script(path: Path, rows: Sequence[Sequence[float]]) -> None:
     path.write_text(_SCRIPT.replace("BODIES", ",\n".join(f"'{body}'" for body in bodies)))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.http_cost") -> int:
     """Run the command line; the exit status is 1 if a request failed, 2 if wrk is missing."""
     parser = argparse.ArgumentParser(
-        prog="python -m loadtest.http_cost",
+        prog=prog,
         description=__doc__,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )

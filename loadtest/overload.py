@@ -188,13 +188,13 @@ def started(options: Sequence[str]) -> Iterator[ServerProcess]:
         yield server
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.overload") -> int:
     """Run the command line.
 
     The exit status is 1 if a request failed, none was answered or a 503 lacks Retry-After, and 2 without h2load.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m loadtest.overload", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), help="servers to overload")
     parser.add_argument("--rounds", type=int, default=5, help="of a closed loop and an open one")

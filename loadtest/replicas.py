@@ -197,9 +197,9 @@ def share(turns: Sequence[Turn], replicas: int) -> float:
     return several / one
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.replicas") -> int:
     """Run the command line; the exit status is 1 if a request failed, 2 if there was no run."""
-    args = parser().parse_args(arguments)
+    args = parser(prog).parse_args(arguments)
     document: dict[str, Any] = {"arguments": {name: value for name, value in vars(args).items() if name != "json"}}
     failures = 0
     try:
@@ -227,10 +227,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(failures > 0)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(prog: str = "python -m loadtest.replicas") -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m loadtest.replicas", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--replicas", type=int, default=3, help="how many there are to be")
     parser.add_argument(

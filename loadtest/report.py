@@ -77,9 +77,9 @@ def _setting(results: Results) -> dict[str, str]:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.report") -> int:
     """Run the command line; the exit status is 2 if the file cannot be read."""
-    parser = argparse.ArgumentParser(prog="python -m loadtest.report", description=__doc__)
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     parser.add_argument("results", type=Path, metavar="RESULTS.json", help="what a comparison has kept")
     parser.add_argument("--html", metavar="FILE", type=Path, help="tables and plots")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="the tables, to be pasted")

@@ -79,9 +79,9 @@ def find(
     return found, rows
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.search") -> int:
     """Run the command line; the exit status is 1 if a search found nothing that is enough, 2 if there was no run."""
-    parser = _parser()
+    parser = _parser(prog)
     args = parser.parse_args(arguments)
     try:
         values: dict[Resource, list[float]] = {"cpu": steps(*args.cpu), "memory": steps(*args.memory)}
@@ -118,9 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(any(each.least is None for each in found.values()))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m loadtest.search", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     scale = ("LEAST", "MOST", "STEP")
     parser.add_argument("--users", type=int, default=10_000, help="who must see no failure")

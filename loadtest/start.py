@@ -28,10 +28,10 @@ _LOOKS: Final = 10
 """A second."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.start") -> int:
     """Run the command line; the exit status is 1 if a start failed, 2 if there can be no limits."""
     parser = argparse.ArgumentParser(
-        prog="python -m loadtest.start", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(
         "--store",

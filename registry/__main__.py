@@ -27,15 +27,18 @@ from settings import EMBEDDED_STORE, MENDED, STORE, start_logging, tame_mlflow
 logger = logging.getLogger("canopy.registry")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0, 1 if the model cannot be had, or 2 for a bad option or variable."""
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run the command; returns the exit status: 0, 1 if the model cannot be had, or 2 for a bad option or variable.
+
+    ``prog`` is what the help calls the command, if not ``python -m registry COMMAND``.
+    """
     words = sys.argv[1:] if arguments is None else arguments
     try:
         mended = redaction.start(os.environ, words)
     except redaction.BadVariable as error:
         sys.stderr.write(f"registry: {error}\n")
         return 2
-    given = _parser().parse_args(words)
+    given = _parser(prog).parse_args(words)
     if given.parent is not None:
         die_with(given.parent)
     look.ignore()
@@ -71,11 +74,12 @@ def _prepare(given: argparse.Namespace) -> outcome.Done:
     return outcome.Done(prepared)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m registry", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     add = commands.add_parser(
         "prepare",
+        prog=prog,
         help="fetch a model, or compile it, into the cache",
         description="See to it that a registered model is in the folder of prepared models: fetched, if training has "
         "compiled it, else compiled here if it is a forest, else kept as it is. Prints one line of JSON: what was "
@@ -92,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add.add_argument(
         "--tracking-uri",
+        metavar="URI",
         default=os.environ.get("MLFLOW_TRACKING_URI") or EMBEDDED_STORE,
         help=f"MLflow tracking server or store (default: MLFLOW_TRACKING_URI, else SQLite in {STORE.name}/)",
     )
@@ -131,7 +136,9 @@ def _parser() -> argparse.ArgumentParser:
         "--look-timeout", type=float, metavar="SECONDS", help="longest time to ask the registry what the URI means"
     )
     add.add_argument("--anew", action="store_true", help="replace what is in the cache already, for it is spoilt")
-    add.add_argument("--log-level", default="info", help="least severity to log (default: %(default)s)")
+    add.add_argument(
+        "--log-level", default="info", metavar="LEVEL", help="least severity to log (default: %(default)s)"
+    )
     add.add_argument("--parent", type=int, help=argparse.SUPPRESS)
     return parser
 

@@ -1,7 +1,9 @@
 """What it costs to measure: the CPU time that a request spends on metrics, by the size of its batch."""
 
+import argparse
 import sys
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from batcher import BatchEvent
@@ -27,8 +29,9 @@ def cost(batch_size: int) -> float:
     return min(times)
 
 
-def main() -> int:
-    """Print a table."""
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m serving.metrics_cost") -> int:
+    """Print a table; there are no options."""
+    argparse.ArgumentParser(prog=prog, description=__doc__).parse_args(arguments)
     sys.stdout.write("rows a batch  us a request\n")
     for batch_size in (1, 8, 64, 512):
         sys.stdout.write(f"{batch_size:12} {cost(batch_size) * 1e6:13.2f}\n")

@@ -112,6 +112,8 @@ def test_help_explains_every_setting(capsys: pytest.CaptureFixture[str]) -> None
     for name, default, _ in describe():
         assert option(name) in text
         assert f"(default {default}; {variable(name)})" in text
+        (value,) = re.findall(rf" {option(name)} ([A-Za-z|]+) ", text)
+        assert value.isupper() or "|" in value
 
 
 def test_mlflow_is_tamed_unless_the_user_says_otherwise() -> None:

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("canopy.training")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(prog: str = "python -m training") -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
-        prog="python -m training",
+        prog=prog,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m training") -> int:
     """Run the command line and return the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except redaction.BadVariable as error:
         sys.stderr.write(f"training: {error}\n")
         return 2
-    args = parser().parse_args(given)
+    args = parser(prog).parse_args(given)
     tame_mlflow(os.environ)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     logger.setLevel(logging.INFO)
