@@ -123,8 +123,9 @@ bench-start: setup ## measure starts without and with prepared models, and looks
 	$(MODEL)
 	@exec $(PY) -m loadtest.start --store "$(STORE)" $(ARGS)
 
-bench-metrics: setup ## measure what metrics cost a request
-	@exec $(PY) -m serving.metrics_cost
+bench-metrics: setup ## measure what metrics cost a request, against prometheus_client
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+		PROMETHEUS_MULTIPROC_DIR="$$folder" $(PY) -m serving.metrics_cost
 
 # What images are called, and what they tell of themselves. STAND_IN=1: for a machine that can pull no image.
 IMAGE := $(or $(call given,IMAGE),$(shell sed -n 's/^IMAGE=//p' .env))
