@@ -24,6 +24,7 @@ from batcher import Batcher, BatchEvent, Limits
 from preprocessing import Schema
 from registry import look
 from serving import (
+    CODECS,
     CONTENT,
     Answer,
     Board,
@@ -110,7 +111,7 @@ class Worker:
             board=Board(CONTENT, seat.count, seat.index, seat.memory),
         )
         reload = Reload(source.look, settings.admin_token) if settings.admin_token else None
-        app = create_app(self._service, _index(settings), self._lifespan, reload)
+        app = create_app(self._service, CODECS, _index(settings), self._lifespan, reload)
         config = uvicorn.Config(
             Measured(app, self._service.metrics),
             loop="uvloop",
@@ -147,7 +148,7 @@ class Worker:
         )
         common = Common(limits, self._service.metrics, Inbox())
         ways: dict[str, Callable[..., Connection]] = {
-            "hot": partial(HotConnection, HotPath(self._service), common),
+            "hot": partial(HotConnection, HotPath(self._service, CODECS), common),
             "asgi": partial(Connection, common),
         }
         return ways[settings.http]
@@ -327,7 +328,13 @@ def _index(settings: Settings) -> dict[str, Any]:
     return {
         "name": "canopy-serve",
         "version": version("canopy-serve"),
-        "description": "Predictions for rows, by POST /predict",
+        "description": "Predictions for rows",
         "max_rows_per_request": settings.max_rows_per_request,
-        "endpoints": ["POST /predict", "GET /health/live", "GET /health/ready", "GET /stats", "GET /metrics"],
+        "endpoints": [
+            *(f"POST {codec.path}" for codec in CODECS),
+            "GET /health/live",
+            "GET /health/ready",
+            "GET /stats",
+            "GET /metrics",
+        ],
     }

@@ -3,6 +3,7 @@
 from serving.admin import Reload
 from serving.app import Measured, create_app
 from serving.board import Board
+from serving.codecs import CODECS, Codec
 from serving.common import Common, ConnectionLimits
 from serving.hotpath import HotConnection, HotPath
 from serving.inbox import Inbox
@@ -15,9 +16,11 @@ from serving.service import Service
 from serving.table import Query, Table
 
 __all__ = [
+    "CODECS",
     "CONTENT",
     "Answer",
     "Board",
+    "Codec",
     "Common",
     "Connection",
     "ConnectionLimits",

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -17,18 +17,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from batcher import Closed
 from serving.admin import Reload
+from serving.codecs import Codec
+from serving.codecs.frame import read_frame
 from serving.errors import (
     DEFAULT_RETRY_AFTER,
     EXCEPTION_HANDLERS,
     BodyTooLarge,
     UnsupportedMediaType,
+    known,
     problem_response,
 )
 from serving.inference import Answer
 from serving.metrics import Metrics
 from serving.protocol import EXTENSION
 from serving.routing import Route, not_found
-from serving.service import Service, encode, flag, queue_timeout, timing
+from serving.service import Service, timing
 
 logger = logging.getLogger("canopy.serving")
 
@@ -36,12 +39,17 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
 def create_app(
-    service: Service, description: dict[str, Any], lifespan: Lifespan, reload: Reload | None = None
+    service: Service,
+    codecs: Iterable[Codec],
+    description: dict[str, Any],
+    lifespan: Lifespan,
+    reload: Reload | None = None,
 ) -> Starlette:
     """Build the application.
 
     Args:
         service: answers the requests.
+        codecs: the formats of requests for predictions.
         description: what ``GET /`` tells.
         lifespan: starts and stops what ``service`` needs.
         reload: what ``POST /admin/reload`` does; None leaves the route out.
@@ -66,27 +74,12 @@ def create_app(
         content, media_type = service.expose(request.headers.get("accept", ""))
         return Response(content, headers={"Content-Type": media_type})
 
-    async def predict(request: Request) -> Response:
-        probabilities = flag("probabilities", request.query_params.getlist("probabilities"))
-        timed = flag("Canopy-Timing", request.headers.getlist("canopy-timing"))
-        timeout = queue_timeout(request.headers.getlist("canopy-deadline-ms"))
-        _require_json(request.headers)
-        body = await _read(request, service.max_body_bytes)
-        waiter = service.submit(body, timeout)
-        answer = await _answered(request, service, waiter)
-        content = encode(answer, probabilities=probabilities)
-        service.metrics.predicted(time.monotonic() - waiter.arrived)
-        headers = answer.model.headers
-        if timed:
-            headers["Server-Timing"] = timing(waiter)
-        return Response(content, 200, headers, "application/json")
-
     routes = [] if reload is None else [Route("/admin/reload", reload.endpoint, methods=["POST"])]
     app = Starlette(
         routes=[
             *routes,
             Route("/", index),
-            Route("/predict", predict, methods=["POST"]),
+            *(Route(codec.path, _endpoint(service, codec), methods=["POST"]) for codec in codecs),
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/stats", stats),
@@ -161,17 +154,42 @@ def _json(document: dict[str, Any], status: int = 200, headers: dict[str, str] |
     return Response(orjson.dumps(document), status, headers, "application/json")
 
 
-def _require_json(headers: Headers) -> None:
-    """Refuse a body that is said to be compressed, or something else than JSON; it may say nothing."""
+def _endpoint(service: Service, codec: Codec) -> Callable[[Request], Awaitable[Response]]:
+    """What answers requests for predictions in a format."""
+
+    async def predict(request: Request) -> Response:
+        frame = read_frame(codec, request.scope["query_string"], request.scope["headers"])
+        _check_body_type(codec, request.headers)
+        waiter = service.submit(await _read(request, service.max_body_bytes), frame)
+        answer = await _answered(request, service, waiter)
+        content = codec.encode(answer, frame.options)
+        service.metrics.predicted(time.monotonic() - waiter.arrived)
+        headers = answer.model.headers
+        if frame.timed:
+            headers["Server-Timing"] = timing(waiter)
+        return Response(content, 200, headers, codec.media_type)
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return await predict(request)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            if known(error) is None:
+                logger.exception("a request failed")
+            return codec.error(error)
+
+    return endpoint
+
+
+def _check_body_type(codec: Codec, headers: Headers) -> None:
+    """Refuse a body that is said to be compressed, or of a type that the format does not take; it may say nothing."""
     for encoding in headers.getlist("content-encoding"):
         if encoding.lower() != "identity":
             raise UnsupportedMediaType(f"the content encoding is {encoding!r}; send the body as it is")
     for content_type in headers.getlist("content-type"):
-        media_type = content_type.partition(";")[0].strip().lower()
-        if media_type != "application/json" and not (
-            media_type.startswith("application/") and media_type.endswith("+json")
-        ):
-            raise UnsupportedMediaType(f"the content type is {content_type!r}; send application/json")
+        if not codec.takes(content_type.partition(";")[0].strip().lower()):
+            raise UnsupportedMediaType(f"the content type is {content_type!r}; send {codec.content_type}")
 
 
 async def _read(request: Request, limit: int) -> bytes:

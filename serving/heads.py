@@ -4,7 +4,9 @@ A client sends the same head with each of its requests, but for the content leng
 clients sends the same heads. Looking one up costs a tenth of parsing it.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
+
+from serving.codecs import Frame
 
 END: Final = b"\r\n\r\n"
 """What a head ends with."""
@@ -16,15 +18,27 @@ _MOST: Final = 1024
 """Heads that are remembered; about one for each content length and kind of client."""
 
 
-class KnownHeads(dict[bytes, int]):
-    """The content length of each head that was seen to begin a common request on a connection that stays open."""
+class Head(NamedTuple):
+    """What a head says.
 
-    def learn(self, head: bytes, length: int) -> None:
+    Attributes:
+        length: of the body, in bytes.
+        frame: what is asked.
+    """
+
+    length: int
+    frame: Frame
+
+
+class KnownHeads(dict[bytes, Head]):
+    """What each head says that was seen to begin a common request on a connection that stays open."""
+
+    def learn(self, head: bytes, meaning: Head) -> None:
         """Remember a head, if it is one beyond doubt.
 
         Args:
             head: what a connection sent from the beginning of a request up to the first empty line.
-            length: the content length that the parser found for that request.
+            meaning: what it was found to say.
         """
         # Were there an end of line that is less than CRLF, or something before the request line, the head might have
         # ended elsewhere for the parser than at what we take for its end.
@@ -33,4 +47,4 @@ class KnownHeads(dict[bytes, int]):
             return
         if len(self) >= _MOST:  # of those that are still in use each comes back with its next request
             self.clear()
-        self[head] = length
+        self[head] = meaning

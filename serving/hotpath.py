@@ -1,4 +1,4 @@
-"""The hot path: a plain ``POST /predict`` goes from the parser to the queue to one write, past ASGI.
+"""The hot path: a common request for a prediction goes from the parser to the queue to one write, past ASGI.
 
 uvicorn's ordinary way makes a scope, a cycle and a task for each request, and Starlette's middleware and routing
 follow; here a request is one object. It is for requests of the common kind. Whatever is odd about a request sends it
@@ -7,28 +7,44 @@ the ordinary way, whose answers are the same.
 
 import logging
 import time
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
 from uvicorn.config import Config
 
 from batcher import Closed
+from serving.codecs import Codec, Frame
+from serving.codecs.frame import READS, read_frame
 from serving.common import Common, ServerState
-from serving.errors import known
-from serving.heads import END, KnownHeads
+from serving.errors import RequestError, known
+from serving.heads import END, Head, KnownHeads
 from serving.hotrequest import HotRequest
 from serving.inference import Answer
 from serving.lifetime import IDLE
-from serving.metrics import PREDICT
 from serving.protocol import Connection
 from serving.responses import Responses
 from serving.service import Service
 
 logger = logging.getLogger("canopy.serving")
 
-_PATH: Final = PREDICT.encode()
-_JSON: Final = b"application/json"
-_ODD: Final = frozenset({b"expect", b"content-encoding", b"transfer-encoding", b"canopy-deadline-ms", b"canopy-timing"})
+_ODD: Final = frozenset({b"expect", b"content-encoding", b"transfer-encoding"})
 """Headers that a request on the hot path does not have."""
+
+
+class _Route(NamedTuple):
+    """Where requests in a format come in.
+
+    Attributes:
+        codec: the format.
+        content_type: what they say their body is.
+        asking: headers of requests that ask for more than rows.
+        plain: what a request without these and without a query asks.
+    """
+
+    codec: Codec
+    content_type: bytes
+    asking: frozenset[bytes]
+    plain: Frame
 
 
 class HotPath:
@@ -36,17 +52,25 @@ class HotPath:
 
     Args:
         service: answers the requests.
+        codecs: the formats.
 
     Attributes:
         service: answers the requests.
+        routes: the path of a target → what is there.
         responses: makes the bytes of the answers.
         heads: what the connections have learned to recognise.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, codecs: Iterable[Codec]) -> None:
         self.service = service
+        self.routes = {codec.path.encode(): _route(codec) for codec in codecs}
         self.responses = Responses()
         self.heads = KnownHeads()
+
+
+def _route(codec: Codec) -> _Route:
+    asking = frozenset(name.encode() for name in READS | codec.reads)
+    return _Route(codec, codec.content_type.encode(), asking, read_frame(codec, b"", ()))
 
 
 class HotConnection(Connection):
@@ -60,7 +84,7 @@ class HotConnection(Connection):
         app_state: uvicorn's.
     """
 
-    __slots__ = ("_head", "_heads", "_hot", "_partial", "_responses", "_service")
+    __slots__ = ("_head", "_heads", "_hot", "_partial", "_responses", "_routes", "_service")
 
     def __init__(
         self,
@@ -73,6 +97,7 @@ class HotConnection(Connection):
     ) -> None:
         super().__init__(common, config, server_state, app_state)
         self._service = path.service
+        self._routes = path.routes
         self._responses = path.responses
         self._heads = path.heads
         self._hot: HotRequest | None = None
@@ -91,12 +116,13 @@ class HotConnection(Connection):
                 data, self._partial = kept + data, b""
             end = data.find(END) + len(END)
             head = data[:end]
-            length = self._heads.get(head)
-            if length is None:
+            seen = self._heads.get(head)
+            if seen is None:
                 self._head = head
-            elif (missing := length - len(data) + end) == 0:
+            elif (missing := seen.length - len(data) + end) == 0:
                 self._hot = None
-                self.running = request = HotRequest(self, data[end:], keep_alive=True, more_body=False)
+                request = HotRequest(self, seen.frame, data[end:], keep_alive=True, more_body=False)
+                self.running = request
                 if self.server_state.parting:
                     self.be_last(request)
                 self.cycle = request  # type: ignore[assignment]
@@ -118,15 +144,15 @@ class HotConnection(Connection):
     def begin(self) -> None:
         """See ``Connection.begin``."""
         head, self._head = self._head, b""
-        length = self._common_length() if self.url == _PATH else None
-        if length is None:
+        found = self._common()
+        if found is None:
             self._hot = None
             super().begin()
             return
         keep_alive = self.parser.should_keep_alive()
         if head and keep_alive:
-            self._heads.learn(head, length)
-        self._hot = request = HotRequest(self, b"", keep_alive=keep_alive, more_body=True)
+            self._heads.learn(head, found)
+        self._hot = request = HotRequest(self, found.frame, b"", keep_alive=keep_alive, more_body=True)
         if self.server_state.parting:
             self.be_last(request)
         self.cycle = request  # type: ignore[assignment]
@@ -162,12 +188,12 @@ class HotConnection(Connection):
     def answer(self, request: HotRequest, answer: Answer) -> None:
         """Write the answer to the running request."""
         try:
-            response = self._responses.of(answer, self.server_state.default_headers)
+            response = self._responses.of(answer, request, self.server_state.default_headers)
         except Exception as error:  # or the rest of its batch would not be answered
             self.fail(request, error)
         else:
             self._write(request, response)
-            self._metrics.answered(time.monotonic() - request.arrived)
+            self._metrics.answered(request.frame.codec.path, time.monotonic() - request.arrived)
 
     def fail(self, request: HotRequest, error: Exception) -> None:
         """Answer the running request with what went wrong, unless it has its answer."""
@@ -175,9 +201,10 @@ class HotConnection(Connection):
             return
         if known(error) is None:
             logger.error("a request failed", exc_info=error)
-        status, response = self._responses.failure(error, self.server_state.default_headers)
+        codec = request.frame.codec
+        status, response = self._responses.failure(error, codec, self.server_state.default_headers)
         self._write(request, response)
-        self._metrics.responded(PREDICT, status)
+        self._metrics.responded(codec.path, status)
 
     def abandon(self) -> None:
         """See ``Connection.abandon``."""
@@ -198,28 +225,37 @@ class HotConnection(Connection):
             if request.queued:
                 self._service.withdraw(request)
 
-    def _common_length(self) -> int | None:
-        """The content length of a request to the hot path's address, if nothing about it needs the ordinary way."""
+    def _common(self) -> Head | None:
+        """What the head says of a request that nothing about it sends the ordinary way."""
+        path, _, query = self.url.partition(b"?")
+        route = self._routes.get(path)
         parser = self.parser
-        if parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
+        if route is None or b"#" in query or parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
             return None
-        length = b""
+        length, asks = b"", bool(query)
         for name, value in self.headers:
             if name == b"content-length":
                 length = value
             elif name == b"content-type":
-                if value != _JSON:
+                if value != route.content_type:
                     return None
             elif name in _ODD:
                 return None
-        return int(length) if length.isdigit() and int(length) <= self._service.max_body_bytes else None
+            elif name in route.asking:
+                asks = True
+        if not length.isdigit() or int(length) > self._service.max_body_bytes:
+            return None
+        try:
+            return Head(int(length), read_frame(route.codec, query, self.headers) if asks else route.plain)
+        except RequestError:  # is told the ordinary way
+            return None
 
     def _queue(self, request: HotRequest) -> None:
         if request.response_complete:  # the client has gone
             return
         body, request.body = request.body, b""  # or an idle connection would keep it until its next request
         try:
-            self._service.enter(request, body)
+            self._service.enter(request, body, request.frame)
         except Exception as error:
             self.fail(request, error)
         else:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from typing import Any, Protocol
 
 from batcher import Batch
+from serving.codecs import Frame
 from serving.inference import Answer
 from serving.table import Query
 
@@ -23,12 +24,13 @@ class HotRequest:
 
     Args:
         connection: where it came from.
+        frame: what it asks besides rows.
         body: what has come of its body.
         keep_alive: whether the connection stays open after it.
         more_body: whether some of its body is still to come.
 
     Attributes:
-        connection, body, keep_alive, more_body: see above.
+        connection, frame, body, keep_alive, more_body: see above.
         queued: whether the batcher has accepted it.
         response_complete: whether it has its answer, or its client has gone.
         item, rows, arrived, deadline, part, batch: see ``batcher.Waiter``.
@@ -40,6 +42,7 @@ class HotRequest:
         "body",
         "connection",
         "deadline",
+        "frame",
         "item",
         "keep_alive",
         "more_body",
@@ -56,8 +59,9 @@ class HotRequest:
     part: "OrderedDict[Any, None] | None"
     batch: Batch
 
-    def __init__(self, connection: Asker, body: bytes, *, keep_alive: bool, more_body: bool) -> None:
+    def __init__(self, connection: Asker, frame: Frame, body: bytes, *, keep_alive: bool, more_body: bool) -> None:
         self.connection = connection
+        self.frame = frame
         self.keep_alive = keep_alive
         self.body: bytes | bytearray = body
         self.more_body = more_body

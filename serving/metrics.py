@@ -5,14 +5,23 @@ import resource
 import time
 import weakref
 from bisect import bisect_left
+from collections import defaultdict
 from typing import Final
 
 from batcher import BatchEvent, Statistics
 from serving.board import Board, Family, Histogram
+from serving.codecs import CODECS
 from serving.errors import PROBLEMS
 
-PREDICT: Final = "/predict"
-ROUTES: Final = ("/", PREDICT, "/health/live", "/health/ready", "/stats", "/metrics", "/admin/reload")
+ROUTES: Final = (
+    "/",
+    *(codec.path for codec in CODECS),
+    "/health/live",
+    "/health/ready",
+    "/stats",
+    "/metrics",
+    "/admin/reload",
+)
 ELSEWHERE: Final = "other"
 """What stands for every other path, and for what was no request: a label must not be the clients' to choose."""
 
@@ -94,7 +103,10 @@ class Metrics:
         self._cpu = place("worker_cpu_seconds"), row[place("worker_cpu_seconds")]
         self._routes = {route: place("requests") + at * len(CODES) for at, route in enumerate((*ROUTES, ELSEWHERE))}
         self._codes = {code: at for at, code in enumerate(CODES)}
-        self._predicted = self._routes[PREDICT] + self._codes[200]
+        elsewhere = self._routes[ELSEWHERE] + self._codes[200]
+        self._predicted = defaultdict[str, int](
+            lambda: elsewhere, {route: place + self._codes[200] for route, place in self._routes.items()}
+        )
         self._duration = place("request_duration_seconds")
         self._wait = place("queue_wait_seconds")
         # Open for good: it is read also while the system has no more files for us.
@@ -112,9 +124,9 @@ class Metrics:
         row[self._duration + bisect_left(_SECONDS, seconds)] += 1
         row[self._duration + len(_SECONDS) + 1] += seconds
 
-    def answered(self, seconds: float) -> None:
+    def answered(self, route: str, seconds: float) -> None:
         """The same, and it was sent: what is common, at once."""
-        self.board.row[self._predicted] += 1
+        self.board.row[self._predicted[route]] += 1
         self.predicted(seconds)
 
     def responded(self, route: str, status: int) -> None:

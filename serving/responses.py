@@ -1,6 +1,7 @@
 """The bytes of responses that do not go through ASGI."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -8,10 +9,11 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from batcher import Overloaded
-from serving.errors import problem_response
+from serving.codecs import Codec
+from serving.hotrequest import HotRequest
 from serving.inference import Answer
 from serving.model import Model
-from serving.service import encode
+from serving.service import timing
 
 _KEPT: Final = 256
 """Answers that are remembered: all classes of any forest, but not all numbers that a regression may give."""
@@ -69,56 +71,65 @@ class Responses:
         self._defaults: list[tuple[bytes, bytes]] | None = None
         self._head = b""
         self._model: Model | None = None
-        self._made: dict[Any, bytes] = {}
-        self._refusal: Exception | None = None
+        self._made: defaultdict[Codec, dict[Any, bytes]] = defaultdict(dict)
+        self._refusal: tuple[Exception, Codec] | None = None
         self._refused = 0, b""
 
-    def failure(self, error: Exception, defaults: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
+    def failure(self, error: Exception, codec: Codec, defaults: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
         """The status of the response to an error, and the response, but for ``connection: close``.
 
         Args:
             error: the error; under overload the same one again and again, which is remembered.
+            codec: of the request.
             defaults: as for ``of``.
         """
-        if error is self._refusal and defaults is self._defaults:
+        if self._refusal is not None and self._refusal == (error, codec) and defaults is self._defaults:
             return self._refused
-        response = problem_response(error)
+        response = codec.error(error)
         made = response.status_code, raw(response, defaults)
         if isinstance(error, Overloaded):
             if defaults is not self._defaults:
                 self._use(defaults, self._model)
-            self._refusal, self._refused = error, made
+            self._refusal, self._refused = (error, codec), made
         return made
 
-    def of(self, answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
+    def of(self, answer: Answer, request: HotRequest, defaults: list[tuple[bytes, bytes]]) -> bytes:
         """The response to an answer, but for ``connection: close``.
 
         Args:
             answer: the answer.
+            request: what it answers.
             defaults: the headers that every response has, the date among them; another list each time they change.
+
+        Raises:
+            RequestError: the model cannot give what the request asks for.
         """
         if defaults is not self._defaults or answer.model is not self._model:
             self._use(defaults, answer.model)
-        labels = answer.labels
-        if len(labels) > 1:
-            return self._head + self._tail(answer)
-        response = self._made.get(labels[0])
+        labels, frame = answer.labels, request.frame
+        if len(labels) > 1 or not frame.constant:
+            return self._response(answer, request)
+        made = self._made[frame.codec]
+        response = made.get(labels[0])
         if response is None:
-            response = self._head + self._tail(answer)
-            if len(self._made) < _KEPT:
-                self._made[labels[0]] = response
+            response = self._response(answer, request)
+            if len(made) < _KEPT:
+                made[labels[0]] = response
         return response
 
     def _use(self, defaults: list[tuple[bytes, bytes]], model: Model | None) -> None:
         """Forget what was made with other headers or for another model."""
         self._defaults, self._model = defaults, model
-        lines = (name + b": " + value + b"\r\n" for name, value in defaults)
+        lines = [name + b": " + value + b"\r\n" for name, value in defaults]
+        if model is not None:
+            lines += [f"{name}: {value}\r\n".encode() for name, value in model.headers.items()]
         self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(lines)
-        self._made = {}
+        self._made.clear()
         self._refusal = None
 
-    def _tail(self, answer: Answer) -> bytes:
-        body = encode(answer, probabilities=False)
-        headers = answer.model.headers | {"content-length": str(len(body)), "content-type": "application/json"}
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return head.encode() + b"\r\n" + body
+    def _response(self, answer: Answer, request: HotRequest) -> bytes:
+        frame = request.frame
+        body = frame.codec.encode(answer, frame.options)
+        timed = f"server-timing: {timing(request)}\r\n" if frame.timed else ""
+        tail = f"{timed}content-length: {len(body)}\r\ncontent-type: {frame.codec.media_type}\r\n\r\n"
+        return self._head + tail.encode() + body

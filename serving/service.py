@@ -1,23 +1,19 @@
-"""What answers requests, whatever brings them: decode, queue, encode."""
+"""What answers requests, whatever brings them: decode and queue."""
 
-import re
-from collections.abc import Collection, Sequence
-from typing import Any, Final
+from collections.abc import Collection
+from typing import Any
 
 import msgspec
-import orjson
 
 from batcher import Batcher, FutureWaiter, Waiter
 from serving.board import Board
-from serving.errors import BadParameter, ModelNotReady, NoProbabilities
+from serving.codecs import Frame
+from serving.errors import ModelNotReady
 from serving.exposition import PrometheusMetrics, document
 from serving.inference import Answer
 from serving.metrics import Metrics
 from serving.model import Model, ModelHandle
 from serving.table import Query, Table
-
-_DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
-_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Service:
@@ -52,36 +48,36 @@ class Service:
     def __repr__(self) -> str:
         return f"<Service {self.handle!r} {self.batcher!r}{' draining' * self.draining}>"
 
-    def submit(self, body: bytes, timeout: float | None) -> FutureWaiter[Query, Answer]:
-        """Queue one request body.
+    def submit(self, body: bytes, frame: Frame) -> FutureWaiter[Query, Answer]:
+        """Queue one request.
 
         Args:
-            body: the JSON.
-            timeout: seconds that the request may wait in the queue; None leaves that to the batcher.
+            body: its body.
+            frame: what it asks besides.
 
         Returns:
             A future, as ``Batcher.submit`` describes it.
 
         Raises:
-            InvalidBody: the body is no JSON or breaks the schema.
+            InvalidBody: the body is none of the format, or breaks the schema.
             ModelNotReady: no model is loaded.
             Closed: the server is shutting down.
             Overloaded: the request is refused.
         """
         batcher, table = self._ready()
-        rows = table.decoder.decode(body)
-        return batcher.submit(Query(table, rows), len(rows), timeout=timeout)
+        rows = frame.codec.decode(table.decoder, body, frame.options)
+        return batcher.submit(Query(table, rows), len(rows), timeout=frame.timeout)
 
-    def enter(self, waiter: Waiter[Query, Answer], body: bytes | bytearray) -> None:
-        """Queue one request body for a waiter, whose ``item`` and ``rows`` this sets.
+    def enter(self, waiter: Waiter[Query, Answer], body: bytes | bytearray, frame: Frame) -> None:
+        """Queue one request for a waiter, whose ``item`` and ``rows`` this sets.
 
         Raises:
             Exception: as ``submit``.
         """
         batcher, table = self._ready()
-        rows = table.decoder.decode(body)
+        rows = frame.codec.decode(table.decoder, body, frame.options)
         waiter.item, waiter.rows = Query(table, rows), len(rows)
-        batcher.enter(waiter)
+        batcher.enter(waiter, timeout=frame.timeout)
 
     def withdraw(self, waiter: Waiter[Query, Answer]) -> None:
         """A waiter that was queued has given up."""
@@ -173,51 +169,7 @@ class Service:
         return self._prometheus.expose(accept)
 
 
-def queue_timeout(given: Sequence[str]) -> float | None:
-    """Read the header Canopy-Deadline-Ms: seconds that the request may wait in the queue; None if it is not there.
-
-    Args:
-        given: the values of all such headers.
-
-    Raises:
-        BadParameter: it is no positive number, or there are several.
-    """
-    text = _only("Canopy-Deadline-Ms", given)
-    if text is None:
-        return None
-    milliseconds = float(text) if _DECIMAL.fullmatch(text) else 0.0
-    if milliseconds == 0:
-        raise BadParameter(f"Canopy-Deadline-Ms must be a positive number of milliseconds, not {text!r}")
-    return milliseconds / 1000
-
-
-def flag(name: str, given: Sequence[str]) -> bool:
-    """Read a query parameter or header that is true or false; false if it is not there.
-
-    Args:
-        name: what it is called.
-        given: the values of all that are called so.
-
-    Raises:
-        BadParameter: it is neither, or there are several.
-    """
-    text = _only(name, given)
-    if text is None:
-        return False
-    try:
-        return _BOOLEANS[text.lower()]
-    except KeyError:
-        raise BadParameter(f"{name} must be true or false, not {text!r}") from None
-
-
-def _only(name: str, given: Sequence[str]) -> str | None:
-    """The value of what must not come twice."""
-    if len(given) > 1:
-        raise BadParameter(f"{name} is given {len(given)} times: send one")
-    return given[0] if given else None
-
-
-def timing(waiter: FutureWaiter[Query, Answer]) -> str:
+def timing(waiter: Waiter[Query, Answer]) -> str:
     """How a request fared, as a header Server-Timing (https://www.w3.org/TR/server-timing/) tells it.
 
     ``queue`` is the time in the queue, ``batch`` that of the engine's call, in milliseconds; ``rows`` has the rows of
@@ -226,19 +178,3 @@ def timing(waiter: FutureWaiter[Query, Answer]) -> str:
     batch = waiter.batch
     wait, duration = batch.started - waiter.arrived, batch.finished - batch.started
     return f'queue;dur={wait * 1000:.3f}, batch;dur={duration * 1000:.3f}, rows;desc="{batch.rows}"'
-
-
-def encode(answer: Answer, *, probabilities: bool) -> bytes:
-    """The JSON of an answer: ``prediction``, and if asked ``probabilities`` with the ``classes`` that they are of.
-
-    Raises:
-        NoProbabilities: they were asked for, and the model gives none.
-    """
-    document: dict[str, Any] = {"prediction": answer.labels}
-    if probabilities:
-        if answer.probabilities is None:
-            raise NoProbabilities(f"{answer.model} is served by {answer.model.engine.name}, which gives labels only")
-        document["probabilities"] = answer.probabilities
-        classes = answer.model.engine.classes
-        document["classes"] = None if classes is None else classes.tolist()
-    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)

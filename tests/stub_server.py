@@ -12,6 +12,8 @@ Started as a program by the tests; the environment variable STUB holds a JSON ob
 - ``unusable``: true if the model cannot be opened, or the number of the version that cannot be;
 - ``hangs``: the number of the version whose opening never comes to an end;
 - ``tables``: of versions that have another table than the forest-cover one, the names of its columns;
+- ``codecs``: names of classes, as MODULE.NAME, of formats that are served too;
+- ``hot_only``: true if whatever takes the way through Starlette, but /health and /stats, is forbidden (403);
 - ``version``: a path; the file has the number of the version that is to be served, which may change, or a reason why
   there is none. Without it that is version 7.
 
@@ -20,6 +22,7 @@ Elevations below zero are faults that the engine shows
 only when it computes.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -30,11 +33,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import registry
 import registry.engines
 import server
+import serving
 import source
+import worker
 from forest import Engine, Prediction
 from preprocessing import PRESETS, Schema
 
@@ -146,7 +153,27 @@ def open_engine(prepared: registry.Prepared) -> Engine:
     return StubEngine(TOLD, int(prepared.version.number))
 
 
+def codec(name: str) -> serving.Codec:
+    """The format of that name."""
+    module, _, kind = name.rpartition(".")
+    made: serving.Codec = getattr(importlib.import_module(module), kind)()
+    return made
+
+
+def only_hot(app: ASGIApp, _metrics: object) -> ASGIApp:
+    """Stands in for ``serving.Measured``: what should not come here is answered 403."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        away = scope["type"] == "http" and not scope["path"].startswith(("/health", "/stats"))
+        await (Response(status_code=403) if away else app)(scope, receive, send)
+
+    return run
+
+
 if __name__ == "__main__":
+    worker.CODECS = (*serving.CODECS, *map(codec, TOLD.get("codecs", [])))  # type: ignore[attr-defined]
+    if TOLD.get("hot_only"):
+        worker.Measured = only_hot  # type: ignore[assignment, attr-defined]
     source.CachedFinder = StubFinder  # type: ignore[assignment, attr-defined]
     source.Delivery = lambda serve, **_: serve  # type: ignore[assignment, attr-defined]
     registry.engines.open_engine = open_engine

@@ -27,6 +27,9 @@ AT_ONCE = 20.0
 """Seconds for what waits for nothing, however busy the machine is: fewer than any time-out of the server's own."""
 
 
+ORDINARY = "Content-Encoding: identity"
+"""A header that says nothing, but sends a request past the hot path."""
+
 COLUMNS = Columns(covertype.SCHEMA)
 """Those of a model that names the forest-cover table's in their order."""
 

@@ -13,7 +13,8 @@ import pytest
 from tests.conftest import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-ROOMS = [*PROJECT["tool"]["setuptools"]["packages"], *PROJECT["tool"]["setuptools"]["py-modules"]]
+PACKAGES = PROJECT["tool"]["setuptools"]["packages"]
+ROOMS = [*(name for name in PACKAGES if "." not in name), *PROJECT["tool"]["setuptools"]["py-modules"]]
 
 ALLOWED = {
     "batcher": set[str](),

@@ -18,6 +18,7 @@ from tests.serving.conftest import WAYS, Hold
 from tests.stub_server import HELD
 from tests.support import (
     AT_ONCE,
+    ORDINARY,
     PATIENCE,
     Client,
     Gate,
@@ -36,7 +37,7 @@ GOOD = request(BODY)
 LIVE = request(method="GET", target="/health/live")
 REFUSED = request(b"{}")
 INDEX = request(method="GET", target="/")
-QUERY = request(BODY, target="/predict?probabilities=true")
+PLAIN = request(BODY, ORDINARY)
 GARBAGE = b"\0garbage\r\n\r\n"
 
 IMPATIENT = (
@@ -87,7 +88,7 @@ DRIPS = {
     "blank-lines": (b"", b"\r\n", 0.5),
     "head": (b"", b"POST /predict HTTP/1.1\r\n" + b"X: x\r\n" * 10_000, 0.5),
     "body": (request(b"", length=1000), b" ", 1.5),
-    "ordinary-body": (request(b"", length=1000, target="/predict?probabilities=true"), b" ", 1.5),
+    "ordinary-body": (request(b"", ORDINARY, length=1000), b" ", 1.5),
     "chunks": (chunked(b"")[:-5], b"1\r\n \r\n", 1.5),
     "body-that-is-shorter-than-declared": (GOOD[:-1], b"", 1.5),
 }
@@ -145,16 +146,16 @@ def test_a_client_that_reads_nothing_is_cut_off(start: Start, way: str) -> None:
 
 HALVES = {
     "hot": ([GOOD], [200]),
-    "ordinary": ([QUERY], [200]),
+    "ordinary": ([PLAIN], [200]),
     "chunked": ([chunked(BODY)], [200]),
     "get": ([INDEX], [200]),
     "head-and-body": ([GOOD[:-5], GOOD[-5:]], [200]),
     "refused": ([REFUSED], [422]),
     "close": ([request(BODY, "Connection: close")], [200]),
     "http-1.0": ([request(BODY, version="1.0")], [200]),
-    "many": ([(GOOD + QUERY + LIVE) * 20], [200] * 60),
-    "with-half-of-another": ([GOOD + QUERY + GOOD[:-5]], [200, 200]),
-    "with-half-a-head": ([QUERY + GOOD + QUERY[:40]], [200, 200]),
+    "many": ([(GOOD + PLAIN + LIVE) * 20], [200] * 60),
+    "with-half-of-another": ([GOOD + PLAIN + GOOD[:-5]], [200, 200]),
+    "with-half-a-head": ([PLAIN + GOOD + PLAIN[:40]], [200, 200]),
     "with-garbage": ([GOOD + GARBAGE], [200, 400]),
 }
 """What a client sends before it says that it sends no more, and the statuses of its answers."""
@@ -182,7 +183,7 @@ def test_a_client_that_sends_no_more_and_breaks_off_later_takes_its_rows_along(
     """The end of what it sends and the end of the connection are told apart."""
     wires = [Wire(server) for _ in range(3)]
     with hold():
-        for wire, sent in zip(wires, (GOOD, QUERY, chunked(BODY)), strict=True):
+        for wire, sent in zip(wires, (GOOD, PLAIN, chunked(BODY)), strict=True):
             wire.send(sent)
             wire.socket.shutdown(socket.SHUT_WR)
         until(lambda: in_the_batcher(server) == (3, 1))
@@ -196,7 +197,7 @@ def test_a_client_that_closes_its_connection_takes_its_rows_along(server: Server
     with hold():
         cancelled = counted(server, "cancelled")
         gone, stays = [Wire(server) for _ in range(4)], [Wire(server) for _ in range(2)]
-        for wire, sent in zip(gone + stays, (GOOD, QUERY, chunked(BODY)) * 2, strict=True):
+        for wire, sent in zip(gone + stays, (GOOD, PLAIN, chunked(BODY)) * 2, strict=True):
             wire.send(sent)
         until(lambda: in_the_batcher(server) == (6, 1))
         for wire in gone:
@@ -223,7 +224,7 @@ def test_half_a_connection_is_closed_at_once(server: ServerProcess, sent: bytes)
     assert closed(wire)
 
 
-@pytest.mark.parametrize("sent", [pytest.param(GOOD, id="hot"), pytest.param(QUERY, id="ordinary")])
+@pytest.mark.parametrize("sent", [pytest.param(GOOD, id="hot"), pytest.param(PLAIN, id="ordinary")])
 def test_the_rows_of_a_connection_that_breaks_off_leave_the_queue(
     server: ServerProcess, hold: Hold, sent: bytes
 ) -> None:
@@ -241,17 +242,19 @@ def test_the_rows_of_a_connection_that_breaks_off_leave_the_queue(
     assert wires[3].receive().document["prediction"] == [label(3)]
 
 
-@pytest.mark.parametrize("target", ["/predict", "/predict?probabilities=true"])
-def test_a_connection_that_breaks_off_while_it_is_computed_for(server: ServerProcess, gate: Gate, target: str) -> None:
+@pytest.mark.parametrize("headers", [(), (ORDINARY,)], ids=["hot", "ordinary"])
+def test_a_connection_that_breaks_off_while_it_is_computed_for(
+    server: ServerProcess, gate: Gate, headers: tuple[str, ...]
+) -> None:
     """The engine's answer is for nobody, and the next client's is its own."""
     cancelled, answered = counted(server, "cancelled"), counted(server, "answered")
     with gate:
         gone, stays = Wire(server), Wire(server)
-        gone.send(request(rows(HELD), target=target))
+        gone.send(request(rows(HELD), *headers))
         until(lambda: in_the_batcher(server) == (0, 1))
         gone.reset()
         until(lambda: counted(server, "cancelled") == cancelled + 1)
-        stays.send(request(rows(6), target=target))
+        stays.send(request(rows(6), *headers))
     assert stays.receive().document["prediction"] == [label(6)]
     assert counted(server, "answered") == answered + 1
 
@@ -261,8 +264,8 @@ def test_a_connection_that_breaks_off_with_requests_behind_others(server: Server
     with hold():
         accepted = counted(server, "accepted")
         wires = [Wire(server) for _ in range(4)]
-        for wire, sent in zip(wires, (GOOD, QUERY, GOOD, QUERY), strict=True):
-            wire.send(sent + (GOOD + QUERY) * 20 + GOOD[:50])
+        for wire, sent in zip(wires, (GOOD, PLAIN, GOOD, PLAIN), strict=True):
+            wire.send(sent + (GOOD + PLAIN) * 20 + GOOD[:50])
         until(lambda: in_the_batcher(server) == (4, 1))
         for wire in wires:
             wire.reset()
@@ -279,11 +282,11 @@ BREAKS: tuple[bytes, ...] = (
     request(b" " * 100_000, length=200_000),
     request(b"{}", length=1 << 40),
     GOOD,
-    QUERY,
+    PLAIN,
     REFUSED,
     request(BODY, "Connection: close"),
     request(BODY, "Upgrade: h2c", "Connection: upgrade")[:-5],
-    GOOD * 5 + QUERY * 5 + GOOD[:40],
+    GOOD * 5 + PLAIN * 5 + GOOD[:40],
     GARBAGE,
     GOOD + GARBAGE,
     request(BODY, "X-Long: " + "x" * 40_000),
@@ -339,7 +342,7 @@ def test_whatever_is_read_is_answered_before_the_server_stops(start: Start, way:
             for number, wire in enumerate(queued):
                 wire.send(request(rows(number)))
             for wire, sent in zip(behind, (b"", GOOD[:40], GOOD[:-5], chunked(BODY)[:-20]), strict=True):
-                wire.send(GOOD + QUERY + REFUSED + GOOD + sent)
+                wire.send(GOOD + PLAIN + REFUSED + GOOD + sent)
             garbage.send(GOOD + GARBAGE)
             half.send(GOOD[:-5])
             until(lambda: in_the_batcher(server) == (13, 1))
@@ -368,7 +371,7 @@ def test_what_waits_when_the_time_to_drain_is_over_is_sent_away(start: Start, wa
         with Gate(path):
             busy.send(request(rows(HELD)) + GOOD)
             until(lambda: in_the_batcher(server) == (0, 1))
-            for wire, sent in zip(waiting, (GOOD, QUERY, GOOD + QUERY), strict=True):
+            for wire, sent in zip(waiting, (GOOD, PLAIN, GOOD + PLAIN), strict=True):
                 wire.send(sent)
             until(lambda: in_the_batcher(server) == (3, 1))
             server.process.send_signal(signal.SIGTERM)

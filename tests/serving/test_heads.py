@@ -8,13 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.process import ServerProcess
-from serving.heads import END, KnownHeads
+from serving.codecs import CODECS, Frame
+from serving.heads import END, Head, KnownHeads
 from tests.conftest import Start
 from tests.support import AT_ONCE, Wire, label, request, rows, until
 
 BODY = rows(5)
 KNOWN = request(BODY)
 HEAD = KNOWN.removesuffix(BODY)
+
+FRAME = Frame(CODECS[0])
 
 PIECES = st.sampled_from(
     [
@@ -48,7 +51,7 @@ def test_a_head_is_learned_only_if_it_ends_where_the_parser_ends_it(sent: bytes)
     """Of whatever is sent: the parser is through with the head at its last byte, and no sooner."""
     head = sent[: sent.find(END) + len(END)]
     known = KnownHeads()
-    known.learn(head, 4)
+    known.learn(head, Head(4, FRAME))
     if head not in known:
         return
     parsed = Parsed()
@@ -65,13 +68,13 @@ def test_a_head_is_learned_only_if_it_ends_where_the_parser_ends_it(sent: bytes)
 def test_what_is_remembered_is_bounded() -> None:
     """In number and length, and a crowd of heads that are seen once drives none out for long."""
     known = KnownHeads()
-    known.learn(b"POST /predict HTTP/1.1\r\nX: %b\r\n\r\n" % bytes(5000), 1)
+    known.learn(b"POST /predict HTTP/1.1\r\nX: %b\r\n\r\n" % bytes(5000), Head(1, FRAME))
     assert not known
     for number in range(5000):
-        known.learn(b"POST /predict HTTP/1.1\r\nX: %d\r\n\r\n" % number, 1)
+        known.learn(b"POST /predict HTTP/1.1\r\nX: %d\r\n\r\n" % number, Head(1, FRAME))
         assert len(known) <= 1024
-    known.learn(HEAD, len(BODY))
-    assert known[HEAD] == len(BODY)
+    known.learn(HEAD, Head(len(BODY), FRAME))
+    assert known[HEAD].length == len(BODY)
 
 
 @pytest.mark.parametrize("first", [0, 1, len(HEAD) - 1, len(HEAD), len(HEAD) + 1, len(KNOWN) - 1])

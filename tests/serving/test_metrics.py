@@ -76,7 +76,7 @@ def test_a_worker_goes_on_with_the_counts_of_the_one_before_it() -> None:
     nothing = Statistics(**{field.name: 0 for field in fields(Statistics)})  # type: ignore[arg-type]
     for _ in range(3):
         metrics = Metrics(Board(CONTENT, 2, 1, memory))
-        metrics.answered(0.01)
+        metrics.answered("/predict", 0.01)
         metrics.publish(replace(nothing, answered=5, queued_rows=7), connections=3)
     figures = document(Board(CONTENT, 2, 0, memory))
     assert figures["batcher"]["answered"] == 15

@@ -10,7 +10,7 @@ import pytest
 from loadtest.process import ServerProcess
 from tests.conftest import Start
 from tests.serving.conftest import Hold
-from tests.support import Answer, Client, Wire, chunked, counted, in_the_batcher, label, request, rows, until
+from tests.support import ORDINARY, Answer, Client, Wire, chunked, counted, in_the_batcher, label, request, rows, until
 
 BODY = rows(3)
 GOOD = request(BODY)
@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[bytes, int, object]] = {
     "hot": (GOOD, 200, LABELS),
     "hot-refused": (REFUSED, 422, "invalid-row"),
     "live": (request(method="GET", target="/health/live"), 200, LIVE),
+    "ordinary": (request(BODY, ORDINARY), 200, LABELS),
     "query": (request(BODY, target="/predict?probabilities=false"), 200, LABELS),
     "chunked": (chunked(BODY), 200, LABELS),
     "charset": (request(BODY, content_type="application/json; charset=utf-8"), 200, LABELS),

@@ -1,0 +1,46 @@
+"""A format of another kind than Canopy's own, as somebody might add it: lines of numbers, and lines of labels."""
+
+from typing import ClassVar
+
+from starlette.responses import Response
+
+from preprocessing import InvalidRow, Row, RowDecoder
+from serving.codecs import Codec
+from serving.codecs.codec import Pairs
+from serving.errors import known
+from serving.inference import Answer
+
+
+class Lines(Codec):
+    """``POST /lines``: a row a line, with blanks between values; the header Label-Prefix stands before labels."""
+
+    path: ClassVar[str] = "/lines"
+    reads: ClassVar[frozenset[str]] = frozenset({"label-prefix"})
+    content_type: ClassVar[str] = "text/plain"
+    media_type: ClassVar[str] = "text/plain; charset=utf-8"
+
+    def options(self, query: Pairs, headers: Pairs) -> str:  # noqa: ARG002
+        """See ``Codec``."""
+        return next((value for name, value in headers if name == "label-prefix"), "")
+
+    def decode(self, decoder: RowDecoder, body: bytes | bytearray, options: str) -> list[Row]:  # noqa: ARG002
+        """See ``Codec``."""
+        rows: list[Row] = []
+        for number, line in enumerate(body.decode().splitlines(), 1):
+            if number > decoder.max_rows:
+                raise InvalidRow(f"line {number}", "is one too many")
+            values = line.split()
+            if len(values) != len(decoder.schema.fields):
+                raise InvalidRow(f"line {number}", f"has {len(values)} values")
+            rows.append(tuple(map(float, values)))
+        return rows
+
+    def encode(self, answer: Answer, options: str) -> bytes:
+        """See ``Codec``."""
+        return "".join(f"{options}{label}\n" for label in answer.labels).encode()
+
+    def error(self, error: Exception) -> Response:
+        """See ``Codec``."""
+        found = known(error)
+        status, said = (500, "the server failed") if found is None else (found.status, str(error))
+        return Response(f"error: {said}\n", status, media_type="text/plain")
