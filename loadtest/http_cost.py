@@ -23,14 +23,20 @@ from dataset import load_sample
 from loadtest.machine import allow_connections, apart, pinned
 from loadtest.process import ServerProcess, serving
 
-WAYS: Final = ("hot", "asgi")
+WAYS: Final = {
+    "hot": ("hot", ""),
+    "asgi": ("asgi", ""),
+    "hot-probabilities": ("hot", "?probabilities=true"),
+    "asgi-probabilities": ("asgi", "?probabilities=true"),
+}
+"""A way to ask → the server's way of HTTP, and the query of the target."""
 
 _SCRIPT: Final = """
 local bodies = {BODIES}
 local requests, at = {}, 0
 function init(_)
   for i, body in ipairs(bodies) do
-    requests[i] = wrk.format("POST", "/predict", {["Content-Type"] = "application/json"}, body)
+    requests[i] = wrk.format("POST", "/predictQUERY", {["Content-Type"] = "application/json"}, body)
   end
 end
 function request()
@@ -105,10 +111,10 @@ def _latency(output: str, percentile: str) -> float:
     return float(found[1]) * _SECONDS[found[2]] if found else float("nan")
 
 
-def write_script(path: Path, rows: Sequence[Sequence[float]]) -> None:
-    """Write the script that makes wrk ask for each row in turn."""
+def write_script(path: Path, rows: Sequence[Sequence[float]], query: str = "") -> None:
+    """Write the script that makes wrk ask for each row in turn, with a query behind the path."""
     bodies = (orjson.dumps({"features": [int(v) if v == int(v) else v for v in row]}).decode() for row in rows)
-    path.write_text(_SCRIPT.replace("BODIES", ",\n".join(f"'{body}'" for body in bodies)))
+    path.write_text(_SCRIPT.replace("QUERY", query).replace("BODIES", ",\n".join(f"'{body}'" for body in bodies)))
 
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.http_cost") -> int:
@@ -119,7 +125,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 64, 256, 1000, 9000], metavar="N")
-    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="ways of HTTP to compare")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=["hot", "asgi"], help="ways to ask, to be compared")
     parser.add_argument("--seconds", type=float, default=5, help="of a round")
     parser.add_argument("--rounds", type=int, default=3, help="of each way and number of connections, in turns")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure there")
@@ -136,23 +142,25 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest
     costs = {(count, way): Cost() for count in args.connections for way in args.ways}
     server_core, load_core = apart(server=1, load=1)
     with ExitStack() as stack:
-        script = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "rows.lua"
-        write_script(script, load_sample().rows.tolist())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for way in args.ways:
+            write_script(folder / way, load_sample().rows.tolist(), WAYS[way][1])
         with pinned(server_core):
-            servers = {way: stack.enter_context(serving(["--http", way, *args.server_options])) for way in args.ways}
+            kinds = dict.fromkeys(WAYS[way][0] for way in args.ways)
+            servers = {http: stack.enter_context(serving(["--http", http, *args.server_options])) for http in kinds}
         stack.enter_context(pinned(load_core))
         for count in args.connections:
             for way in args.ways:
-                measure(servers[way], script, count, 1, Cost())  # a warm-up, not counted
+                measure(servers[WAYS[way][0]], folder / way, count, 1, Cost())  # a warm-up, not counted
             for turn in range(args.rounds):
                 for way in args.ways:
                     sys.stderr.write(f"{count} connections, {way}, round {turn + 1} of {args.rounds}\n")
-                    measure(servers[way], script, count, args.seconds, costs[count, way])
-        state = servers[args.ways[0]].get("/")
-        memory = {way: server.peak_memory_mb() for way, server in servers.items()}
+                    measure(servers[WAYS[way][0]], folder / way, count, args.seconds, costs[count, way])
+        state = next(iter(servers.values())).get("/")
+        memory = {http: server.peak_memory_mb() for http, server in servers.items()}
     sys.stdout.write(f"{state['model']}, engine {state['engine']}\n{_table(costs)}")
-    for way, megabytes in memory.items():
-        sys.stdout.write(f"peak memory {way}: {megabytes:.0f} MB\n")
+    for http, megabytes in memory.items():
+        sys.stdout.write(f"peak memory {http}: {megabytes:.0f} MB\n")
     if args.json:
         figures: list[dict[str, Any]] = [
             {"connections": count, "way": way, **cost.summary(), "cpu": cost.cpu, "rate": cost.rate}
@@ -165,12 +173,12 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest
 
 def _table(costs: dict[tuple[int, str], Cost]) -> str:
     columns = ["connections", "way", "CPU us", "requests/s", "median ms", "p99 ms", "failures"]
-    lines = ["".join(f"{column:>12}" for column in columns)]
+    lines = ["".join(f"{column:>{20 if column == 'way' else 12}}" for column in columns)]
     for (count, way), cost in costs.items():
         figures = "".join(
             f"{value:>12,.{digits}f}" for value, digits in zip(cost.summary().values(), _DIGITS, strict=True)
         )
-        lines.append(f"{count:>12,}{way:>12}{figures}")
+        lines.append(f"{count:>12,}{way:>20}{figures}")
     return "\n".join(lines) + "\n"
 
 
