@@ -20,9 +20,9 @@ import msgspec
 import redaction
 import registry
 import workers
-from registry import look
+from registry.updates import look
 from settings import MENDED, Settings, SettingsError, ignored_variables, start_logging, tame_mlflow
-from source import OwnSource, Source, SupervisedSource, serve_by, watch
+from workers.serving.source import OwnSource, Source, SupervisedSource, serve_by, watch
 
 logger = logging.getLogger("canopy")
 
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "server.py") -> int
 
 def _work(settings: Settings, seat: workers.Seat, source: Source) -> int:
     """Be a worker; returns the exit status."""
-    from worker import Worker
+    from workers.serving.worker import Worker
 
     worker = Worker(settings, seat, source)
     # Whatever a library leaves behind when it is stopped half way, a model's files for one, goes with the process.

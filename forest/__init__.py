@@ -3,16 +3,16 @@
 from forest.artifact import Artifact, BadArtifact, Origin, Parity
 from forest.artifact import read as read_artifact
 from forest.artifact import write as write_artifact
-from forest.build import build
+from forest.checks.build import build
+from forest.checks.parity import compare, threshold_rows
 from forest.compile import compile_forest
 from forest.compiled import CompiledEngine
 from forest.engine import Engine, EngineName, Prediction, UnsupportedModel
 from forest.estimator import SklearnEngine, fitted_forest, why_no_forest
+from forest.files.installed import is_installed, mismatch, watched
+from forest.files.reading import read_forest
+from forest.files.source import load_estimator
 from forest.fitted import FittedForest
-from forest.installed import is_installed, mismatch, watched
-from forest.parity import compare, threshold_rows
-from forest.reading import read_forest
-from forest.source import load_estimator
 
 __all__ = [
     "Artifact",

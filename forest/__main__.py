@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from forest.artifact import Artifact, BadArtifact, Origin, Parity, read, write
-from forest.bench import measure, table
-from forest.build import reference
+from forest.checks.bench import measure, table
+from forest.checks.build import reference
+from forest.checks.parity import compare, threshold_rows
 from forest.compile import Progress, compile_forest
 from forest.compiled import CompiledEngine
 from forest.engine import UnsupportedModel
 from forest.estimator import SklearnEngine, fitted_forest
+from forest.files.installed import is_installed
+from forest.files.source import estimator_file, load_estimator, load_forest
 from forest.fitted import FittedForest
-from forest.installed import is_installed
-from forest.parity import compare, threshold_rows
-from forest.source import estimator_file, load_estimator, load_forest
 
 _FAULTS: Final = (BadArtifact, UnsupportedModel, ImportError, OSError, ValueError)
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest.engine import Prediction, UnsupportedModel, check_distributions
+from forest.files.reading import METHODS, overridden
 from forest.fitted import TREES, FittedForest, FittedTree
-from forest.reading import METHODS, overridden
 
 
 class SklearnEngine:

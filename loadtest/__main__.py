@@ -13,11 +13,11 @@ from contextlib import ExitStack
 from typing import Final
 from urllib.parse import urlsplit
 
-from loadtest.generator import PROFILES, Crowd
-from loadtest.machine import allow_connections
-from loadtest.ports import LOOPBACK, reserved_port
-from loadtest.process import serving
-from loadtest.shapes import SHAPES
+from loadtest.locust.generator import PROFILES, Crowd
+from loadtest.locust.shapes import SHAPES
+from loadtest.system.machine import allow_connections
+from loadtest.system.ports import LOOPBACK, reserved_port
+from loadtest.system.process import serving
 
 _HERE = {"127.0.0.1", "localhost"}
 

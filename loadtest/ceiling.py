@@ -16,12 +16,12 @@ from typing import Final
 import uvloop
 
 from dataset import load_sample
-from loadtest.closed_loop import encode_request, run_crowd
-from loadtest.generator import Crowd, measure
-from loadtest.machine import allow_connections, apart, describe, pinned
-from loadtest.process import ServerProcess, serving
-from loadtest.results import encode, keep, sum_up
-from loadtest.table import Table, number
+from loadtest.generators.closed_loop import encode_request, run_crowd
+from loadtest.locust.generator import Crowd, measure
+from loadtest.reports.results import encode, keep, sum_up
+from loadtest.reports.table import Table, number
+from loadtest.system.machine import allow_connections, apart, describe, pinned
+from loadtest.system.process import ServerProcess, serving
 
 PROGRAM: Final = ("-m", "loadtest.constant")
 """The server that answers a constant, as ``serving`` takes it."""

@@ -16,12 +16,12 @@ from typing import Final
 import uvloop
 
 from dataset import load_sample
-from loadtest.closed_loop import encode_request
-from loadtest.departures import WAYS
-from loadtest.footprint import Footprint, footprint
-from loadtest.machine import allow_connections
-from loadtest.mixed_crowd import MixedCrowd, Tally, learn
-from loadtest.process import ServerProcess, serving
+from loadtest.generators.closed_loop import encode_request
+from loadtest.generators.departures import WAYS
+from loadtest.generators.mixed_crowd import MixedCrowd, Tally, learn
+from loadtest.system.footprint import Footprint, footprint
+from loadtest.system.machine import allow_connections
+from loadtest.system.process import ServerProcess, serving
 
 IMPATIENT: Final = (
     *("--keep-alive-seconds", "3"),

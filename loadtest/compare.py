@@ -20,15 +20,16 @@ import orjson
 import uvloop
 
 from dataset import load_sample
-from loadtest import activity, ceiling, report
-from loadtest.budget import Budget, DoesNotFit, budget
-from loadtest.cgroup import NoControlGroups
-from loadtest.closed_loop import Tally, encode_request, run_crowd
-from loadtest.grid import MODES, SENSIBLE, Cell, Mode, rotated
-from loadtest.line import Line
-from loadtest.machine import allow_connections, apart, describe, pinned
-from loadtest.process import ServerProcess, serving
-from loadtest.results import Measured, Results, Round, sum_up
+from loadtest import ceiling, report
+from loadtest.generators.closed_loop import Tally, encode_request, run_crowd
+from loadtest.generators.line import Line
+from loadtest.reports import activity
+from loadtest.reports.grid import MODES, SENSIBLE, Cell, Mode, rotated
+from loadtest.reports.results import Measured, Results, Round, sum_up
+from loadtest.system.budget import Budget, DoesNotFit, budget
+from loadtest.system.cgroup import NoControlGroups
+from loadtest.system.machine import allow_connections, apart, describe, pinned
+from loadtest.system.process import ServerProcess, serving
 
 OUT: Final = Path(".canopy/bench")
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import orjson
 
-from loadtest.budget import DoesNotFit, Usage, budget
-from loadtest.cgroup import NoControlGroups
-from loadtest.generator import PROFILES, Crowd, Figures, Measured, measure
-from loadtest.machine import allow_connections, apart, pinned
-from loadtest.netstat import AcceptQueue, accept_queue
-from loadtest.process import serving
+from loadtest.locust.generator import PROFILES, Crowd, Figures, Measured, measure
+from loadtest.system.budget import DoesNotFit, Usage, budget
+from loadtest.system.cgroup import NoControlGroups
+from loadtest.system.machine import allow_connections, apart, pinned
+from loadtest.system.netstat import AcceptQueue, accept_queue
+from loadtest.system.process import serving
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from typing import Any, Final
 import orjson
 
 from dataset import load_sample
-from loadtest.machine import allow_connections, apart, pinned
-from loadtest.process import ServerProcess, serving
+from loadtest.system.machine import allow_connections, apart, pinned
+from loadtest.system.process import ServerProcess, serving
 
 WAYS: Final = {
     "hot": ("hot", ""),

@@ -17,13 +17,13 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
 from dataset import Covertype, load_sample
-from loadtest.answers import Answers, read_expected
-from loadtest.closed_loop import encode_request
-from loadtest.connection import Connection
-from loadtest.generator import JOINING, ROUTE
-from loadtest.server_tab import add_tab
-from loadtest.shaped import Shaped
-from loadtest.shapes import SHAPES
+from loadtest.generators.closed_loop import encode_request
+from loadtest.locust.answers import Answers, read_expected
+from loadtest.locust.connection import Connection
+from loadtest.locust.generator import JOINING, ROUTE
+from loadtest.locust.server_tab import add_tab
+from loadtest.locust.shaped import Shaped
+from loadtest.locust.shapes import SHAPES
 from preprocessing import covertype
 
 # Seconds of silence after which a generator counts as lost, and with the last of them the run stops. Locust's own three
@@ -208,7 +208,7 @@ def everybody_is_here(**_: object) -> None:
 
 @events.quitting.add_listener
 def write_result(environment: Environment, **_: object) -> None:
-    """Write what was measured, as ``loadtest.generator`` reads it."""
+    """Write what was measured, as ``loadtest.locust.generator`` reads it."""
     runner, shape, path = environment.runner, environment.shape_class, _options(environment).result
     if not path or not isinstance(shape, Shaped) or runner is None or isinstance(runner, runners.WorkerRunner):
         return

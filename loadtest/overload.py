@@ -22,11 +22,11 @@ from typing import Final
 import orjson
 
 from dataset import load_sample
-from loadtest.closed_loop import encode_request
-from loadtest.h2load import MISSING, Responses, available, closed_loop, open_loop
-from loadtest.line import Answer, Line
-from loadtest.machine import allow_connections, apart, pinned
-from loadtest.process import ServerProcess, serving
+from loadtest.generators.closed_loop import encode_request
+from loadtest.generators.h2load import MISSING, Responses, available, closed_loop, open_loop
+from loadtest.generators.line import Answer, Line
+from loadtest.system.machine import allow_connections, apart, pinned
+from loadtest.system.process import ServerProcess, serving
 
 _MIXED: Final = ("--engine", "sklearn", "--max-batch-rows", "8", "--max-rows-per-request", "8")
 

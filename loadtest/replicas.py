@@ -21,13 +21,13 @@ from typing import Any, Final
 import uvloop
 
 from dataset import load_sample
-from loadtest.closed_loop import encode_request, run_crowd
-from loadtest.generator import PROFILES, Crowd, measure
-from loadtest.generator import Measured as Seen
-from loadtest.machine import allow_connections, apart, pinned
-from loadtest.results import encode, keep, latency
-from loadtest.stack import NoStack, Readings, Stack, Usage, read, used
-from loadtest.table import Table, number
+from loadtest.generators.closed_loop import encode_request, run_crowd
+from loadtest.locust.generator import PROFILES, Crowd, measure
+from loadtest.locust.generator import Measured as Seen
+from loadtest.reports.results import encode, keep, latency
+from loadtest.reports.table import Table, number
+from loadtest.system.machine import allow_connections, apart, pinned
+from loadtest.system.stack import NoStack, Readings, Stack, Usage, read, used
 
 _IDLE: Final = ("inference", "locust", "locust-replicas")
 """Services of the stack that have no part in this."""

@@ -11,12 +11,12 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from loadtest.plots import plots
-from loadtest.results import Results, encode, keep, read
-from loadtest.summary import tables
+from loadtest.reports.plots import plots
+from loadtest.reports.results import Results, encode, keep, read
+from loadtest.reports.summary import tables
 
 _TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+    loader=FileSystemLoader(Path(__file__).parent / "reports"), autoescape=True, undefined=StrictUndefined
 )
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from loadtest import ceiling
-from loadtest.attempt import Attempt, Attempts
-from loadtest.bisection import Found, least, steps
-from loadtest.cgroup import NoControlGroups
-from loadtest.generator import PROFILES, Crowd
-from loadtest.machine import allow_connections, describe
-from loadtest.reference import REFERENCE, Row, table
-from loadtest.results import encode, keep
+from loadtest.locust.generator import PROFILES, Crowd
+from loadtest.reports.results import encode, keep
+from loadtest.searching.attempt import Attempt, Attempts
+from loadtest.searching.bisection import Found, least, steps
+from loadtest.searching.reference import REFERENCE, Row, table
+from loadtest.system.cgroup import NoControlGroups
+from loadtest.system.machine import allow_connections, describe
 
 Resource = Literal["cpu", "memory"]
 

@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from loadtest.budget import Budget, budget
-from loadtest.cgroup import NoControlGroups
-from loadtest.ports import LOOPBACK, reserved_port
-from loadtest.process import ServerProcess, memory_mb, serving
+from loadtest.system.budget import Budget, budget
+from loadtest.system.cgroup import NoControlGroups
+from loadtest.system.ports import LOOPBACK, reserved_port
+from loadtest.system.process import ServerProcess, memory_mb, serving
 
 _LOOKS: Final = 10
 """A second."""

@@ -1,7 +1,7 @@
 """The MLflow registry: from a model URI to a version and the engine that serves it.
 
-Here are only the words for it. ``registry.finder`` finds what is prepared already, ``registry.child`` has it prepared
-by another process, which runs ``registry.prepare``, and ``registry.engines`` opens it.
+Here are only the words for it. ``registry.updates.finder`` finds what is prepared already, ``registry.updates.child``
+has it prepared by another process, which runs ``registry.preparing.prepare``; ``registry.opening.engines`` opens it.
 """
 
 from registry.access import Access

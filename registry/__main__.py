@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import get_args
 
 import redaction
-from registry import look, outcome
+from registry import outcome
 from registry.access import Access
-from registry.cache import Cache
+from registry.caching.cache import Cache
 from registry.columns import WORDS, Stated, read_stated
-from registry.confinement import die_with, use_one_thread, volunteer
 from registry.errors import BadColumns, RegistryError
 from registry.preparation import Preparation
-from registry.prepare import prepare
 from registry.prepared import EngineChoice, OtherVersions, TrustedFormats
+from registry.preparing.confinement import die_with, use_one_thread, volunteer
+from registry.preparing.prepare import prepare
+from registry.updates import look
 from registry.uri import ModelURI
 from settings import EMBEDDED_STORE, MENDED, STORE, start_logging, tame_mlflow
 

@@ -1,5 +1,6 @@
 """Why a model cannot be had from the registry. Each message is one line and names a remedy where there is one."""
 
+import shlex
 from typing import Final
 
 from redaction import one_line
@@ -62,3 +63,16 @@ class TooLarge(UnusableModel):
 
 class UntrustedFormat(UnusableModel):
     """The model's files may run code, and only those that cannot are trusted."""
+
+
+class Absent(UnusableModel):
+    """A file of the version is not there."""
+
+
+def too_large(uri: object, memory: int | None) -> TooLarge:
+    """The error for a model that takes more memory than there is, with the way out."""
+    there = "there is" if memory is None else f"the {memory >> 20} MB that are left"
+    return TooLarge(
+        f"{uri} needs more memory than {there}; prepare it where there is more, by `python -m registry prepare "
+        f"{shlex.quote(str(uri))} --cache FOLDER` on a cache folder that is shared, or raise the limit"
+    )

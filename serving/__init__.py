@@ -2,16 +2,16 @@
 
 from serving.admin import Reload
 from serving.app import Measured, create_app
-from serving.board import Board
 from serving.codecs import CODECS, Codec
-from serving.common import Common, ConnectionLimits
-from serving.hotpath import HotConnection, HotPath
-from serving.inbox import Inbox
+from serving.fastpath.hotpath import HotConnection, HotPath
+from serving.http.common import Common, ConnectionLimits
+from serving.http.inbox import Inbox
+from serving.http.protocol import Connection
+from serving.http.server import DrainingServer
 from serving.inference import Answer, infer, warm_up
-from serving.metrics import CONTENT
+from serving.metrics.board import Board
+from serving.metrics.content import CONTENT
 from serving.model import Model, ModelHandle
-from serving.protocol import Connection
-from serving.server import DrainingServer
 from serving.service import Service
 from serving.table import Query, Table
 

@@ -27,9 +27,9 @@ from serving.errors import (
     known,
     problem_response,
 )
+from serving.http.protocol import EXTENSION
 from serving.inference import Answer
-from serving.metrics import Metrics
-from serving.protocol import EXTENSION
+from serving.metrics.content import Metrics
 from serving.routing import Route, not_found
 from serving.service import Service, timing
 

@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 from prometheus_client import Counter, Histogram
 
 from batcher import BatchEvent
-from serving.board import Board
-from serving.metrics import CONTENT, Metrics
+from serving.metrics.board import Board
+from serving.metrics.content import CONTENT, Metrics
 
 _REQUESTS: Final = 200_000
 _ROUNDS: Final = 5

@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 
 from batcher import Batcher, FutureWaiter, Waiter
-from serving.board import Board
 from serving.codecs import Frame
 from serving.errors import ModelNotReady
-from serving.exposition import PrometheusMetrics, document
 from serving.inference import Answer
-from serving.metrics import Metrics
+from serving.metrics.board import Board
+from serving.metrics.content import Metrics
+from serving.metrics.exposition import PrometheusMetrics, document
 from serving.model import Model, ModelHandle
 from serving.table import Query, Table
 

@@ -22,11 +22,11 @@ from xdist.scheduler import LoadFileScheduling
 import redaction
 from dataset import Covertype, load_sample
 from forest import Origin, Parity, compile_forest, write_artifact
-from loadtest.process import ServerProcess, serving
+from loadtest.system.process import ServerProcess, serving
 from preprocessing import covertype
 from preprocessing.matrix import Expansion
 from registry import ModelVersion, Prepared
-from registry.lock import locked
+from registry.caching.lock import locked
 from tests.left_out import LeftOut
 from tests.support import COLUMNS, PATIENCE, Client, Wire
 
@@ -183,7 +183,7 @@ def stub_serving(
     told: Mapping[str, object] | None = None,
     **how: Any,  # noqa: ANN401 - as serving takes it
 ) -> AbstractContextManager[ServerProcess]:
-    """Stands in for ``loadtest.process.serving``: a server with a stand-in engine that was told something."""
+    """Stands in for ``loadtest.system.process.serving``: a server with a stand-in engine that was told something."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     # The connections that a test leaves open do not hold up the end of its server.
     environment = {"STUB": json.dumps(dict(told or {})), "PYTHONPATH": path, "CANOPY_DRAIN_IDLE_SECONDS": "0"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from tests.support import Client, until
 
 _CLIENTS = 6

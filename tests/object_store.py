@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from loadtest.ports import reserved_port
+from loadtest.system.ports import reserved_port
 from tests.support import PATIENCE
 
 BUCKET = "models"

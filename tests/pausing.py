@@ -9,8 +9,8 @@ from typing import Any
 
 import httptools
 
-from loadtest.process import ServerProcess
-from serving.peer import unread
+from loadtest.system.process import ServerProcess
+from serving.http.peer import unread
 
 
 @dataclass(slots=True)

@@ -37,13 +37,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import registry
-import registry.engines
+import registry.opening.engines
 import server
 import serving
-import source
-import worker
 from forest import Engine, Prediction
 from preprocessing import PRESETS, Schema
+from workers.serving import source, worker
 
 RAISES, WRONG_SHAPE, NOT_FINITE, HANGS, STOPS, NAN_LABEL, NO_JSON = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0
 """Elevations of rows that make the engine fail, each in its own way."""
@@ -104,7 +103,7 @@ def wanted() -> str:
 
 
 class StubFinder:
-    """Stands in for ``registry.finder.CachedFinder``."""
+    """Stands in for ``registry.updates.finder.CachedFinder``."""
 
     def __init__(self, uri: registry.ModelURI, *_: object, **__: object) -> None:
         self._name = uri.name
@@ -138,7 +137,7 @@ class StubFinder:
 
 
 def open_engine(prepared: registry.Prepared) -> Engine:
-    """Stands in for ``registry.engines.open_engine``."""
+    """Stands in for ``registry.opening.engines.open_engine``."""
     unusable = TOLD.get("unusable")
     if unusable is True or unusable == prepared.version.number:
         raise registry.UnusableModel("the model is spoilt")
@@ -176,5 +175,5 @@ if __name__ == "__main__":
         worker.Measured = only_hot  # type: ignore[assignment, attr-defined]
     source.CachedFinder = StubFinder  # type: ignore[assignment, attr-defined]
     source.Delivery = lambda serve, **_: serve  # type: ignore[assignment, attr-defined]
-    registry.engines.open_engine = open_engine
+    registry.opening.engines.open_engine = open_engine
     sys.exit(server.main())

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from preprocessing import covertype
 from registry import Columns
 from serving import Inbox

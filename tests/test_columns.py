@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dataset import Covertype
-from loadtest.process import ServerProcess, serving
+from loadtest.system.process import ServerProcess, serving
 from tests.conftest import Store
 from tests.isolation import MLFLOW_WARNS, isolated_mlflow
 from tests.registry.specimens import FETCHED, IN_UCI_ORDER

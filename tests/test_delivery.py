@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-import delivery
-from delivery import Delivery
 from registry import CacheUnusable, ModelVersion, Prepared, TooLarge, UnusableModel
-from registry.cache import Cache
+from registry.caching.cache import Cache
 from tests.support import COLUMNS, until
 from workers import share_file
+from workers.serving import delivery
+from workers.serving.delivery import Delivery
 
 
 class Server:

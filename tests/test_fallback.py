@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.process import serving
+from loadtest.system.process import serving
 from preprocessing import covertype
 from registry import Access, ModelURI, Preparation, Prepared
-from registry.cache import Cache, key
-from registry.recall import remember_served
+from registry.caching.cache import Cache, key
+from registry.caching.recall import remember_served
 from tests.registry.stub import answering
 from tests.support import COLUMNS, Client, until
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dataset import Covertype
-from loadtest.process import ServerProcess, serving
+from loadtest.system.process import ServerProcess, serving
 from registry import Prepared
 from tests.conftest import Store
 from tests.isolation import MLFLOW_WARNS, isolated_mlflow

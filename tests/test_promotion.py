@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from dataset import Covertype
-from loadtest.process import ServerProcess, serving
+from loadtest.system.process import ServerProcess, serving
 from tests.crowd import all_go_on, crowd, in_order
 from tests.dripping import dripping
 from tests.isolation import MLFLOW_WARNS, isolated_mlflow

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from loadtest.process import serving
+from loadtest.system.process import serving
 from tests.conftest import ROOT
 from tests.support import PATIENCE, Client
 

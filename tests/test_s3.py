@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.process import serving
+from loadtest.system.process import serving
 from preprocessing import covertype
 from registry import Access, ModelURI, Preparation
-from registry.cache import Cache
-from registry.engines import open_engine
-from registry.prepare import prepare
+from registry.caching.cache import Cache
+from registry.opening.engines import open_engine
+from registry.preparing.prepare import prepare
 from tests.isolation import MLFLOW_WARNS, isolated_mlflow
 from tests.object_store import BUCKET, object_store
 from tests.support import Client

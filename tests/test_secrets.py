@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from tests.conftest import ROOT, Start
 from tests.redaction.writing import told
 from tests.registry.stub import answering

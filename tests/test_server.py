@@ -17,8 +17,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dataset import Covertype
-from loadtest.ports import reserved_port
-from loadtest.process import ServerProcess, serving
+from loadtest.system.ports import reserved_port
+from loadtest.system.process import ServerProcess, serving
 from preprocessing import covertype
 from registry import Prepared
 from tests.conftest import ROOT, Store
@@ -128,14 +128,15 @@ def test_serving_a_compiled_forest_imports_no_library_of_training(prepared: Prep
     """From the import of the worker to a prediction, neither MLflow nor scikit-learn nor what they need is imported."""
     script = f"""
 from pathlib import Path
-import numpy, preprocessing, worker, registry.engines
+import numpy, preprocessing, registry.opening.engines, workers.serving.worker
 columns = registry.Columns(preprocessing.PRESETS[0].schema)
 made = registry.Prepared(registry.ModelVersion("Small", "3"), "compiled", Path(sys.argv[1]), columns)
-prediction = registry.engines.open_engine(made).predict(numpy.zeros((3, {len(covertype.COLUMNS)}), dtype=numpy.float32))
+rows = numpy.zeros((3, {len(covertype.COLUMNS)}), dtype=numpy.float32)
+prediction = registry.opening.engines.open_engine(made).predict(rows)
 assert prediction.labels.shape == (3,)
 """
     found = modules_after(script, [str(prepared.folder)])
-    assert {"worker", "registry", "forest"} <= found
+    assert {"workers.serving.worker", "registry", "forest"} <= found
     assert found.isdisjoint(LIBRARIES)
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from serving.board import Family
-from serving.metrics import CONTENT
+from serving.metrics.board import Family
+from serving.metrics.content import CONTENT
 from settings import Settings, describe, variable
 from tests.conftest import ROOT, Start
 from tests.support import PATIENCE, until

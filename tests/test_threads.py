@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from threads import Errands, LeftBehind
+from workers.threads import Errands, LeftBehind
 
 
 async def test_a_call_in_a_thread_returns_or_raises() -> None:

@@ -11,7 +11,7 @@ import pytest
 from registry import ModelVersion, Prepared, UnusableModel
 from tests.isolation import MLFLOW_WARNS, isolated_mlflow
 from tests.support import COLUMNS, lives
-from trial import try_out
+from workers.serving.trial import try_out
 
 pytestmark = MLFLOW_WARNS
 

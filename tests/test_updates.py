@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from tests.conftest import Start
 from tests.crowd import all_go_on, crowd, in_order
 from tests.stub_server import HELD

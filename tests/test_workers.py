@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from tests.conftest import ROOT, Start
 from tests.stub_server import HANGS, HELD
 from tests.support import (

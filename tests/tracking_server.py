@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.ports import reserved_port
+from loadtest.system.ports import reserved_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import redaction
-from registry.store import sqlite_file
+from registry.tracking.store import sqlite_file
 from settings import EMBEDDED_STORE, MENDED, MODEL_NAME, STORE, tame_mlflow
 
 if TYPE_CHECKING:

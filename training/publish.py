@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
 from dataset import load_sample
-from forest import Origin, Prediction, UnsupportedModel, answers, build
+from forest import Origin, Prediction, UnsupportedModel, build
+from forest.checks import answers
 from preprocessing import covertype
 from registry.version import FORMAT, SCHEMA_FILE, TAG, Logged, search_filter
 from training.data import TrainingData, matrix

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from forest import Prediction
-from forest.parity import threshold_rows
+from forest.checks.parity import threshold_rows
 
 GREATEST = np.finfo(np.float32).max
 LEAST = np.finfo(np.float32).smallest_subnormal

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from forest import Prediction
-from forest.bench import SIZES, Timing, measure, table
+from forest.checks.bench import SIZES, Timing, measure, table
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Worker:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock of the bench."""
     found = Clock()
-    monkeypatch.setattr("forest.bench.time.perf_counter", found)
+    monkeypatch.setattr("forest.checks.bench.time.perf_counter", found)
     return found
 
 

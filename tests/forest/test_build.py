@@ -12,7 +12,7 @@ from forest import CompiledEngine, Origin, Parity, UnsupportedModel, build, read
 from preprocessing import covertype
 
 # The package has a function of the module's name.
-MODULE = importlib.import_module("forest.build")
+MODULE = importlib.import_module("forest.checks.build")
 
 
 def test_a_forest_is_built(forest: Any, matrix: NDArray[np.float32], tmp_path: Path) -> None:  # noqa: ANN401

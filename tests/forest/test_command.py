@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from forest.__main__ import _parser, main
 from forest.artifact import Origin, Parity, read, write
-from forest.bench import SIZES
-from forest.source import estimator_file
+from forest.checks.bench import SIZES
+from forest.files.source import estimator_file
 from tests.conftest import ROOT
 from tests.forest.conftest import Written
 from tests.forest.forests import Grown

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from dataset import Covertype
 from forest import CompiledEngine, Prediction, SklearnEngine, compile_forest
 from forest.artifact import Parity
+from forest.checks.parity import compare, threshold_rows
 from forest.compile import round_down
-from forest.parity import compare, threshold_rows
 from tests.forest.forests import GREATEST, PLANS, Grown, Plan, bits, grow, quiet_scikit_learn, spread
 
 

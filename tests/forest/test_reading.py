@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forest import CompiledEngine, UnsupportedModel, compile_forest, fitted_forest, read_forest
-from forest.stored import Unreadable
+from forest.files.stored import Unreadable
 from tests.forest.forests import PLANS, Grown, Plan, assert_same, grow
 
 PLAIN = pickle.dumps
@@ -176,7 +176,7 @@ def test_a_hostile_file_is_refused(
 
 def test_a_file_of_endless_steps_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pickle that pushes and pops for ever is given up."""
-    monkeypatch.setattr("forest.pickles._MOST_STEPS", 1000)
+    monkeypatch.setattr("forest.files.pickles._MOST_STEPS", 1000)
     with pytest.raises(Unreadable, match="more than 1000 steps"):
         read(b"\x80\x04" + b"N0" * 1000 + b".", tmp_path)
 

@@ -11,7 +11,7 @@ import pytest
 import skops.io
 
 from forest import UnsupportedModel
-from forest.source import estimator_file, load_estimator
+from forest.files.source import estimator_file, load_estimator
 from tests.forest.forests import Grown
 
 Save = Callable[[Any, Path], object]

@@ -10,10 +10,10 @@ import pytest
 
 from forest import CompiledEngine, UnsupportedModel, compile_forest, read_artifact, read_forest
 from forest.__main__ import main
+from forest.checks.reference import ReferenceEngine
 from forest.engine import Engine
+from forest.files.installed import is_installed
 from forest.fitted import NEWEST, OLDEST
-from forest.installed import is_installed
-from forest.reference import ReferenceEngine
 from tests.conftest import ROOT
 from tests.forest.archives import Archived, archived, forest_of
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest.activity import Look, between, read
+from loadtest.reports.activity import Look, between, read
 from tests.conftest import Start
 from tests.support import Client
 

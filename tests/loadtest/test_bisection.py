@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.bisection import Found, least, steps
+from loadtest.searching.bisection import Found, least, steps
 
 VALUES = steps(1, 100, 1)
 SORTED = st.lists(st.floats(0.001, 1000), min_size=1, max_size=200, unique=True).map(sorted)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.budget import Budget, DoesNotFit, budget
-from loadtest.cgroup import MIB, MOUNT, NoControlGroups, make_group
+from loadtest.system.budget import Budget, DoesNotFit, budget
+from loadtest.system.cgroup import MIB, MOUNT, NoControlGroups, make_group
 from tests.support import PATIENCE, lives, until
 
 

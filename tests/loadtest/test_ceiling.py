@@ -8,8 +8,8 @@ import pytest
 
 from loadtest import ceiling
 from loadtest.ceiling import Ceiling, closed_loop_alone, constant, locust_alone
-from loadtest.connection import Connection
-from loadtest.generator import Crowd
+from loadtest.locust.connection import Connection
+from loadtest.locust.generator import Crowd
 
 
 def test_the_constant_server_answers_like_ours() -> None:

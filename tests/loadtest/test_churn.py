@@ -8,10 +8,10 @@ from random import Random
 import pytest
 
 from loadtest.churn import IMPATIENT, at_rest, churn, duration, faults, main
-from loadtest.closed_loop import encode_request
-from loadtest.departures import WAYS
-from loadtest.footprint import Footprint, footprint
-from loadtest.mixed_crowd import MixedCrowd, Tally, learn
+from loadtest.generators.closed_loop import encode_request
+from loadtest.generators.departures import WAYS
+from loadtest.generators.mixed_crowd import MixedCrowd, Tally, learn
+from loadtest.system.footprint import Footprint, footprint
 from tests.conftest import Start, Store
 from tests.stub_server import HELD
 from tests.support import Wire, in_the_batcher, request, rows, until

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from loadtest.closed_loop import encode_request, run_crowd
+from loadtest.generators.closed_loop import encode_request, run_crowd
 from tests.conftest import Start
 from tests.stub_server import HELD
 from tests.support import Gate, counted, until

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from loadtest import compare, results
-from loadtest.cgroup import NoControlGroups
-from loadtest.grid import MODES, SENSIBLE
-from loadtest.process import ServerProcess, serving
+from loadtest import compare
+from loadtest.reports import results
+from loadtest.reports.grid import MODES, SENSIBLE
+from loadtest.system.cgroup import NoControlGroups
+from loadtest.system.process import ServerProcess, serving
 from tests.conftest import Store, stub_serving
 from tests.loadtest.test_budget import needs_groups
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from loadtest.closed_loop import encode_request
-from loadtest.connection import Connection
+from loadtest.generators.closed_loop import encode_request
+from loadtest.locust.connection import Connection
 from tests.conftest import Start
 from tests.support import label, request
 

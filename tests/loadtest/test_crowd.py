@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from loadtest import crowd
-from loadtest.budget import Usage
-from loadtest.generator import Crowd, Measured, read
-from loadtest.netstat import AcceptQueue
-from loadtest.process import ServerProcess
+from loadtest.locust.generator import Crowd, Measured, read
+from loadtest.system.budget import Usage
+from loadtest.system.netstat import AcceptQueue
+from loadtest.system.process import ServerProcess
 from tests.conftest import Store, stub_serving
 from tests.loadtest.test_budget import needs_groups
 

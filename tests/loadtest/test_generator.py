@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from dataset import Covertype
-from loadtest.generator import Crowd, measure, percentile, read
-from loadtest.machine import allow_connections
-from loadtest.process import ServerProcess
+from loadtest.locust.generator import Crowd, measure, percentile, read
+from loadtest.system.machine import allow_connections
+from loadtest.system.process import ServerProcess
 from tests.conftest import ROOT, Start
 from tests.support import counted, label
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loadtest import http_cost
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from tests.conftest import stub_serving
 
 

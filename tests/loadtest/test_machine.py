@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from loadtest.machine import apart, describe
-from loadtest.process import ServerProcess
+from loadtest.system.machine import apart, describe
+from loadtest.system.process import ServerProcess
 from tests.conftest import Start
 from tests.support import Client
 

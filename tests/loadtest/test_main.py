@@ -14,8 +14,8 @@ from typing import Final
 import pytest
 
 from loadtest.__main__ import WEB_PORTS, main
-from loadtest.ports import reserved_port
-from loadtest.process import ServerProcess
+from loadtest.system.ports import reserved_port
+from loadtest.system.process import ServerProcess
 from tests.conftest import ROOT, Start, stub_serving
 from tests.support import PATIENCE, until
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.netstat import AcceptQueue, accept_queue
+from loadtest.system.netstat import AcceptQueue, accept_queue
 from tests.support import until
 
 

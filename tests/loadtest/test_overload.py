@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from loadtest import overload
-from loadtest.h2load import Plan, Responses, closed_loop, open_loop, read_log
-from loadtest.line import Answer
+from loadtest.generators.h2load import Plan, Responses, closed_loop, open_loop, read_log
+from loadtest.generators.line import Answer
 from tests.conftest import Start
 from tests.support import rows
 

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from loadtest.ports import reserved_port
+from loadtest.system.ports import reserved_port
 from workers.listening import listen
 
 

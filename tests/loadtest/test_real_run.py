@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.generator import read
-from loadtest.process import serving
+from loadtest.locust.generator import read
+from loadtest.system.process import serving
 from tests.conftest import ROOT, Store
 from tests.support import PATIENCE
 

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from loadtest.cgroup import MIB, Counters
 from loadtest.replicas import Shift, Turn, compared, parser, share
-from loadtest.stack import Usage, used
+from loadtest.system.cgroup import MIB, Counters
+from loadtest.system.stack import Usage, used
 from tests.conftest import ROOT
 from tests.support import PATIENCE
 

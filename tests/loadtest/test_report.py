@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from loadtest import report
-from loadtest.activity import Activity
-from loadtest.grid import MODES, Cell, rotated
-from loadtest.results import Latency, Measured, Results, Round, encode, figure, latency, read
-from loadtest.table import Table
+from loadtest.reports.activity import Activity
+from loadtest.reports.grid import MODES, Cell, rotated
+from loadtest.reports.results import Latency, Measured, Results, Round, encode, figure, latency, read
+from loadtest.reports.table import Table
 from tests.support import modules_after
 
 

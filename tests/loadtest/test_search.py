@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from loadtest import attempt, ceiling, crowd, search
-from loadtest.attempt import Attempts, judge
-from loadtest.budget import DoesNotFit, Usage
-from loadtest.cgroup import NoControlGroups
+from loadtest import ceiling, crowd, search
 from loadtest.crowd import Outcome
-from loadtest.generator import Crowd, Figures, Measured
-from loadtest.netstat import AcceptQueue
+from loadtest.locust.generator import Crowd, Figures, Measured
+from loadtest.searching import attempt
+from loadtest.searching.attempt import Attempts, judge
+from loadtest.system.budget import DoesNotFit, Usage
+from loadtest.system.cgroup import NoControlGroups
+from loadtest.system.netstat import AcceptQueue
 from tests.conftest import stub_serving
 from tests.loadtest.test_budget import needs_groups
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest.activity import Look
-from loadtest.server_view import COLUMNS, KEPT, ServerView, sparkline
+from loadtest.locust.server_view import COLUMNS, KEPT, ServerView, sparkline
+from loadtest.reports.activity import Look
 from tests.loadtest.test_activity import LOOK
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtest.shapes import SHAPES, Plan, Seen
+from loadtest.locust.shapes import SHAPES, Plan, Seen
 
 PLAN = Plan(users=1000, rate=50, seconds=100, bound_ms=500)
 FINE, SLOW, FAILING = Seen(20, 0), Seen(501, 0), Seen(20, 0.1)

@@ -10,10 +10,10 @@ import pytest
 
 from forest import Engine
 from registry import Access, EngineChoice, ModelURI, ModelVersion, Preparation, Prepared
-from registry.cache import Cache
-from registry.draft import sizes
-from registry.engines import open_engine
-from registry.prepare import prepare
+from registry.caching.cache import Cache
+from registry.caching.draft import sizes
+from registry.opening.engines import open_engine
+from registry.preparing.prepare import prepare
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from preprocessing import covertype
-from registry import CacheUnusable, Columns, ModelVersion, Preparation, Prepared, kernel, read_stated
-from registry.cache import Cache, key
-from registry.draft import RECORD
+from registry import CacheUnusable, Columns, ModelVersion, Preparation, Prepared, read_stated
+from registry.caching.cache import Cache, key
+from registry.caching.draft import RECORD
+from registry.opening import kernel
 from tests.registry.support import way
 from tests.support import COLUMNS
 
@@ -179,7 +180,7 @@ def test_where_there_are_no_locks_it_goes_on_without(tmp_path: Path, monkeypatch
     def refuse(_descriptor: int, _how: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr("registry.lock.fcntl.flock", refuse)
+    monkeypatch.setattr("registry.caching.lock.fcntl.flock", refuse)
     place = tmp_path / KEY
     at_work = place.with_name(f".{place.name}.abc")
     at_work.mkdir(parents=True)

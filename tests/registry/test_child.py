@@ -33,7 +33,7 @@ from registry import (
     read_stated,
 )
 from registry import __main__ as module
-from registry.child import prepare_in_child
+from registry.updates.child import prepare_in_child
 from settings import Settings
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import NAME

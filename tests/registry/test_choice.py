@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import forest
 from forest import Origin, Parity, read_artifact
 from registry import EngineChoice, Prepared, UnusableModel
-from registry.engines import open_engine
+from registry.opening.engines import open_engine
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import NAME
 from tests.registry.specimens import EXAMPLES, OWN, Specimen
@@ -22,7 +22,7 @@ from tests.registry.support import FORESTS, Place, loaded, prepared_in
 pytestmark = MLFLOW_WARNS
 
 # The package has a function of the module's name.
-MODULE = importlib.import_module("forest.build")
+MODULE = importlib.import_module("forest.checks.build")
 
 DRAWN = 30
 """Rows to draw for a comparison: what it finds is not tested here, and drawing thousands takes its time."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from forest import Origin, Parity, read_artifact, write_artifact
 from registry import ModelVersion, Prepared, UnusableModel
-from registry.engines import open_engine
+from registry.opening.engines import open_engine
 from tests.registry.specimens import OWN
 from tests.support import COLUMNS
 

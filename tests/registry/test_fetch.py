@@ -10,7 +10,8 @@ from urllib.parse import unquote
 import pytest
 
 from registry import Access, StoreUnavailable, UnusableModel
-from registry.fetch import Absent, Unsupported, fetch
+from registry.artifacts.fetch import Unsupported, fetch
+from registry.errors import Absent
 from registry.version import Logged
 from tests.object_store import BUCKET, object_store
 from tests.registry.stub import answering

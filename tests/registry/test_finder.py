@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import registry.finder
+import registry.updates.finder
 from registry import (
     CacheUnusable,
     EngineChoice,
@@ -27,11 +27,11 @@ from registry import (
     UnusableModel,
     read_stated,
 )
-from registry.cache import Cache
-from registry.draft import sizes
-from registry.engines import open_engine
-from registry.finder import CachedFinder
-from registry.recall import last_served, recall_unchanged
+from registry.caching.cache import Cache
+from registry.caching.draft import sizes
+from registry.caching.recall import last_served, recall_unchanged
+from registry.opening.engines import open_engine
+from registry.updates.finder import CachedFinder
 from registry.version import UNRESOLVED
 from tests.conftest import ROOT
 from tests.isolation import MLFLOW_WARNS
@@ -77,7 +77,7 @@ def no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object, **__: object) -> None:
         raise AssertionError("a child was started")
 
-    monkeypatch.setattr("registry.finder.prepare_in_child", fail)
+    monkeypatch.setattr("registry.updates.finder.prepare_in_child", fail)
 
 
 async def at_hand(found: CachedFinder) -> Prepared | None:
@@ -215,9 +215,9 @@ import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 from registry import Access, ModelURI, Preparation
-from registry.cache import Cache
-from registry.draft import sizes
-from registry.finder import CachedFinder
+from registry.caching.cache import Cache
+from registry.caching.draft import sizes
+from registry.updates.finder import CachedFinder
 access = Access.read({server_place.tracking_uri!r}, {{}})
 found = CachedFinder(
     ModelURI.parse({str(URI)!r}), access, Preparation(), Cache(Path({str(tmp_path)!r})),
@@ -267,7 +267,7 @@ async def test_the_disk_is_none_of_the_event_loops_business(
 
     notes = {"keep_served", "last_served", "recall_unchanged", "remember_served"}
     for name in notes:
-        watch(registry.finder, name)
+        watch(registry.updates.finder, name)
     for name in ("find", "discard"):
         watch(Cache, name)
     await mine.keep(made)
@@ -311,8 +311,8 @@ async def test_a_cache_that_hangs_is_told_in_time_and_by_few_threads(
         calls.append(1)
         release.wait(60)
 
-    monkeypatch.setattr("registry.finder.recall_unchanged", hang)
-    monkeypatch.setattr("registry.finder.last_served", hang)
+    monkeypatch.setattr("registry.updates.finder.recall_unchanged", hang)
+    monkeypatch.setattr("registry.updates.finder.last_served", hang)
     mine = finder(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path, look_timeout=0.05)
     for call in (mine.resolve, mine.last_known) * 5:
         with pytest.raises(CacheUnusable, match=r"has not answered within 0\.05 s"):
@@ -326,6 +326,6 @@ async def test_a_served_version_that_cannot_be_noted_is_served_all_the_same(
 ) -> None:
     """The log says so."""
     made = Prepared(ModelVersion(READY, "1"), "compiled", tmp_path, COLUMNS)
-    monkeypatch.setattr("registry.finder.remember_served", lambda *_: time.sleep(1))
+    monkeypatch.setattr("registry.updates.finder.remember_served", lambda *_: time.sleep(1))
     await finder(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path, look_timeout=0.05).keep(made)
     assert "has not answered within 0.05 s" in caplog.text

@@ -31,14 +31,14 @@ from registry import (
     StoreUnavailable,
     TooLarge,
     UnusableModel,
-    fetch,
-    header,
     read_stated,
 )
-from registry import prepare as module
-from registry.cache import Cache
-from registry.engines import open_engine
-from registry.prepare import prepare
+from registry.artifacts import fetch
+from registry.caching.cache import Cache
+from registry.opening.engines import open_engine
+from registry.preparing import header
+from registry.preparing import prepare as module
+from registry.preparing.prepare import prepare
 from registry.version import FORMAT, TAG, Logged
 from tests.conftest import ROOT
 from tests.isolation import MLFLOW_WARNS
@@ -216,7 +216,7 @@ def test_a_child_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
 import asyncio, sys
 from pathlib import Path
 from registry import Access, ModelURI, Preparation
-from registry.child import prepare_in_child
+from registry.updates.child import prepare_in_child
 uri, access = ModelURI.parse("models:/Slow/1"), Access.read(sys.argv[1], {})
 asyncio.run(prepare_in_child(uri, access, Preparation(), Path(sys.argv[2])))
 """
@@ -383,7 +383,7 @@ def test_a_disk_that_a_model_does_not_fit_on_is_told(
     def full(*_how: object) -> None:
         raise RuntimeError("The following failures occurred") from OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("registry.download.ModelsArtifactRepository.download_artifacts", full)
+    monkeypatch.setattr("registry.preparing.download.ModelsArtifactRepository.download_artifacts", full)
     with pytest.raises(CacheUnusable, match="No space left on device; free space there"):
         prepared_in(tmp_path, "models:/Permuted/1", sqlite_place.tracking_uri)
 

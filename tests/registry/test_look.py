@@ -11,7 +11,7 @@ from tests.support import PATIENCE, until
 
 AGAIN_AND_AGAIN = """
 import asyncio, sys
-from registry import look
+from registry.updates import look
 if "{loop}" == "uvloop":
     import uvloop
     uvloop.install()

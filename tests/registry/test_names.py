@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from registry import EngineChoice, ModelNotFound, ModelURI, Preparation, TrustedFormats
-from registry.cache import Cache
-from registry.child import prepare_in_child
-from registry.engines import open_engine
-from registry.plain import plain
-from registry.prepare import prepare, too_large
-from registry.resolve import resolve
+from registry.caching.cache import Cache
+from registry.errors import too_large
+from registry.opening.engines import open_engine
+from registry.opening.plain import plain
+from registry.preparing.prepare import prepare
+from registry.tracking.resolve import resolve
+from registry.updates.child import prepare_in_child
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.support import Place, way
 

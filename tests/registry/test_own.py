@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from registry import CacheUnusable, ModelVersion, Prepared, UnusableModel
-from registry.cache import Cache
-from registry.draft import RECORD
-from registry.own import own_copy
+from registry.caching.cache import Cache
+from registry.caching.draft import RECORD
+from registry.caching.own import own_copy
 from tests.support import COLUMNS
 
 VERSION = ModelVersion("Odd", "3")

@@ -16,9 +16,9 @@ from registry import (
     StoreUnavailable,
     UnusableModel,
 )
-from registry.cache import Cache
-from registry.engines import open_engine
-from registry.prepare import prepare
+from registry.caching.cache import Cache
+from registry.opening.engines import open_engine
+from registry.preparing.prepare import prepare
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import NAME
 from tests.registry.specimens import Specimen

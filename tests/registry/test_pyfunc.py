@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from registry.columns import Told
-from registry.pyfunc import PyfuncEngine, told
+from registry.opening.pyfunc import PyfuncEngine, told
 from tests.registry.specimens import OWN
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from registry import ModelNotFound, ModelURI, StoreUnavailable
-from registry.resolve import locate, resolve
+from registry.tracking.resolve import locate, resolve
 from registry.version import FORMAT, TAG, read_tag
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import NAME, READY

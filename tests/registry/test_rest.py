@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from registry import ModelURI, StoreUnavailable
-from registry.resolve import resolve
+from registry.tracking.resolve import resolve
 from tests.gateway import gateway
 from tests.registry.stub import answering
 from tests.registry.support import way

@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from registry import Access, ModelURI, RegistryError
-from registry.resolve import resolve
+from registry.tracking.resolve import resolve
 from tests.gateway import Gateway, gateway
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import READY

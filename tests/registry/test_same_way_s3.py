@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from registry import Access
-from registry.fetch import fetch
+from registry.artifacts.fetch import fetch
 from registry.version import Logged
 from tests.gateway import Gateway, gateway
 from tests.isolation import MLFLOW_WARNS

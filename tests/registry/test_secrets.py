@@ -16,12 +16,12 @@ from hypothesis import given
 import redaction
 from redaction.output import Redacted
 from registry import Access, ModelURI, RegistryError
-from registry.cache import Cache
+from registry.artifacts.fetch import fetch
+from registry.caching.cache import Cache
+from registry.caching.recall import remember
 from registry.errors import UnusableModel
-from registry.fetch import fetch
-from registry.recall import remember
-from registry.resolve import resolve
-from registry.trouble import told as trouble_told
+from registry.preparing.trouble import told as trouble_told
+from registry.tracking.resolve import resolve
 from registry.version import Logged, ModelVersion
 from tests.redaction.writing import FEWER, WAYS, secrets, told
 from tests.registry.stub import Stub, answering

@@ -13,8 +13,8 @@ import pytest
 from preprocessing import RowDecoder, Schema
 from preprocessing.matrix import MatrixBuilder
 from registry import Columns, ModelVersion, Preparation, Prepared, SchemaMismatch
-from registry.compiling import compile_model
-from registry.engines import open_engine
+from registry.opening.engines import open_engine
+from registry.preparing.compiling import compile_model
 from registry.version import SCHEMA_FILE
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.support import way
@@ -30,7 +30,8 @@ AS_EVER = Preparation()
 def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
     """Save an estimator as an MLflow model, and prepare it: ``prepare(estimator, schema=..., how=..., **saving)``."""
     monkeypatch.setattr(
-        "registry.compiling.download", lambda _uri, _access, folder: shutil.copytree(tmp_path / "saved", folder)
+        "registry.preparing.compiling.download",
+        lambda _uri, _access, folder: shutil.copytree(tmp_path / "saved", folder),
     )
 
     def run(

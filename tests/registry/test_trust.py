@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from registry import EngineChoice, ModelURI, Preparation, Prepared, UntrustedFormat
-from registry.cache import Cache
-from registry.compiling import compile_model
-from registry.engines import open_engine
+from registry.caching.cache import Cache
 from registry.errors import UnusableModel
-from registry.prepare import prepare
-from registry.resolve import resolve
+from registry.opening.engines import open_engine
+from registry.preparing.compiling import compile_model
+from registry.preparing.prepare import prepare
+from registry.tracking.resolve import resolve
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.conftest import READY
 from tests.registry.support import FORESTS, Place, way
@@ -119,7 +119,7 @@ def test_no_trap_springs(
     """Whatever a model says of itself, none of its code runs and it is refused."""
     version = resolve(ModelURI.parse("models:/Permuted/1"), way(sqlite_place.tracking_uri))
     folder = trap(**flavour)
-    monkeypatch.setattr("registry.compiling.download", lambda _uri, _access, into: folder.rename(into))
+    monkeypatch.setattr("registry.preparing.compiling.download", lambda _uri, _access, into: folder.rename(into))
     made = tmp_path / "made"
     made.mkdir()
     with pytest.raises(UnusableModel):
@@ -133,7 +133,7 @@ def test_the_trap_would_spring(
     """Where any format is trusted the pickle's code does run: the test above can fail."""
     version = resolve(ModelURI.parse("models:/Permuted/1"), way(sqlite_place.tracking_uri))
     folder = trap()
-    monkeypatch.setattr("registry.compiling.download", lambda _uri, _access, into: folder.rename(into))
+    monkeypatch.setattr("registry.preparing.compiling.download", lambda _uri, _access, into: folder.rename(into))
     made = tmp_path / "made"
     made.mkdir()
     with pytest.raises(UnusableModel):

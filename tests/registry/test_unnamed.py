@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from dataset import Covertype
 from preprocessing import Schema, covertype
 from registry import Columns, EngineChoice, ModelVersion, Preparation, Prepared, SchemaMismatch, read_stated
-from registry.compiling import compile_model
-from registry.engines import open_engine
+from registry.opening.engines import open_engine
+from registry.preparing.compiling import compile_model
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.specimens import FETCHED, IN_UCI_ORDER, OWN, UCI
 from tests.registry.support import way
@@ -100,9 +100,11 @@ def bench(matrix: NDArray[np.float32], sample: Covertype, tmp_path: Path, monkey
     """A bench; what it has saved is downloaded."""
     found = Bench(matrix[:5000, IN_UCI_ORDER].astype(np.float64), matrix[:5000], sample.labels[:3000], tmp_path)
     saved = tmp_path / "saved"
-    monkeypatch.setattr("registry.compiling.download", lambda _uri, _access, folder: shutil.copytree(saved, folder))
+    monkeypatch.setattr(
+        "registry.preparing.compiling.download", lambda _uri, _access, folder: shutil.copytree(saved, folder)
+    )
     # What the comparison with scikit-learn finds is not tested here.
-    monkeypatch.setattr(importlib.import_module("forest.build"), "_DRAWN_ROWS", 30)
+    monkeypatch.setattr(importlib.import_module("forest.checks.build"), "_DRAWN_ROWS", 30)
     return found
 
 

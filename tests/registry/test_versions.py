@@ -11,7 +11,8 @@ import pytest
 import sklearn
 from numpy.typing import NDArray
 
-from forest import Prediction, answers
+from forest import Prediction
+from forest.checks import answers
 from registry import (
     EngineChoice,
     OtherVersions,
@@ -21,8 +22,8 @@ from registry import (
     UnusableModel,
     VersionMismatch,
 )
-from registry.compiling import compile_model
-from registry.engines import open_engine
+from registry.opening.engines import open_engine
+from registry.preparing.compiling import compile_model
 from registry.version import ModelVersion
 from tests.forest.archives import Archived, forest_of
 from tests.isolation import MLFLOW_WARNS
@@ -48,7 +49,9 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
     def prepare(
         model: Path, choice: EngineChoice = "auto", others: OtherVersions = "refuse", formats: TrustedFormats = "any"
     ) -> Prepared:
-        monkeypatch.setattr("registry.compiling.download", lambda _uri, _access, into: shutil.copytree(model, into))
+        monkeypatch.setattr(
+            "registry.preparing.compiling.download", lambda _uri, _access, into: shutil.copytree(model, into)
+        )
         folder = tmp_path / "made"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()

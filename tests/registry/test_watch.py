@@ -10,8 +10,8 @@ import pytest
 
 from batcher.testing import run_virtually
 from registry import ModelNotFound, ModelVersion, Prepared, RegistryError, StoreUnavailable, TooLarge, UnusableModel
+from registry.updates.watch import Watcher
 from registry.version import UNRESOLVED, Unresolved
-from registry.watch import Watcher
 from tests.support import COLUMNS
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from tests.conftest import Start
 from tests.stub_server import HELD
 from tests.support import Client, Gate, Wire, in_the_batcher, label, request, rows, until

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from serving.acceptor import Acceptor
+from serving.http.acceptor import Acceptor
 from tests.conftest import Start
 from tests.support import AT_ONCE, PATIENCE, Client
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from preprocessing import covertype
 from tests.conftest import Start
 from tests.stub_server import HELD, NAN_LABEL, NOT_FINITE, RAISES, STOPS, WRONG_SHAPE

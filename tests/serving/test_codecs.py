@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from tests.conftest import Start
 from tests.stub_server import HELD
 from tests.support import ORDINARY, Gate, Wire, in_the_batcher, label, request, rows, until

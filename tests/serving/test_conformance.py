@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.conformance import check
 from serving.errors import MalformedRequest
+from serving.http.conformance import check
 
 HOSTED = [(b"host", b"canopy")]
 NAMES = st.from_regex(rb"[a-z0-9]([a-z0-9_-]{0,10}[a-z0-9])?(\.[a-z]{1,5})?", fullmatch=True)

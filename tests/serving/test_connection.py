@@ -8,8 +8,8 @@ import pytest
 import uvicorn
 
 from serving import CONTENT, Board, Common, Connection, ConnectionLimits, Inbox
-from serving.common import ServerState
-from serving.metrics import Metrics
+from serving.http.common import ServerState
+from serving.metrics.content import Metrics
 from tests.support import chunked, fill, request
 
 GOOD = request(b"{}")

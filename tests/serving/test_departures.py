@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from tests.conftest import Start
 from tests.serving.conftest import WAYS, Hold
 from tests.stub_server import HELD

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from loadtest.budget import budget
-from loadtest.machine import allow_connections
-from loadtest.process import ServerProcess
+from loadtest.system.budget import budget
+from loadtest.system.machine import allow_connections
+from loadtest.system.process import ServerProcess
 from tests.conftest import Start
 from tests.loadtest.test_budget import needs_groups
 from tests.pausing import Fates, stopped_under

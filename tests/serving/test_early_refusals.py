@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from tests.conftest import Start
 from tests.serving.conftest import WAYS
 from tests.support import PATIENCE, Client, Wire, chunked, label, request, rows

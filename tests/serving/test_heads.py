@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from serving.codecs import CODECS, Frame
-from serving.heads import END, Head, KnownHeads
+from serving.fastpath.heads import END, Head, KnownHeads
 from tests.conftest import Start
 from tests.support import AT_ONCE, Wire, label, request, rows, until
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from serving import Inbox
 from tests.support import Wire, fill, label, request, rows
 

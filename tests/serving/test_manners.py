@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from tests.conftest import Start
 from tests.serving.conftest import Shared
 from tests.stub_server import HELD, NO_JSON, RAISES

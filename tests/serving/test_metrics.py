@@ -13,10 +13,10 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
 from batcher import BatchEvent, Statistics
-from loadtest.process import ServerProcess
-from serving.board import Board, Family, Histogram
-from serving.exposition import PrometheusMetrics, document
-from serving.metrics import CONTENT, Metrics
+from loadtest.system.process import ServerProcess
+from serving.metrics.board import Board, Family, Histogram
+from serving.metrics.content import CONTENT, Metrics
+from serving.metrics.exposition import PrometheusMetrics, document
 from serving.model import ModelHandle
 from tests.conftest import Start
 from tests.serving.conftest import Hold

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from tests.conftest import Start
 from tests.serving.conftest import Hold
 from tests.support import ORDINARY, Answer, Client, Wire, chunked, counted, in_the_batcher, label, request, rows, until

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from loadtest.process import ServerProcess
+from loadtest.system.process import ServerProcess
 from settings import Settings, SettingsError
 from tests.conftest import Start
 from tests.support import AT_ONCE, PATIENCE, Wire, label, request, rows, until

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from dataset import load_sample
 from loadtest.churn import duration
-from loadtest.ports import LOOPBACK
+from loadtest.system.ports import LOOPBACK
 from tests.isolation import isolated_mlflow
 from tests.soak.campaign import EVENTS, Campaign
 from tests.soak.clients import Clients

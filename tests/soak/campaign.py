@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
-from loadtest.ports import LOOPBACK
+from loadtest.system.ports import LOOPBACK
 from tests.soak.clients import Clients
 from tests.soak.disk import Disk
 from tests.soak.ledger import Fault, Ledger

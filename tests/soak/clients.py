@@ -9,8 +9,8 @@ from typing import Final
 
 import orjson
 
-from loadtest.closed_loop import encode_request
-from loadtest.line import Answer, Line
+from loadtest.generators.closed_loop import encode_request
+from loadtest.generators.line import Answer, Line
 from tests.soak.ledger import Fault, Ledger
 
 PATIENCE: Final = 60.0

@@ -12,8 +12,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from loadtest.ports import LOOPBACK, reserved_port
-from loadtest.process import ServerProcess, serving
+from loadtest.system.ports import LOOPBACK, reserved_port
+from loadtest.system.process import ServerProcess, serving
 from tests.soak.ledger import Fault, Ledger
 from tests.support import children, lives
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Literal
 
-from loadtest.ports import LOOPBACK, reserved_port
+from loadtest.system.ports import LOOPBACK, reserved_port
 
 Mode = Literal["plain", "dripping", "down"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.cgroup import MIB, Group, NoControlGroups, make_group
+from loadtest.system.cgroup import MIB, Group, NoControlGroups, make_group
 from tests.conftest import ROOT
 from tests.support import PATIENCE
 from workers.limits import cgroup_memory_left, cgroup_quota

@@ -1,0 +1,1 @@
+"""A compiled forest held against the library that made it, and timed beside it."""

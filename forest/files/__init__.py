@@ -1,0 +1,1 @@
+"""Files of fitted forests, read as data: pickles, skops, and folders of MLflow models. No code in them runs."""

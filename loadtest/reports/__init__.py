@@ -1,0 +1,1 @@
+"""What was found: the server's own figures, results, tables and plots."""

@@ -1,0 +1,68 @@
+"""From prepared files to the engine that serves them."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forest import BadArtifact, CompiledEngine, Engine, SklearnEngine, read_artifact
+from registry.errors import UnusableModel
+from registry.opening.loading import load, own_version, untrusted
+from registry.opening.plain import plain
+from registry.opening.pyfunc import PyfuncEngine
+from registry.prepared import Prepared, PreparedEngine
+
+
+def open_engine(prepared: Prepared) -> Engine:
+    """Build the engine for a prepared version.
+
+    For a compiled forest neither MLflow nor scikit-learn is imported, and its file is not needed any more; the files of
+    other engines stay as they are.
+
+    Raises:
+        UnusableModel: the version cannot be loaded.
+    """
+    try:
+        return _OPEN[prepared.engine](prepared)
+    except UnusableModel:
+        raise
+    except Exception as error:
+        raise UnusableModel(f"{prepared.version} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _open_compiled(prepared: Prepared) -> Engine:
+    artifact = read_artifact(prepared.artifact, prepared.shared)
+    if not artifact.header.parity.passed:
+        raise BadArtifact(f"{prepared.artifact}: it was found to differ from scikit-learn")
+    if artifact.arrays.columns != prepared.schema.expanded:
+        raise BadArtifact(f"{prepared.artifact}: its columns are not the schema's")
+    return CompiledEngine(artifact.arrays)
+
+
+def _open_sklearn(prepared: Prepared) -> Engine:
+    with own_version(prepared.others):
+        estimator = load(prepared.model, prepared.formats)
+    return SklearnEngine(estimator, _order(prepared))
+
+
+def _open_pyfunc(prepared: Prepared) -> Engine:
+    if prepared.formats != "any":
+        raise untrusted("pyfunc may run code")
+    import mlflow
+
+    with own_version(prepared.others):
+        model = mlflow.pyfunc.load_model(plain(prepared.model))
+    return PyfuncEngine(model, prepared.schema.expanded, _order(prepared))
+
+
+def _order(prepared: Prepared) -> NDArray[np.intp] | None:
+    order = prepared.columns.order
+    return None if order is None else np.array(order, dtype=np.intp)
+
+
+_OPEN: Final[dict[PreparedEngine, Callable[[Prepared], Engine]]] = {
+    "compiled": _open_compiled,
+    "sklearn": _open_sklearn,
+    "pyfunc": _open_pyfunc,
+}

@@ -1,0 +1,149 @@
+"""A model downloaded, loaded and made ready for an engine: what takes MLflow, scikit-learn and their memory."""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from forest import CompiledEngine, Origin, SklearnEngine, UnsupportedModel, build, mismatch, why_no_forest
+from redaction import one_line
+from registry.access import Access
+from registry.errors import RegistryError
+from registry.opening.loading import other_version, untrusted
+from registry.preparation import Preparation
+from registry.prepared import MODEL, EngineChoice, Prepared, PreparedEngine
+from registry.preparing.confinement import starved
+from registry.preparing.download import Download, download
+from registry.preparing.trouble import told
+from registry.version import ModelVersion
+
+logger = logging.getLogger("canopy.registry")
+
+_CANDIDATES: Final[dict[EngineChoice, tuple[PreparedEngine, ...]]] = {
+    "auto": ("compiled", "sklearn", "pyfunc"),
+    "compiled": ("compiled",),
+    "sklearn": ("sklearn",),
+    "pyfunc": ("pyfunc",),
+}
+"""The engines to try, in turn."""
+
+_PENALTY: Final[dict[PreparedEngine, str]] = {
+    "sklearn": "scikit-learn, many times slower than compiled",
+    "pyfunc": "pyfunc, which takes milliseconds a call",
+}
+
+
+def compile_model(
+    version: ModelVersion,
+    access: Access,
+    how: Preparation,
+    folder: Path,
+) -> Prepared:
+    """Download a version and make it ready for an engine.
+
+    Args:
+        version: the version.
+        access: the way to the registry.
+        how: what to make of it.
+        folder: where to put the files, empty.
+
+    Raises:
+        StoreUnavailable: the store of the artifacts cannot be used.
+        UnusableModel: the version cannot be loaded or served.
+        MemoryError: there is too little memory for it.
+        OSError: there is too little space for it.
+    """
+    path = folder / MODEL
+    try:
+        logger.info("downloading %s", version)
+        start = time.monotonic()
+        download(version.uri, access, path)
+        model = Download(path, how)
+        logger.info("downloaded in %.1f s", time.monotonic() - start)
+        return _prepare(model, version, _CANDIDATES[how.engine], folder)
+    except RegistryError:
+        raise
+    except Exception as error:
+        raise told(error, version) from error
+
+
+def _prepare(
+    model: Download,
+    version: ModelVersion,
+    candidates: Sequence[PreparedEngine],
+    folder: Path,
+    reason: str = "",
+) -> Prepared:
+    """Make a download ready for the first of the candidates that can serve it.
+
+    Raises:
+        UnsupportedModel: none of them can.
+        ImportError: this installation lacks what the last of them needs.
+    """
+    engine, *slower = candidates
+    warning = f"serving {version} by {_PENALTY[engine]}: {one_line(reason)}" if reason else ""
+    prepared = Prepared(version, engine, folder, model.columns, model.formats, warning, model.others)
+    try:
+        _PREPARE[engine](model, prepared)
+    except (UnsupportedModel, ImportError) as error:
+        if not slower or starved(error):  # with more memory the faster one may do
+            raise
+        return _prepare(model, version, slower, folder, str(error))
+    if engine != "compiled" and (other := model.other_version) is not None and other not in warning:
+        warning = "; ".join(filter(None, [warning, f"serving {version}, but {mismatch(other)}"]))
+    return replace(prepared, warning=warning)
+
+
+def _compile(model: Download, prepared: Prepared) -> None:
+    """Compile the forest, hold it against scikit-learn and write it with the outcome."""
+    origin = Origin(prepared.version.name, prepared.version.number)
+    forest, order, examples = model.forest, model.order, model.example()
+    parity = build(
+        forest,
+        prepared.artifact,
+        origin,
+        estimator=model.itself(),
+        order=order,
+        columns=prepared.schema.expanded,
+        examples=examples,
+    )
+    if not parity.passed:
+        prepared.artifact.unlink()
+        raise UnsupportedModel(f"compiled, it differs from scikit-learn on {parity.different} of {parity.rows} rows")
+    model.check_answers(CompiledEngine.load(prepared.artifact), examples)
+    shutil.rmtree(model.path)
+
+
+def _keep_forest(model: Download, prepared: Prepared) -> None:
+    """Make sure that scikit-learn's engine can take the download, and answers with distributions."""
+    if (reason := why_no_forest(model.estimator)) is not None:
+        raise UnsupportedModel(reason)
+    examples = model.example()
+    engine = SklearnEngine(model.estimator, model.order)
+    rows = np.vstack([examples, np.zeros((1, len(prepared.schema.expanded)), dtype=np.float32)])
+    try:
+        engine.predict(rows)
+    except ValueError as error:
+        raise UnsupportedModel(f"scikit-learn fails on it: {error}") from error
+    model.check_answers(engine, examples)
+
+
+def _keep(model: Download, prepared: Prepared) -> None:
+    """Anything that answers with labels will do for pyfunc, which runs code to load it."""
+    if model.formats == "skops":
+        raise untrusted(f"{prepared.version} can only be served by pyfunc, which may run code")
+    model.flavours.check_answer()
+    if (version := model.other_version) is not None and model.others == "refuse":
+        raise other_version(version)
+
+
+_PREPARE: Final[dict[PreparedEngine, Callable[[Download, Prepared], None]]] = {
+    "compiled": _compile,
+    "sklearn": _keep_forest,
+    "pyfunc": _keep,
+}

@@ -1,0 +1,243 @@
+"""A model downloaded with MLflow's own client."""
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow.models.model import MLMODEL_FILE_NAME
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
+from numpy.typing import NDArray
+
+from forest import (
+    Engine,
+    FittedForest,
+    UnsupportedModel,
+    fitted_forest,
+    is_installed,
+    mismatch,
+    read_forest,
+    why_no_forest,
+)
+from forest.checks import answers
+from preprocessing.schema import BadSchema, Schema
+from registry.access import Access
+from registry.artifacts.fetch import check
+from registry.columns import Columns, Stated, Told, settle, with_example
+from registry.errors import Absent, SchemaMismatch, UnusableModel
+from registry.opening.loading import check_skops, load, other_version, own_version
+from registry.opening.plain import plain
+from registry.opening.pyfunc import told
+from registry.preparation import Preparation
+from registry.preparing.confinement import expect
+from registry.preparing.flavours import Flavours
+from registry.version import SCHEMA_FILE, Logged
+
+_GREATEST = np.finfo(np.float32).max
+
+
+def download(uri: str, access: Access, folder: Path) -> None:
+    """Download the files of a version, which a model URI names by its number, into a folder, which is made.
+
+    Raises:
+        Exception: whatever MLflow and its clients raise.
+    """
+    _set_uris(access)
+    folder.mkdir()
+    # ``mlflow.artifacts.download_artifacts`` would take models:/fraud@eu/1 for the file 1 of what is called eu.
+    ModelsArtifactRepository(uri).download_artifacts("", str(folder))
+
+
+def _set_uris(access: Access) -> None:
+    mlflow.set_tracking_uri(access.tracking_uri)
+    mlflow.set_registry_uri(access.tracking_uri)
+
+
+def download_file(access: Access, location: str, file: Logged, path: Path) -> None:
+    """Do what ``fetch`` does, for artifacts that only MLflow's client can read.
+
+    Raises:
+        UnusableModel: the file is damaged or gone.
+    """
+    folder = path.with_name("download")
+    folder.mkdir()
+    _set_uris(access)
+    try:
+        Path(get_artifact_repository(location).download_artifacts(file.path, str(folder))).replace(path)
+    except Exception as error:
+        raise Absent(f"{location}/{file.path} cannot be downloaded: {type(error).__name__}: {error}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    check(file, path.stat().st_size, digest, location)
+
+
+class Download:
+    """A downloaded MLflow model.
+
+    Args:
+        path: its folder.
+        how: what is to be made of it.
+
+    Raises:
+        FileNotFoundError: nothing was there to download.
+    """
+
+    def __init__(self, path: Path, how: Preparation) -> None:
+        if not (path / MLMODEL_FILE_NAME).exists():
+            raise FileNotFoundError("its files are gone; `make train` makes a new version")
+        self.path = path
+        self.formats = how.formats
+        self.others = how.others
+        self._stated = how.stated
+        self._model = mlflow.models.Model.load(plain(path))
+        self.flavours = Flavours(path, self._model.flavors)
+        self._made_by: list[str] = []
+
+    @cached_property
+    def forest(self) -> FittedForest:
+        """The forest in the model, read as data; loaded only if it cannot be, which may run the code in it.
+
+        Raises:
+            UnsupportedModel: it is no forest, or not one that can be compiled.
+            VersionMismatch: so, and another version of scikit-learn made it.
+            UntrustedFormat: it may not be loaded.
+            MemoryError: there is too little memory for it.
+        """
+        file = self.flavours.estimator_file()
+        if self.formats == "skops":
+            file = check_skops(self.path)
+        self._expect()
+        try:
+            return read_forest(file)
+        except UnsupportedModel as error:
+            if (version := self.flavours.other_version) is not None:
+                if self.others == "refuse":
+                    raise other_version(version, str(error)) from None
+                raise UnsupportedModel(f"{mismatch(version)} ({error})") from None
+            estimator = self.estimator
+            if self._made_by:
+                raise UnsupportedModel(f"{mismatch(self._made_by[0])} ({error})") from None
+            return fitted_forest(estimator)
+
+    @property
+    def other_version(self) -> str | None:
+        """The other version of scikit-learn that made the model, if one did; as far as it is known."""
+        return self._made_by[0] if self._made_by else self.flavours.other_version
+
+    def itself(self) -> Callable[[], Any] | None:
+        """What loads the forest under the version that made it; None if that is not installed."""
+        return (lambda: self.estimator) if is_installed(self.forest.version) else None
+
+    @cached_property
+    def estimator(self) -> Any:  # noqa: ANN401 - sklearn is untyped
+        """The scikit-learn estimator in the model, loaded by its own library.
+
+        Raises:
+            UnsupportedModel: there is none, or MLflow answers with something else.
+            VersionMismatch: another version of scikit-learn made it.
+            UntrustedFormat: it may not be loaded.
+            MemoryError: there is too little memory for it.
+        """
+        self.flavours.estimator_file()
+        if (version := self.flavours.other_version) is not None and self.others == "refuse":
+            raise other_version(version)
+        self._expect()
+        with own_version(self.others) as self._made_by:
+            return load(self.path, self.formats)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The model's columns: as it names them itself, in the order in which MLflow would hand them to it.
+
+        Raises:
+            SchemaMismatch: they are not the schema's.
+            Exception: as ``estimator``, but for UnsupportedModel.
+        """
+        signature = told(self._model.get_input_schema())
+        parts = {"its signature": signature}
+        if (own := self._own_columns(signature)) is not None:
+            parts["its estimator"] = own
+        if all(part.names is None for part in parts.values()):
+            # MLflow sorts an example's columns by the signature's names, so that its order tells nothing beside them.
+            parts["its input example"] = Told(getattr(self._example, "columns", None))
+        found = settle(parts, self._stated or self._logged)
+        examples = self._examples(found)
+        return with_example(found, examples[0].tolist()) if len(examples) else found
+
+    @property
+    def _logged(self) -> Stated:
+        """The table that was logged beside the model, if there is one.
+
+        Raises:
+            SchemaMismatch: it describes none.
+        """
+        try:
+            return Schema.read((self.path / SCHEMA_FILE).read_bytes())
+        except FileNotFoundError:
+            return None
+        except BadSchema as error:
+            raise SchemaMismatch(f"{SCHEMA_FILE} beside the model describes no table: {error}") from None
+
+    def _own_columns(self, signature: Told) -> Told | None:
+        """What the estimator says of its columns; None if that does not count."""
+        with suppress(UnsupportedModel):
+            return Told(self.forest.columns, self.forest.width)
+        with suppress(UnsupportedModel):
+            # Names and signature of a forest have to agree. Another estimator may look its columns up by their names.
+            if signature.names is None or why_no_forest(self.estimator) is None:
+                names, width = (getattr(self.estimator, what, None) for what in ("feature_names_in_", "n_features_in_"))
+                return Told(names, width)
+        return None
+
+    @property
+    def order(self) -> NDArray[np.intp] | None:
+        """The schema's column for each of the model's; None if they are the schema's own in its order."""
+        return None if self.columns.order is None else np.array(self.columns.order, dtype=np.intp)
+
+    @cached_property
+    def _example(self) -> Any:  # noqa: ANN401
+        """The model's input example, None if there is none that can be read."""
+        with suppress(TypeError, ValueError, OSError):
+            return self._model.load_input_example(plain(self.path))
+        return None
+
+    def check_answers(self, engine: Engine, examples: NDArray[np.float32]) -> None:
+        """Hold an engine against the answers that were logged for the input example, if there are any.
+
+        Raises:
+            UnusableModel: they differ.
+        """
+        if (logged := answers.read(self.path)) is None or not len(examples):
+            return
+        try:
+            logged.check(engine.predict(examples))
+        except ValueError as error:
+            raise UnusableModel(f"the model is not as it was logged: {error}") from error
+
+    def _expect(self) -> None:
+        expect(sum(file.stat().st_size for file in self.path.rglob("*")))
+
+    def example(self) -> NDArray[np.float32]:
+        """The model's input example as (n, n_columns) rows of the schema; no rows if there is none that is such."""
+        return self._examples(self.columns).astype(np.float32)
+
+    def _examples(self, columns: Columns) -> NDArray[np.float64]:
+        """The same in float64, for some columns."""
+        none = np.empty((0, len(columns.schema.expanded)))
+        try:
+            example = np.asarray(self._example, dtype=np.float64)
+        except (TypeError, ValueError):
+            return none
+        if example.ndim != 2 or example.shape[1] != none.shape[1] or not (abs(example) <= _GREATEST).all():
+            return none
+        rows = np.empty(example.shape)  # in C order, whatever the example's is
+        rows[:, slice(None) if columns.order is None else list(columns.order)] = example
+        return rows

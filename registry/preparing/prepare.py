@@ -1,0 +1,136 @@
+"""From a model URI to files that an engine can be opened from."""
+
+import logging
+import time
+from pathlib import Path
+
+from registry.access import Access
+from registry.artifacts.fetch import Unsupported, fetch
+from registry.caching.cache import Cache, key
+from registry.caching.recall import remember
+from registry.columns import is_preset, settle
+from registry.errors import ModelNotFound, SchemaMismatch, UnusableModel, too_large
+from registry.opening import kernel
+from registry.preparation import Preparation
+from registry.prepared import ARTIFACT, Prepared
+from registry.preparing import header
+from registry.preparing.confinement import Late, expect, limit_memory, limit_time, starved
+from registry.tracking.resolve import locate, resolve, too_slow
+from registry.tracking.store import stamp
+from registry.uri import ModelURI
+from registry.version import FORMAT, Logged, ModelVersion
+
+logger = logging.getLogger("canopy.registry")
+
+
+def prepare(
+    uri: ModelURI,
+    access: Access,
+    how: Preparation,
+    cache: Cache,
+    *,
+    memory: int | None = None,
+    look_timeout: float | None = None,
+    anew: bool = False,
+) -> Prepared:
+    """Resolve a model URI and see to it that the version is in the cache, ready for an engine.
+
+    A compiled artifact that training has logged is fetched, in little memory. Else the model is downloaded, loaded and
+    compiled. Loading a pickled model runs the code in it: use only registries that you trust, or trust only skops.
+
+    Args:
+        uri: the model.
+        access: the way to the registry.
+        how: what to make of it.
+        cache: where to find the files, or to put them.
+        memory: bytes that this process may have while it loads a model; None sets no limit. It stays.
+        look_timeout: seconds that may pass until the registry has told what the URI means; None for no limit. Only in
+            the main thread.
+        anew: whether to replace what is in the cache already, but for what another process has made meanwhile.
+
+    Raises:
+        ModelNotFound: there is no such model, version, stage or alias.
+        StoreUnavailable: the server or store cannot be used.
+        CacheUnusable: the cache's folder cannot be used.
+        UnusableModel: the version cannot be fetched, loaded or served.
+    """
+    oldest = time.time() if anew else 0
+    since = stamp(access.tracking_uri)
+    version = _resolve(uri, access, look_timeout)
+    remember(uri, access, cache, version, since)
+    entry = key(version, access, how)
+    prepared = cache.find(entry, oldest)
+    if prepared is None:
+        with cache.hold(entry) as draft:
+            prepared = cache.find(entry, oldest)  # whoever held it before has made it
+            if prepared is None:
+                made = _fetched(version, access, how, draft.folder)
+                if made is None:
+                    made = _compiled(version, access, how, draft.folder, memory)
+                prepared = draft.publish(made)
+        cache.prune()
+    return prepared
+
+
+def _resolve(uri: ModelURI, access: Access, look_timeout: float | None) -> ModelVersion:
+    if look_timeout is None:
+        return resolve(uri, access)
+    try:
+        with limit_time(look_timeout):
+            return resolve(uri, access)
+    except Late:
+        raise too_slow(uri, access, look_timeout) from None
+
+
+def _fetched(version: ModelVersion, access: Access, how: Preparation, folder: Path) -> Prepared | None:
+    """The artifact that training has logged; None if there is none that can be used as it is.
+
+    One whose columns are not known to be a preset's is none: what else the model says of them, ``_compiled`` sees.
+    """
+    file = version.compiled
+    if file is None or file.format != FORMAT or how.engine not in {"auto", "compiled"} or not kernel.built():
+        return None
+    artifact = folder / ARTIFACT
+    logger.info("fetching %s, compiled already: %s bytes", version, f"{file.size:,}")
+    start = time.monotonic()
+    try:
+        _fetch(access, locate(version, access), file, artifact)
+        columns = settle({"its compiled forest": header.told(artifact)}, how.stated)
+        if columns.known != "named" or columns.order is not None or not is_preset(columns.schema):
+            raise SchemaMismatch(
+                f"the compiled forest of {version} does not name the columns of a table in their order"
+            )
+    except (UnusableModel, ModelNotFound) as error:
+        artifact.unlink(missing_ok=True)
+        logger.warning("%s; compiling %s anew", error, version)
+        return None
+    logger.info("fetched in %.1f s", time.monotonic() - start)
+    return Prepared(version, "compiled", folder, columns, how.formats)
+
+
+def _fetch(access: Access, location: str, file: Logged, path: Path) -> None:
+    try:
+        fetch(access, location, file, path)
+    except Unsupported:
+        from registry.preparing.download import download_file
+
+        download_file(access, location, file, path)
+
+
+def _compiled(version: ModelVersion, access: Access, how: Preparation, folder: Path, memory: int | None) -> Prepared:
+    """The version downloaded and compiled.
+
+    Raises:
+        TooLarge: that takes more memory than there is.
+    """
+    if memory is not None:
+        limit_memory(memory)
+    try:
+        expect()
+        from registry.preparing.compiling import compile_model
+
+        return compile_model(version, access, how, folder)
+    except (MemoryError, ImportError) as error:
+        if starved(error):
+            raise too_large(version.uri, memory) from None
+        raise

@@ -1,0 +1,115 @@
+"""A model URI → the version that it means now."""
+
+import shlex
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final
+
+from registry.access import Access
+from registry.errors import ModelNotFound, StoreUnavailable
+from registry.tracking.record import Record, Refused, Registry
+from registry.tracking.store import sqlite_file, without_user
+from registry.uri import ModelURI
+from registry.version import TAG, ModelVersion, read_tag
+
+_MOST_NAMED: Final = 20
+
+
+def resolve(uri: ModelURI, access: Access) -> ModelVersion:
+    """Ask the registry which version ``uri`` means.
+
+    Raises:
+        ModelNotFound: there is no such model, version, stage or alias.
+        StoreUnavailable: the server or store cannot be used.
+    """
+    if (path := sqlite_file(access.tracking_uri)) is not None and not path.is_file():
+        raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_remedy(uri, access)}")
+    registry = _registry(access)
+    said, found = "", list[Record]()
+    try:
+        found = _FIND[uri.kind](registry, uri)
+    except Refused as error:
+        # An unknown stage is refused with the list of those that there are.
+        said = f" ({error})" if error.code == "INVALID_PARAMETER_VALUE" and uri.kind == "stage" else ""
+    if not found:
+        raise _not_found(registry, uri, access, said)
+    record = max(found, key=lambda record: int(record.number))
+    tag = record.tags.get(TAG)
+    compiled = read_tag(f"{uri.name}/{record.number}", tag) if tag else None
+    source = without_user(record.source)  # it is written to the cache, which others may read
+    return ModelVersion(uri.name, record.number, source, record.created, compiled)
+
+
+def locate(version: ModelVersion, access: Access) -> str:
+    """Ask the registry for the root of a version's artifacts.
+
+    Raises:
+        ModelNotFound: the version, or its logged model, was deleted.
+        StoreUnavailable: the server or store cannot be used.
+    """
+    try:
+        return _registry(access).location(version.name, version.number)
+    except Refused as error:
+        raise ModelNotFound(f"the files of {version} are gone ({error}): register another version") from None
+
+
+def _registry(access: Access) -> Registry:
+    if access.light:
+        from registry.tracking.rest import RestRegistry
+
+        return RestRegistry(access)
+    from registry.tracking.client import ClientRegistry
+
+    return ClientRegistry(access)
+
+
+_FIND: Final[dict[str, Callable[[Registry, ModelURI], list[Record]]]] = {
+    "version": lambda registry, uri: [registry.version(uri.name, uri.selector)],
+    "alias": lambda registry, uri: [registry.aliased(uri.name, uri.selector)],
+    "stage": lambda registry, uri: registry.newest(uri.name, uri.selector),
+    "latest": lambda registry, uri: registry.newest(uri.name, None),
+}
+
+
+def _not_found(registry: Registry, uri: ModelURI, access: Access, said: str) -> ModelNotFound:
+    """The error, with what there is instead, as far as the registry tells that."""
+    models = list[str]()
+    with suppress(Refused):  # the registry has no such model
+        versions = sorted(registry.versions(uri.name), key=lambda record: int(record.number))
+        aliases = registry.aliases(uri.name)
+        by_number = {number: f" as {alias}" for alias, number in aliases.items()}
+        there = _listed(f"{each.number} in {each.stage}{by_number.get(each.number, '')}" for each in versions)
+        return ModelNotFound(
+            f"{uri.name} has no {uri.kind} {uri.selector}{said}; its versions: {there or 'none'}: promote one, or "
+            + _remedy(uri, access)
+        )
+    with suppress(Refused):  # what speaks MLflow's language, but not all of it
+        models = registry.models()
+    named = _listed(models) or "none at all"
+    return ModelNotFound(
+        f"the registry has no model {uri.name} (for {uri.kind} {uri.selector}), only {named}: "
+        f"register it, or {_remedy(uri, access)}"
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The last of them, which are the newest, in one text."""
+    every = list(names)
+    return ("..., " if len(every) > _MOST_NAMED else "") + ", ".join(every[-_MOST_NAMED:])
+
+
+def _remedy(uri: ModelURI, access: Access) -> str:
+    options = shlex.join(["--name", uri.name, "--tracking-uri", access.address])
+    return (
+        "run `make train`, which trains, registers and promotes one "
+        f"(with ARGS={shlex.quote(options)} where these are not its defaults)"
+    )
+
+
+def too_slow(uri: ModelURI, access: Access, seconds: float) -> StoreUnavailable:
+    """The error for a registry that does not tell in time what a URI means, however it keeps one waiting."""
+    return StoreUnavailable(
+        f"the MLflow server or store {access.address} has not told within {seconds:g} s what {uri} means; see whether "
+        "it is up and MLFLOW_TRACKING_URI is right, or wait longer with --look-timeout-seconds "
+        "(CANOPY_LOOK_TIMEOUT_SECONDS)"
+    )

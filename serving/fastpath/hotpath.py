@@ -1,0 +1,281 @@
+"""The hot path: a common request for a prediction goes from the parser to the queue to one write, past ASGI.
+
+uvicorn's ordinary way makes a scope, a cycle and a task for each request, and Starlette's middleware and routing
+follow; here a request is one object. It is for requests of the common kind. Whatever is odd about a request sends it
+the ordinary way, whose answers are the same.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from uvicorn.config import Config
+
+from batcher import Closed
+from serving.codecs import Codec, Frame
+from serving.codecs.frame import READS, read_frame
+from serving.errors import RequestError, known
+from serving.fastpath.heads import END, Head, KnownHeads
+from serving.fastpath.hotrequest import HotRequest
+from serving.fastpath.responses import Responses
+from serving.http.common import Common, ServerState
+from serving.http.lifetime import IDLE
+from serving.http.protocol import Connection
+from serving.inference import Answer
+from serving.service import Service
+
+logger = logging.getLogger("canopy.serving")
+
+_ODD: Final = frozenset({b"expect", b"content-encoding", b"transfer-encoding"})
+"""Headers that a request on the hot path does not have."""
+
+
+class _Route(NamedTuple):
+    """Where requests in a format come in.
+
+    Attributes:
+        codec: the format.
+        content_type: what they say their body is.
+        asking: headers of requests that ask for more than rows.
+        plain: what a request without these and without a query asks.
+    """
+
+    codec: Codec
+    content_type: bytes
+    asking: frozenset[bytes]
+    plain: Frame
+
+
+class HotPath:
+    """What all connections share.
+
+    Args:
+        service: answers the requests.
+        codecs: the formats.
+
+    Attributes:
+        service: answers the requests.
+        routes: the path of a target → what is there.
+        responses: makes the bytes of the answers.
+        heads: what the connections have learned to recognise.
+    """
+
+    def __init__(self, service: Service, codecs: Iterable[Codec]) -> None:
+        self.service = service
+        self.routes = {codec.path.encode(): _route(codec) for codec in codecs}
+        self.responses = Responses()
+        self.heads = KnownHeads()
+
+
+def _route(codec: Codec) -> _Route:
+    asking = frozenset(name.encode() for name in READS | codec.reads)
+    return _Route(codec, codec.content_type.encode(), asking, read_frame(codec, b"", ()))
+
+
+class HotConnection(Connection):
+    """A connection that recognises requests for the hot path.
+
+    Args:
+        path: what it shares with all others.
+        common: see ``Connection``.
+        config: uvicorn's.
+        server_state: uvicorn's.
+        app_state: uvicorn's.
+    """
+
+    __slots__ = ("_head", "_heads", "_hot", "_partial", "_responses", "_routes", "_service")
+
+    def __init__(
+        self,
+        path: HotPath,
+        common: Common,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        **_: object,
+    ) -> None:
+        super().__init__(common, config, server_state, app_state)
+        self._service = path.service
+        self._routes = path.routes
+        self._responses = path.responses
+        self._heads = path.heads
+        self._hot: HotRequest | None = None
+        self._head = b""
+        self._partial = b""
+
+    def receive(self, data: bytes) -> None:
+        """See ``Connection.receive``.
+
+        A request that is wholly here, whose head is known, is queued without being parsed. If some of its body is
+        still to come, it is kept for once; a parser that is given it later finds nothing else in it.
+        """
+        if self._reading == IDLE and self.running is None and not self.flow.held:
+            kept = self._partial
+            if kept:
+                data, self._partial = kept + data, b""
+            end = data.find(END) + len(END)
+            head = data[:end]
+            seen = self._heads.get(head)
+            if seen is None:
+                self._head = head
+            elif (missing := seen.length - len(data) + end) == 0:
+                self._hot = None
+                request = HotRequest(self, seen.frame, data[end:], keep_alive=True, more_body=False)
+                self.running = request
+                if self.server_state.parting:
+                    self.be_last(request)
+                self.cycle = request  # type: ignore[assignment]
+                self._queue(request)
+                return
+            elif missing > 0 and not kept:
+                self._partial = data
+                return
+        super().receive(data)
+        self._head = b""
+
+    def expire(self, now: float) -> None:
+        """See ``Connection.expire``."""
+        if self._partial:  # from now on this is a matter of the parser and its time-outs
+            data, self._partial = self._partial, b""
+            super().receive(data)
+        super().expire(now)
+
+    def begin(self) -> None:
+        """See ``Connection.begin``."""
+        head, self._head = self._head, b""
+        found = self._common()
+        if found is None:
+            self._hot = None
+            super().begin()
+            return
+        keep_alive = self.parser.should_keep_alive()
+        if head and keep_alive:
+            self._heads.learn(head, found)
+        self._hot = request = HotRequest(self, found.frame, b"", keep_alive=keep_alive, more_body=True)
+        if self.server_state.parting:
+            self.be_last(request)
+        self.cycle = request  # type: ignore[assignment]
+        if self.running is None:
+            self.running = request
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((request, None))
+
+    def take(self, body: bytes) -> None:
+        """See ``Connection.take``."""
+        request = self._hot
+        if request is None:
+            super().take(body)
+        elif not request.body:
+            request.body = body
+        else:
+            if isinstance(request.body, bytes):
+                request.body = bytearray(request.body)
+            request.body += body
+
+    def finish(self) -> None:
+        """See ``Connection.finish``."""
+        request = self._hot
+        if request is None:
+            super().finish()
+            return
+        self._hot = None
+        request.more_body = False
+        if request is self.running:
+            self._queue(request)
+
+    def answer(self, request: HotRequest, answer: Answer) -> None:
+        """Write the answer to the running request."""
+        try:
+            response = self._responses.of(answer, request, self.server_state.default_headers)
+        except Exception as error:  # or the rest of its batch would not be answered
+            self.fail(request, error)
+        else:
+            self._write(request, response)
+            self._metrics.answered(request.frame.codec.path, time.monotonic() - request.arrived)
+
+    def fail(self, request: HotRequest, error: Exception) -> None:
+        """Answer the running request with what went wrong, unless it has its answer."""
+        if request.response_complete:
+            return
+        if known(error) is None:
+            logger.error("a request failed", exc_info=error)
+        codec = request.frame.codec
+        status, response = self._responses.failure(error, codec, self.server_state.default_headers)
+        self._write(request, response)
+        self._metrics.responded(codec.path, status)
+
+    def abandon(self) -> None:
+        """See ``Connection.abandon``."""
+        request = self.running
+        if isinstance(request, HotRequest):
+            request.keep_alive = False
+            self.fail(request, Closed("the engine did not answer in time"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See ``Connection.connection_lost``."""
+        request = self.running
+        if isinstance(self.cycle, HotRequest):  # uvicorn would look for what its own have
+            self.cycle = None
+        super().connection_lost(exc)
+        if isinstance(request, HotRequest) and not request.response_complete:
+            self.running = None  # or each would keep the other until the garbage collector comes
+            request.response_complete = True
+            if request.queued:
+                self._service.withdraw(request)
+
+    def _common(self) -> Head | None:
+        """What the head says of a request that nothing about it sends the ordinary way."""
+        path, _, query = self.url.partition(b"?")
+        route = self._routes.get(path)
+        parser = self.parser
+        if route is None or b"#" in query or parser.get_method() != b"POST" or parser.get_http_version() != "1.1":
+            return None
+        length, asks = b"", bool(query)
+        for name, value in self.headers:
+            if name == b"content-length":
+                length = value
+            elif name == b"content-type":
+                if value != route.content_type:
+                    return None
+            elif name in _ODD:
+                return None
+            elif name in route.asking:
+                asks = True
+        if not length.isdigit() or int(length) > self._service.max_body_bytes:
+            return None
+        try:
+            return Head(int(length), read_frame(route.codec, query, self.headers) if asks else route.plain)
+        except RequestError:  # is told the ordinary way
+            return None
+
+    def _queue(self, request: HotRequest) -> None:
+        if request.response_complete:  # the client has gone
+            return
+        body, request.body = request.body, b""  # or an idle connection would keep it until its next request
+        try:
+            self._service.enter(request, body, request.frame)
+        except Exception as error:
+            self.fail(request, error)
+        else:
+            request.queued = True
+
+    def _write(self, request: HotRequest, response: bytes) -> None:
+        request.response_complete = True
+        transport = self.transport
+        if request.keep_alive:
+            transport.write(response)
+        else:
+            transport.write(response.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
+            self.leave()
+        self.on_response_complete()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types, and ours
+        if not isinstance(cycle, HotRequest):
+            super()._start_asgi_task(cycle, app)
+            return
+        self.running = cycle
+        if not cycle.more_body:
+            # Not at once: in a long row of requests that are refused, each would be answered from within the last one.
+            self.loop.call_soon(self._queue, cycle)

@@ -1,0 +1,86 @@
+"""The bytes of responses that do not go through ASGI."""
+
+from collections import defaultdict
+from typing import Any, Final
+
+from batcher import Overloaded
+from serving.codecs import Codec
+from serving.fastpath.hotrequest import HotRequest
+from serving.http.written import raw
+from serving.inference import Answer
+from serving.model import Model
+from serving.service import timing
+
+_KEPT: Final = 256
+"""Answers that are remembered: all classes of any forest, but not all numbers that a regression may give."""
+
+
+class Responses:
+    """The bytes of answers, for all connections. What is the same for many is made once."""
+
+    def __init__(self) -> None:
+        self._defaults: list[tuple[bytes, bytes]] | None = None
+        self._head = b""
+        self._model: Model | None = None
+        self._made: defaultdict[Codec, dict[Any, bytes]] = defaultdict(dict)
+        self._refusal: tuple[Exception, Codec] | None = None
+        self._refused = 0, b""
+
+    def failure(self, error: Exception, codec: Codec, defaults: list[tuple[bytes, bytes]]) -> tuple[int, bytes]:
+        """The status of the response to an error, and the response, but for ``connection: close``.
+
+        Args:
+            error: the error; under overload the same one again and again, which is remembered.
+            codec: of the request.
+            defaults: as for ``of``.
+        """
+        if self._refusal is not None and self._refusal == (error, codec) and defaults is self._defaults:
+            return self._refused
+        response = codec.error(error)
+        made = response.status_code, raw(response, defaults)
+        if isinstance(error, Overloaded):
+            if defaults is not self._defaults:
+                self._use(defaults, self._model)
+            self._refusal, self._refused = (error, codec), made
+        return made
+
+    def of(self, answer: Answer, request: HotRequest, defaults: list[tuple[bytes, bytes]]) -> bytes:
+        """The response to an answer, but for ``connection: close``.
+
+        Args:
+            answer: the answer.
+            request: what it answers.
+            defaults: the headers that every response has, the date among them; another list each time they change.
+
+        Raises:
+            RequestError: the model cannot give what the request asks for.
+        """
+        if defaults is not self._defaults or answer.model is not self._model:
+            self._use(defaults, answer.model)
+        labels, frame = answer.labels, request.frame
+        if len(labels) > 1 or not frame.constant:
+            return self._response(answer, request)
+        made = self._made[frame.codec]
+        response = made.get(labels[0])
+        if response is None:
+            response = self._response(answer, request)
+            if len(made) < _KEPT:
+                made[labels[0]] = response
+        return response
+
+    def _use(self, defaults: list[tuple[bytes, bytes]], model: Model | None) -> None:
+        """Forget what was made with other headers or for another model."""
+        self._defaults, self._model = defaults, model
+        lines = [name + b": " + value + b"\r\n" for name, value in defaults]
+        if model is not None:
+            lines += [f"{name}: {value}\r\n".encode() for name, value in model.headers.items()]
+        self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(lines)
+        self._made.clear()
+        self._refusal = None
+
+    def _response(self, answer: Answer, request: HotRequest) -> bytes:
+        frame = request.frame
+        body = frame.codec.encode(answer, frame.options)
+        timed = f"server-timing: {timing(request)}\r\n" if frame.timed else ""
+        tail = f"{timed}content-length: {len(body)}\r\ncontent-type: {frame.codec.media_type}\r\n\r\n"
+        return self._head + tail.encode() + body

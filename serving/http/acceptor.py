@@ -1,0 +1,144 @@
+"""Taking connections from the listening socket.
+
+libuv, left to it, accepts one connection a turn of the event loop. A turn of a server with thousands of busy clients
+is long, so newcomers would wait for seconds, and beyond the backlog the kernel drops them: they try again after one,
+three, seven ... seconds. Here each turn takes all who wait, so that they soon share the server with those already in.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+import ssl
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from serving.http.barrier import bar, unbar
+
+logger = logging.getLogger("canopy.serving")
+
+_PER_TURN: Final = 1024
+"""Most connections taken in one turn, so that those already in are not kept waiting for long."""
+
+_PAUSE: Final = 0.1
+"""Seconds without accepting when the system has no more for us."""
+
+_GREETING: Final = 10.0
+"""Seconds that a client may take to agree on TLS."""
+
+_FAREWELL: Final = 2.0
+"""Seconds that a client may take to answer TLS's farewell: a drain waits for it."""
+
+_FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+_ASKED: Final = 1 << 16
+"""Bytes of a newcomer's request, at most, that are read before it is refused."""
+
+_REFUSAL: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+class Acceptor:
+    """Accepts connections for an event loop; stands in for one of ``asyncio.Server``.
+
+    At the limit of open files a spare one is given up for a moment, so that newcomers are told so instead of waiting.
+
+    Args:
+        listener: a listening socket.
+        factory: makes a connection's protocol.
+        tls: what to encrypt connections with; None leaves them as they are.
+    """
+
+    def __init__(
+        self, listener: socket.socket, factory: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._listener = listener
+        self._factory = factory
+        self._how: dict[str, Any] = {}
+        if tls is not None:
+            self._how = {"ssl": tls, "ssl_handshake_timeout": _GREETING, "ssl_shutdown_timeout": _FAREWELL}
+        self._loop = asyncio.get_running_loop()
+        self._starting: set[asyncio.Task[Any]] = set()
+        self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
+        self._full = False
+        self._closed = False
+        listener.setblocking(False)
+        unbar(listener)  # a worker that has failed may have left it so to the one that takes its place
+        self._resume()
+
+    def bar(self) -> None:
+        """Let nobody new connect; those who have begun to are still accepted."""
+        bar(self._listener)
+
+    def close(self) -> None:
+        """Accept no more; a second time changes nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.remove_reader(self._listener)
+        self._give_up_spare()
+
+    async def wait_closed(self) -> None:
+        """Wait until what was accepted has its protocol."""
+        if self._starting:
+            await asyncio.wait(self._starting)
+
+    def _resume(self) -> None:
+        if not self._closed:
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        """Take those who wait."""
+        for _ in range(_PER_TURN):
+            try:
+                connection, _address = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                self._refuse(error)
+                return
+            self._full = False
+            starting = self._loop.connect_accepted_socket(self._factory, connection, **self._how)
+            self._start(starting, connection)
+
+    def _start(self, starting: Coroutine[Any, Any, object], connection: socket.socket) -> None:
+        task = self._loop.create_task(starting)
+        self._starting.add(task)
+
+        def started(task: asyncio.Task[Any]) -> None:
+            self._starting.discard(task)
+            if task.cancelled() or task.exception() is not None:  # the client may have gone meanwhile
+                connection.close()
+
+        task.add_done_callback(started)
+
+    def _refuse(self, error: OSError) -> None:
+        """Tell newcomers that there is no room for them, and look again a little later."""
+        if not self._full:
+            self._full = True
+            logger.warning("connections are refused: %s (see `ulimit -n`)", error.strerror)
+        self._give_up_spare()
+        try:
+            while True:
+                connection, _address = self._listener.accept()
+                with connection, contextlib.suppress(OSError):  # it has gone, or has not asked yet
+                    connection.setblocking(False)
+                    connection.send(_REFUSAL)
+                    connection.shutdown(socket.SHUT_WR)
+                    connection.recv(_ASKED)  # or closing it would break it off, and cost the client the refusal
+        except OSError:
+            pass  # all are told, or someone else took the spare place
+        with contextlib.suppress(OSError):  # until the next time, then
+            self._spare = os.open(os.devnull, os.O_RDONLY)
+        self._loop.remove_reader(self._listener)
+        self._loop.call_later(_PAUSE, self._resume)
+
+    def _give_up_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            os.close(spare)

@@ -1,0 +1,55 @@
+"""What all connections of a server share."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import uvicorn.server
+
+from serving.http.inbox import Inbox
+from serving.metrics.content import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What a connection may cost.
+
+    Attributes:
+        max_head_bytes: longest request line with headers, in bytes, and whatever else may come between two pieces of
+            a body. One that has no end is given up no later than one read from the socket after that.
+        head_timeout: seconds from a request's first byte to the end of its head.
+        body_timeout: seconds from a request's first byte to its last.
+        write_timeout: seconds that a client may leave its answers unread once the socket is full.
+        keep_alive: seconds that a connection may be idle.
+    """
+
+    max_head_bytes: int = 32_768
+    head_timeout: float = 10.0
+    body_timeout: float = 30.0
+    write_timeout: float = 30.0
+    keep_alive: float = 75.0
+
+
+class ServerState(uvicorn.server.ServerState):
+    """uvicorn's.
+
+    Attributes:
+        parting: whether each request that begins is its connection's last, and its answer says so.
+        closed: whether connections are closed as soon as they have nothing to answer.
+    """
+
+    parting = False
+    closed = False
+
+
+class Common(NamedTuple):
+    """What all connections of a server share.
+
+    Attributes:
+        limits: what each may cost.
+        metrics: told of what is refused before it was a request.
+        inbox: bounds what a turn of the event loop takes up.
+    """
+
+    limits: ConnectionLimits
+    metrics: Metrics
+    inbox: Inbox

@@ -1,0 +1,186 @@
+"""What is measured: the content of the board, and what adds to it."""
+
+import os
+import resource
+import time
+import weakref
+from bisect import bisect_left
+from collections import defaultdict
+from typing import Final
+
+from batcher import BatchEvent, Statistics
+from serving.codecs import CODECS
+from serving.errors import PROBLEMS
+from serving.metrics.board import Board, Family, Histogram
+
+ROUTES: Final = (
+    "/",
+    *(codec.path for codec in CODECS),
+    "/health/live",
+    "/health/ready",
+    "/stats",
+    "/metrics",
+    "/admin/reload",
+)
+ELSEWHERE: Final = "other"
+"""What stands for every other path, and for what was no request: a label must not be the clients' to choose."""
+
+CODES: Final = (*sorted({200, 202, 404, 405, 500} | {problem.status for problem in PROBLEMS.values()}), 0)
+"""Statuses; 0 stands for any other."""
+
+_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+CONTENT: Final = (
+    Family(
+        "requests",
+        "Requests answered",
+        labels=(("route", (*ROUTES, ELSEWHERE)), ("code", tuple(str(code or "other") for code in CODES))),
+    ),
+    Histogram("request_duration_seconds", "From the queue to the answer, each prediction", _SECONDS),
+    Histogram("queue_wait_seconds", "From the queue to the start of a call of the engine, each request", _SECONDS),
+    Histogram("inference_duration_seconds", "Calls of the engine", (0.00002, 0.00005, 0.0001, 0.00025, *_SECONDS[:-1])),
+    Histogram("batch_size", "Rows in a call of the engine", tuple(float(1 << power) for power in range(13))),
+    Family("accepted", "Requests that were queued"),
+    Family("answered", "Requests that the engine answered"),
+    Family("failed", "Requests on which the engine failed"),
+    Family("cancelled", "Requests whose client hung up before they were answered"),
+    Family(
+        "shed",
+        "Requests that were sent away because of load, or given up by a drain",
+        labels=(("reason", ("queue_full", "deadline_unreachable", "deadline_exceeded", "given_up")),),
+    ),
+    Family("batches", "Calls of the engine that succeeded"),
+    Family("batched_rows", "Rows in the calls that succeeded"),
+    Family("failed_batches", "Calls of the engine that failed"),
+    Family("queue_depth", "Rows that wait", "gauge"),
+    Family("queued_requests", "Requests that wait", "gauge"),
+    Family("running_rows", "Rows in the engine", "gauge"),
+    Family("connections", "Open connections", "gauge"),
+    Family(
+        "model_update_failing", "Workers that do not serve the newest version, for it cannot be had or served", "gauge"
+    ),
+    Family("model_columns_assumed", "Workers whose model's columns are only assumed to be in Canopy's order", "gauge"),
+    Family("worker_model_version", "Version of the model in service, 0 if there is none", "gauge", each_worker=True),
+    Family("worker_cpu_seconds", "CPU time used", each_worker=True),
+    Family("worker_resident_memory_bytes", "Resident memory", "gauge", each_worker=True),
+)
+
+COUNTED: Final = {
+    "accepted": ("accepted", 0),
+    "answered": ("answered", 0),
+    "failed": ("failed", 0),
+    "cancelled": ("cancelled", 0),
+    "queue_full": ("shed", 0),
+    "deadline_unreachable": ("shed", 1),
+    "expired": ("shed", 2),
+    "dropped": ("shed", 3),
+    "batches": ("batches", 0),
+    "batched_rows": ("batched_rows", 0),
+    "failed_batches": ("failed_batches", 0),
+}
+"""Where on the board a field of ``Statistics`` that only grows goes."""
+
+PRESENT: Final = {"queued_rows": "queue_depth", "queued_items": "queued_requests", "running_rows": "running_rows"}
+"""Likewise, of those that come and go."""
+
+_BOUNDS: Final = {part.name: part.bounds for part in CONTENT if isinstance(part, Histogram)}
+
+
+class Metrics:
+    """What adds to this worker's row of the board.
+
+    Args:
+        board: its content is ``CONTENT``.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        row, place = board.row, board.place
+        counted = {name: place(family) + offset for name, (family, offset) in COUNTED.items()}
+        # A worker that went before has left its counts.
+        self._counted = [(name, slot, row[slot]) for name, slot in counted.items()]
+        self._present = {name: place(family) for name, family in PRESENT.items()}
+        self._cpu = place("worker_cpu_seconds"), row[place("worker_cpu_seconds")]
+        self._routes = {route: place("requests") + at * len(CODES) for at, route in enumerate((*ROUTES, ELSEWHERE))}
+        self._codes = {code: at for at, code in enumerate(CODES)}
+        elsewhere = self._routes[ELSEWHERE] + self._codes[200]
+        self._predicted = defaultdict[str, int](
+            lambda: elsewhere, {route: place + self._codes[200] for route, place in self._routes.items()}
+        )
+        self._duration = place("request_duration_seconds")
+        self._wait = place("queue_wait_seconds")
+        # Open for good: it is read also while the system has no more files for us.
+        self._memory = os.open("/proc/self/statm", os.O_RDONLY)
+        weakref.finalize(self, os.close, self._memory)
+        for slot in (
+            *self._present.values(),
+            *map(place, ("connections", "model_update_failing", "model_columns_assumed", "worker_model_version")),
+        ):
+            row[slot] = 0.0
+
+    def predicted(self, seconds: float) -> None:
+        """A prediction was made, ``seconds`` after its request had been queued."""
+        row = self.board.row
+        row[self._duration + bisect_left(_SECONDS, seconds)] += 1
+        row[self._duration + len(_SECONDS) + 1] += seconds
+
+    def answered(self, route: str, seconds: float) -> None:
+        """The same, and it was sent: what is common, at once."""
+        self.board.row[self._predicted[route]] += 1
+        self.predicted(seconds)
+
+    def responded(self, route: str, status: int) -> None:
+        """A request was answered.
+
+        Args:
+            route: its path.
+            status: of the response.
+        """
+        place = self._routes.get(route, self._routes[ELSEWHERE])
+        self.board.row[place + self._codes.get(status, self._codes[0])] += 1
+
+    def batch(self, event: BatchEvent) -> None:
+        """A call of the engine has ended; see ``batcher.Observer``."""
+        row, place = self.board.row, self._wait
+        for wait in event.waits:
+            row[place + bisect_left(_SECONDS, wait)] += 1
+        row[place + len(_SECONDS) + 1] += sum(event.waits)
+        if event.error is None:
+            for part, value in (("inference_duration_seconds", event.duration), ("batch_size", event.rows)):
+                self._observe(part, _BOUNDS[part], value)
+
+    def serves(self, version: str, trouble: str | None, *, assumed: bool) -> None:
+        """What is served.
+
+        Args:
+            version: of the model, as the registry writes it.
+            trouble: why it is not the newest one, if it is not.
+            assumed: whether the order of the model's columns is.
+        """
+        row, place = self.board.row, self.board.place
+        row[place("worker_model_version")] = float(version) if version.isdecimal() else 0.0
+        row[place("model_update_failing")] = float(trouble is not None)
+        row[place("model_columns_assumed")] = float(assumed)
+
+    def publish(self, statistics: Statistics, connections: int) -> None:
+        """Put on the board what is counted elsewhere; called several times a second, and before the board is read.
+
+        Args:
+            statistics: the batcher's.
+            connections: how many are open.
+        """
+        row = self.board.row
+        for name, slot, before in self._counted:
+            row[slot] = before + getattr(statistics, name)
+        for name, slot in self._present.items():
+            row[slot] = getattr(statistics, name)
+        row[self.board.place("connections")] = connections
+        slot, before = self._cpu
+        row[slot] = before + time.process_time()
+        resident = int(os.pread(self._memory, 100, 0).split()[1]) * resource.getpagesize()
+        row[self.board.place("worker_resident_memory_bytes")] = resident
+
+    def _observe(self, name: str, bounds: tuple[float, ...], value: float) -> None:
+        row, place = self.board.row, self.board.place(name)
+        row[place + bisect_left(bounds, value)] += 1
+        row[place + len(bounds) + 1] += value
