@@ -135,6 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         found = verb.find(word)
         if found is None:
+            word = word.partition("=")[0] if word.startswith("-") else word  # an option may have a secret
             known = [each for verbs in verb.groups.values() for each in verbs]
             alike = difflib.get_close_matches(word, known, 1)
             sys.stderr.write(

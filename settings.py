@@ -266,6 +266,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             else:
                 continue
             values[name] = _convert(keys[name], text, field.type)
+        if environment.get("CANOPY_COLUMNS"):
+            raise SettingsError(f"CANOPY_COLUMNS is {variable('schema')} now, whose words are others: see --help")
         settings = cls(**values)
         if fault := why_unsendable(settings.admin_token, header=True):
             raise SettingsError(f"{keys['admin_token']}: {fault}")

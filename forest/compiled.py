@@ -28,6 +28,7 @@ class CompiledEngine:
 
     name = "compiled"
     bounded = True
+    dtype = np.float32
 
     def __init__(self, arrays: ForestArrays) -> None:
         kernel, _ = native()

@@ -43,11 +43,15 @@ class Engine(Protocol):
         """Whether the time of a call depends on its rows only: then a short call may hold up an event loop."""
 
     @property
+    def dtype(self) -> type[np.floating]:
+        """Of the matrices that it takes: float32, to which a forest rounds whatever it is given, or float64."""
+
+    @property
     def classes(self) -> NDArray[Any] | None:
         """(n_classes,) the class labels; None if the model does not tell them."""
 
-    def predict(self, matrix: NDArray[np.float32]) -> Prediction:
-        """Predict for a C-contiguous (n, n_features) float32 matrix of finite numbers."""
+    def predict(self, matrix: NDArray[Any]) -> Prediction:
+        """Predict for a C-contiguous (n, n_features) matrix of ``dtype``: finite numbers, and NaN for missing ones."""
 
 
 def check_distributions(rows: NDArray[np.float64]) -> None:

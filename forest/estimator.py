@@ -23,6 +23,7 @@ class SklearnEngine:
 
     name = "sklearn"
     bounded = False
+    dtype = np.float32
 
     def __init__(self, estimator: Any, order: NDArray[np.intp] | None = None) -> None:  # noqa: ANN401 - sklearn is untyped
         if (reason := why_no_forest(estimator)) is not None:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,14 @@ class _Part(NamedTuple):
         fields: where they stand in a row.
         columns: where these stand in the matrix.
         weights: (fields,) the codes times these are a row of the table; None for fields that are columns as they are.
-        indicators: (combinations of codes, columns) float32: the columns of each.
+        indicators: (combinations of codes, columns) float32: the columns of each; None for a single category with so
+            many codes that they are not kept.
     """
 
     fields: slice
     columns: slice
     weights: NDArray[np.float64] | None
-    indicators: NDArray[np.float32]
+    indicators: NDArray[np.float32] | None
 
 
 class Expansion:
@@ -41,22 +42,25 @@ class Expansion:
         self.width = len(schema.expanded)
         self._parts = list(_parts(schema))
 
-    def write(self, rows: NDArray[np.float64], out: NDArray[np.float32]) -> None:
+    def write(self, rows: NDArray[np.float64], out: NDArray[np.floating]) -> None:
         """Write the model's columns for some rows.
 
         Args:
             rows: (n, n_fields) float64, validated: codes are in range, a missing value is NaN.
-            out: (n, n_columns) float32, overwritten; the columns are ``schema.expanded``.
+            out: (n, n_columns) float32 or float64, overwritten; the columns are ``schema.expanded``.
         """
         for fields, columns, weights, indicators in self._parts:
             if weights is None:
                 out[:, columns] = rows[:, fields]
+            elif indicators is None:
+                out[:, columns] = 0
+                out[np.arange(len(rows)), columns.start + rows[:, fields.start].astype(np.intp)] = 1
             else:
                 out[:, columns] = indicators.take((rows[:, fields] @ weights).astype(np.intp), axis=0)
 
 
 class MatrixBuilder:
-    """Builds matrices in one buffer of (max_rows, n_columns) float32, allocated once.
+    """Builds matrices in a buffer of (max_rows, n_columns), allocated once for each type that is asked for.
 
     Args:
         schema: the table that rows are of.
@@ -66,23 +70,27 @@ class MatrixBuilder:
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.max_rows = max_rows
         self._expansion = Expansion(schema)
-        self._buffer = np.zeros((max_rows, self._expansion.width), dtype=np.float32)
+        self._buffers: dict[type[np.floating], NDArray[np.floating]] = {}
 
-    def build(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+    def build(self, rows: Sequence[Row], dtype: type[np.floating] = np.float32) -> NDArray[Any]:
         """Build the matrix of some validated rows.
 
         Args:
             rows: n rows, 1 <= n <= max_rows.
+            dtype: float32, or float64, which has every number as it was sent.
 
         Returns:
-            A C-contiguous (n, n_columns) float32 view of the buffer, valid until the next call.
+            A C-contiguous (n, n_columns) view of the buffer, valid until the next call.
 
         Raises:
             ValueError: there are more rows than the buffer holds.
         """
         if len(rows) > self.max_rows:
             raise ValueError(f"{len(rows)} rows do not fit a buffer of {self.max_rows}")
-        matrix = self._buffer[: len(rows)]
+        buffer = self._buffers.get(dtype)
+        if buffer is None:
+            buffer = self._buffers[dtype] = np.zeros((self.max_rows, self._expansion.width), dtype=dtype)
+        matrix = buffer[: len(rows)]
         self._expansion.write(np.array(rows, dtype=np.float64), matrix)
         return matrix
 
@@ -102,7 +110,7 @@ def _parts(schema: Schema) -> Iterator[_Part]:
                 slice(field, field + len(group)),
                 slice(column, column + width),
                 weights if one_hot else None,
-                _indicators(sizes) if one_hot else np.empty((0, width), dtype=np.float32),
+                _indicators(sizes) if one_hot and math.prod(sizes) <= _LARGEST_TABLE else None,
             )
             field, column = field + len(group), column + width
 

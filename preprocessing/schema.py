@@ -14,7 +14,10 @@ from msgspec import UNSET, UnsetType
 from preprocessing import faults
 
 FLOAT32_MAX: Final = 3.4028234663852886e38
-"""The largest finite float32: matrices are float32, and so are a forest's thresholds."""
+"""The largest finite float32: what a forest takes, whose thresholds are float32 too."""
+
+WHOLE_MAX: Final = 2**53
+"""The largest whole number up to which a float64, as which a row has it, has every one."""
 
 Row: TypeAlias = tuple[float, ...]
 """One row: a value for each field, in their order; codes are whole numbers in range, a missing value is None."""
@@ -141,9 +144,15 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         """The example, or zeros."""
         return tuple(math.nan if value is None else float(value) for value in self.example) or (0.0,) * len(self.fields)
 
+    def without(self, row: Row) -> Row | None:
+        """A row with nothing in it that may be missing; None if nothing may."""
+        if not any(field.missing for field in self.fields):
+            return None
+        return tuple(math.nan if field.missing else value for field, value in zip(self.fields, row, strict=True))
+
     def encode(self) -> bytes:
         """This as JSON, as ``read`` takes it."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+        return msgspec.json.encode(self)
 
     @classmethod
     def read(cls, text: bytes) -> "Schema":
@@ -158,13 +167,16 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         if len(text) > _LARGEST:
             raise BadSchema("$", f"is longer than {_LARGEST:,} bytes")
         try:
-            return msgspec.json.decode(text, type=cls)
+            schema = msgspec.json.decode(text, type=cls)
         except msgspec.ValidationError as error:
             if isinstance(error.__cause__, BadSchema):
                 raise error.__cause__ from None
             raise BadSchema(*faults.split(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadSchema("$", f"is no JSON: {error}") from None
+        if (found := faults.first(text)) is not None:  # a name that comes twice, of which one would count
+            raise BadSchema(found.path, found.reason)
+        return schema
 
     @classmethod
     def of_columns(cls, names: Sequence[str], types: Sequence[FieldType] | None = None) -> "Schema":
@@ -181,9 +193,9 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return cls(tuple(_as_it_is(name, kind) for name, kind in zip(names, kinds, strict=True)))
 
     @classmethod
-    def unnamed(cls, width: int) -> "Schema":
-        """A table of so many numbers that nobody has named."""
-        return cls.of_columns([f"f{number}" for number in range(width)])
+    def unnamed(cls, width: int, types: Sequence[FieldType] | None = None) -> "Schema":
+        """A table of so many columns that nobody has named; they are numbers, if ``types`` does not say otherwise."""
+        return cls.of_columns([f"f{number}" for number in range(width)], types)
 
 
 def _as_it_is(name: str, type_: FieldType) -> Field:
@@ -237,7 +249,8 @@ def _misfit(field: Field, value: float | None) -> str | None:
     if value is None:
         return None if field.missing else "has no missing values"
     if field.type == "boolean" or not isinstance(value, bool):
-        limits: Mapping[str, tuple[float, float]] = {"boolean": (0, 1), "category": (0, _last(field))}
+        whole = (-WHOLE_MAX, WHOLE_MAX)
+        limits: Mapping[str, tuple[float, float]] = {"boolean": (0, 1), "category": (0, _last(field)), "integer": whole}
         least, greatest = limits.get(field.type, (-FLOAT32_MAX, FLOAT32_MAX))
         if not (math.isfinite(value) and least <= value <= greatest):
             return f"is a number from {least:g} to {greatest:g}"

@@ -1,19 +1,29 @@
 """What table a model serves, and which of its columns each of the model's is: as told, as stated, or as is assumed."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from preprocessing import PRESETS
-from preprocessing.schema import BadSchema, FieldType, Schema
+from preprocessing.schema import BadSchema, FieldType, Row, Schema
 from registry.errors import BadColumns, SchemaMismatch
+from registry.version import SCHEMA_FILE
 
 Stated: TypeAlias = Schema | None
 """A table that a user states; None if nobody does."""
 
 WORDS: Final = {word: schema for preset in PRESETS for word, schema in preset.statements.items()}
 """What states a table in one word → that table."""
+
+logger = logging.getLogger("canopy.registry")
+
+LOGGED: Final = f"{SCHEMA_FILE} beside the model"
+"""Where who made a model states its table."""
+
+STATEMENT: Final = "--schema (CANOPY_SCHEMA)"
+"""Where a user states a table."""
 
 _MOST_LISTED: Final = 60
 """Names of columns that an error lists."""
@@ -28,11 +38,18 @@ class Columns:
         order: for each of the model's columns its index in ``schema.expanded``; None if they stand in that order.
         known: how that is known: the model names its columns; somebody states the table; nobody does, and the model is
             assumed to have a preset's in their order; or they are numbers without names.
+        example: a row of the model's input example, to try it with. It may be somebody's, and is told to nobody.
     """
 
     schema: Schema
     order: tuple[int, ...] | None = None
     known: Literal["named", "stated", "assumed", "unnamed"] = "named"
+    example: Row = ()
+
+    @property
+    def row(self) -> Row:
+        """A row to try the model with."""
+        return self.example or self.schema.row
 
 
 class Told(NamedTuple):
@@ -47,6 +64,11 @@ class Told(NamedTuple):
     names: Sequence[object] | None
     width: int | None = None
     types: Sequence[FieldType] | None = None
+
+    @property
+    def columns(self) -> int | None:
+        """How many there are, as far as this tells."""
+        return len(self.names) if self.width is None and self.names is not None else self.width
 
 
 def read_stated(text: str) -> Stated:
@@ -69,7 +91,16 @@ def read_stated(text: str) -> Stated:
         raise BadColumns(f"{text!r} is none of {', '.join(WORDS)}, nor a file that can be read: {reason}") from None
 
 
-def settle(told: Mapping[str, Told], stated: Stated = None) -> Columns:
+def stated(by_user: Stated, logged: Stated) -> tuple[Stated, str]:
+    """What states the table, if anything does, and where; the user's word counts, and the log says if it differs."""
+    if by_user is None:
+        return logged, LOGGED
+    if logged is not None and (logged.fields, logged.columns) != (by_user.fields, by_user.columns):
+        logger.warning("the table of %s is not that of %s, which is passed over", STATEMENT, LOGGED)
+    return by_user, STATEMENT
+
+
+def settle(told: Mapping[str, Told], stated: Stated = None, by: str = STATEMENT) -> Columns:
     """Find out what table a model serves, and which of the table's columns each of the model's is.
 
     Names that are numbers, as pandas gives them to a table without a header, say nothing.
@@ -77,6 +108,7 @@ def settle(told: Mapping[str, Told], stated: Stated = None) -> Columns:
     Args:
         told: by each part of the model that may say something.
         stated: what the user says, or who made the model.
+        by: where they say it.
 
     Raises:
         SchemaMismatch: the columns are others than those of the stated table, or what is said does not agree.
@@ -84,37 +116,46 @@ def settle(told: Mapping[str, Told], stated: Stated = None) -> Columns:
     named = {
         who: list(map(str, part.names)) for who, part in told.items() if part.names is not None and _named(part.names)
     }
-    widths = {who: part.width for who, part in told.items() if part.width is not None}
+    widths = {who: width for who, part in told.items() if (width := part.columns) is not None}
     if stated is not None:
-        return _settle_by(stated, named, widths)
+        return _settle_by(stated, by, named, widths)
     if named:
         return _settle_by_names(told, named)
     if len(set(widths.values())) > 1:
         said = ", ".join(f"{width} to {who}" for who, width in widths.items())
         raise SchemaMismatch(f"the model contradicts itself: it takes {said} columns")
-    width = next(iter(widths.values()), len(PRESETS[0].schema.expanded))
+    if not widths:
+        raise SchemaMismatch(
+            "the model tells neither the names nor the number of its columns; log it with a signature, or describe its "
+            f"table by {STATEMENT}"
+        )
+    width = next(iter(widths.values()))
     for preset in PRESETS:
         if len(preset.schema.expanded) == width:
             return Columns(preset.schema, None, "assumed")
-    return Columns(Schema.unnamed(width), None, "unnamed")
+    types = next((part.types for part in told.values() if part.types is not None and len(part.types) == width), None)
+    return Columns(Schema.unnamed(width, types), None, "unnamed")
 
 
-def _settle_by(stated: Schema, named: Mapping[str, list[str]], widths: Mapping[str, int]) -> Columns:
+def _settle_by(stated: Schema, by: str, named: Mapping[str, list[str]], widths: Mapping[str, int]) -> Columns:
     """A model's columns, held against a table that is stated."""
     schema = Schema(stated.fields, example=stated.example)
     for who, width in widths.items():
         if who not in named and width != len(schema.expanded):
             raise SchemaMismatch(
-                f"the model takes {width} unnamed columns, as {who} has it; the table that is stated has "
+                f"the model takes {width} unnamed columns, as {who} has it; the table that is stated by {by} has "
                 f"{len(schema.expanded)}"
             )
     if not named:
         return Columns(schema, column_order(stated.columns, schema) if stated.columns else None, "stated")
-    order = _agreed({who: column_order(names, schema) for who, names in named.items()}, schema)
+    try:
+        order = _agreed({who: column_order(names, schema) for who, names in named.items()}, schema)
+    except SchemaMismatch as error:
+        raise SchemaMismatch(f"{error} (the schema is that of {by})") from None
     if stated.columns and (other := column_order(stated.columns, schema)) != order:
         who = next(iter(named))
         raise SchemaMismatch(
-            f"the model's own names contradict `columns` of --schema (CANOPY_SCHEMA): "
+            f"the model's own names contradict `columns` of {by}: "
             f"{_difference(order, other, who, 'there', schema)}; leave `columns` away, for the model names its own"
         )
     return Columns(schema, order)
@@ -123,15 +164,22 @@ def _settle_by(stated: Schema, named: Mapping[str, list[str]], widths: Mapping[s
 def _settle_by_names(told: Mapping[str, Told], named: Mapping[str, list[str]]) -> Columns:
     """A model's columns, of which it has names."""
     who, names = next(iter(named.items()))
+    for other, part in told.items():
+        if part.columns not in {None, len(names)}:
+            raise SchemaMismatch(
+                f"the model contradicts itself: it takes {len(names)} columns to {who}, {part.columns} to {other}"
+            )
     schema = next((preset.schema for preset in PRESETS if _names_all(names, preset.index())), None)
     if schema is None:
-        types = next((part.types for part in told.values() if part.types is not None), None)
+        types = dict[str, FieldType]()
+        for part in told.values():
+            if part.names is not None and part.types is not None:
+                types |= zip(map(str, part.names), part.types, strict=True)
         try:
-            schema = Schema.of_columns(names, types)
+            schema = Schema.of_columns(names, [types.get(name, "number") for name in names])
         except BadSchema as error:
             raise SchemaMismatch(
-                f"the model's columns, as {who} has them, make no table ({error.reason}); describe one by --schema "
-                "(CANOPY_SCHEMA)"
+                f"the model's columns, as {who} has them, make no table ({error.reason}); describe one by {STATEMENT}"
             ) from None
     return Columns(schema, _agreed({who: column_order(each, schema) for who, each in named.items()}, schema))
 
@@ -230,11 +278,12 @@ def _difference(
 
 
 def with_example(columns: Columns, row: Sequence[float]) -> Columns:
-    """The same with a row of the model's own as an example, if the table has none."""
+    """The same with a row of the model's own to try it with, if it has the form of a request's."""
     schema = columns.schema
     if schema.example or len(row) != len(schema.fields) or any(field.is_one_hot for field in schema.fields):
         return columns
     try:
-        return replace(columns, schema=Schema(schema.fields, schema.columns, tuple(row)))
+        Schema(schema.fields, example=tuple(row))
     except BadSchema:
         return columns
+    return replace(columns, example=tuple(row))

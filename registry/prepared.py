@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from preprocessing.schema import Schema
+from preprocessing.schema import Row, Schema
 from registry.columns import Columns, assumption
 from registry.version import ModelVersion
 
@@ -55,6 +55,11 @@ class Prepared:
     def schema(self) -> Schema:
         """The table that it serves."""
         return self.columns.schema
+
+    @property
+    def row(self) -> Row:
+        """A row to try it with."""
+        return self.columns.row
 
     @property
     def assumption(self) -> str:

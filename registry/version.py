@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import lru_cache
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +22,25 @@ FORMAT: Final = 1
 """``forest.artifact.FORMAT``, written down once more, for importing it costs numpy's memory. A test compares them."""
 
 
+_Inside: TypeAlias = Annotated[str, Meta(pattern=r"^(?!/)(?!(.*/)?\.\.(/|$)).+$")]
+_Digest: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+_Size: TypeAlias = Annotated[int, Meta(ge=1)]
+
+
+class LoggedFile(msgspec.Struct, frozen=True):
+    """A file that was logged beside a model.
+
+    Attributes:
+        path: the file, relative to the root of the model's artifacts.
+        sha256: of the whole file, in hexadecimal digits.
+        size: of the file, in bytes.
+    """
+
+    path: _Inside
+    sha256: _Digest
+    size: _Size
+
+
 class Logged(msgspec.Struct, frozen=True):
     """A compiled forest that was logged beside the model that it was compiled from.
 
@@ -30,12 +49,14 @@ class Logged(msgspec.Struct, frozen=True):
         format: of the file, see ``forest.artifact``.
         sha256: of the whole file, in hexadecimal digits.
         size: of the file, in bytes.
+        schema: the description of its table, see ``SCHEMA_FILE``; None if there was none, or nothing tells of it.
     """
 
-    path: Annotated[str, Meta(pattern=r"^(?!/)(?!(.*/)?\.\.(/|$)).+$")]
+    path: _Inside
     format: int
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-    size: Annotated[int, Meta(ge=1)]
+    sha256: _Digest
+    size: _Size
+    schema: LoggedFile | None = None
 
 
 class Unresolved(Enum):

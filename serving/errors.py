@@ -84,7 +84,7 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     BadParameter: Problem(400, "bad-parameter", "A header or query parameter has a bad value"),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too long"),
     Unauthorized: Problem(401, "unauthorized", "The request needs a bearer token"),
-    UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body must be application/json"),
+    UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body is of a type that is not taken here"),
     NoProbabilities: Problem(422, "no-probabilities", "The model gives no probabilities"),
     ModelNotReady: Problem(503, "model-not-ready", "No model is loaded yet"),
     batcher.QueueFull: Problem(503, "queue-full", "The queue is full"),

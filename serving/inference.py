@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest import Engine, Prediction
-from preprocessing import Schema
+from preprocessing import Row, Schema
 from preprocessing.matrix import MatrixBuilder
 from serving.errors import ModelNotReady
 from serving.model import Model
@@ -65,7 +65,7 @@ def _of_one(table: Table, queries: list[Query]) -> list[Answer]:
     if model is None:
         raise ModelNotReady
     rows = list(chain.from_iterable([query.rows for query in queries]))
-    prediction = _predict(model.engine, table.matrix.build(rows))
+    prediction = _predict(model.engine, table.matrix.build(rows, model.engine.dtype))
     labels, probabilities = prediction.labels.tolist(), prediction.probabilities
     answers = []
     start = 0
@@ -76,12 +76,15 @@ def _of_one(table: Table, queries: list[Query]) -> list[Answer]:
     return answers
 
 
-def warm_up(engine: Engine, schema: Schema, max_batch_rows: int) -> list[tuple[int, float]]:
+def warm_up(engine: Engine, schema: Schema, row: Row, max_batch_rows: int) -> list[tuple[int, float]]:
     """Run an engine that is not yet in service on a plausible row, once and many times over.
+
+    If values may be missing, it also sees a row that lacks them.
 
     Args:
         engine: the engine.
         schema: its table.
+        row: the row.
         max_batch_rows: most rows in one call.
 
     Returns:
@@ -91,16 +94,18 @@ def warm_up(engine: Engine, schema: Schema, max_batch_rows: int) -> list[tuple[i
         ValueError: as ``infer`` does.
     """
     matrix = MatrixBuilder(schema, min(_WARM_UP_ROWS, max_batch_rows))
-    _predict(engine, matrix.build([schema.row]))  # the first call pays for lazy imports
+    _predict(engine, matrix.build([row], engine.dtype))  # the first call pays for lazy imports
+    if (sparse := schema.without(row)) is not None:
+        _predict(engine, matrix.build([sparse], engine.dtype))
     calls = []
     for rows in (1, matrix.max_rows):
         start = time.perf_counter()
-        _predict(engine, matrix.build([schema.row] * rows))
+        _predict(engine, matrix.build([row] * rows, engine.dtype))
         calls.append((rows, time.perf_counter() - start))
     return calls
 
 
-def _predict(engine: Engine, matrix: NDArray[np.float32]) -> Prediction:
+def _predict(engine: Engine, matrix: NDArray[Any]) -> Prediction:
     """Call an engine and check what it returns."""
     prediction = engine.predict(matrix)
     labels, probabilities = prediction.labels, prediction.probabilities

@@ -4,7 +4,7 @@ Started as a program by the tests; the environment variable STUB holds a JSON ob
 
 - ``fixed``, ``per_row``: seconds that a call takes;
 - ``gate``: a path; while a file is there, calls with an elevation of HELD do not return;
-- ``bounded``: true if a short call may run on the event loop;
+- ``bounded``: true if a short call may run on the event loop, or the number of the version whose calls may;
 - ``threads``: a path; the name of the thread of each call is appended to that file, a line each;
 - ``load_after``: a path; the model is loaded once a file is there, and until then the numbers of the processes that
   wait for it are in a file with .waiting behind its name;
@@ -57,11 +57,12 @@ class StubEngine:
     """Takes the time that it is told to take."""
 
     name = "stub"
+    dtype = np.float32
     classes: NDArray[Any] | None = CLASSES
 
     def __init__(self, told: dict[str, Any], version: int) -> None:
         self._version = version
-        self.bounded = bool(told.get("bounded"))
+        self.bounded = told.get("bounded") in (True, str(version))
         self._fixed = told.get("fixed", 0.0)
         self._per_row = told.get("per_row", 0.0)
         self._gate = told.get("gate")

@@ -72,7 +72,9 @@ def test_an_unknown_verb_is_named_with_the_one_that_it_resembles(capsys: pytest.
     """And with all there are."""
     assert main(["sevre"]) == 2
     assert main(["bench", "htpp"]) == 2
-    one, other = capsys.readouterr().err.splitlines()
+    assert main(["--admin-token=hunter2", "serve"]) == 2
+    one, other, third = capsys.readouterr().err.splitlines()
+    assert third.startswith("canopy: --admin-token is none of ")
     assert one.startswith("canopy: sevre is none of serve, ")
     assert one.endswith("; did you mean serve?")
     assert other.startswith("canopy bench: htpp is none of ")

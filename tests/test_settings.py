@@ -38,6 +38,7 @@ def test_mlflows_own_variable_names_the_store() -> None:
     [
         pytest.param(["--port", "many"], {}, "--port: Expected `int`", id="not-a-number"),
         pytest.param([], {"CANOPY_PORT": "65536"}, "CANOPY_PORT: Expected `int` <= 65535", id="out-of-range"),
+        pytest.param([], {"CANOPY_COLUMNS": "uci"}, "CANOPY_COLUMNS is CANOPY_SCHEMA now", id="renamed"),
         pytest.param([], {"CANOPY_MAX_WAIT_MS": "nan"}, "CANOPY_MAX_WAIT_MS", id="nan"),
         pytest.param([], {"CANOPY_DEADLINE_MS": "0"}, "CANOPY_DEADLINE_MS: Expected `float` > 0", id="zero"),
         pytest.param(

@@ -77,8 +77,9 @@ def test_a_version_of_another_table_takes_over_without_a_failed_request(
     """What is queued is answered by the version that it was decoded for, and what comes later by the new one."""
     gate = tmp_path / "gate"
     promote(version, 1)
-    tables = {"2": ["Height", "Weight"]}
-    with start(*OFTEN, "--http", http, version=str(version), tables=tables, gate=str(gate)) as server:
+    threads, log = tmp_path / "threads", tmp_path / "log"
+    told = {"version": str(version), "gate": str(gate), "tables": {"2": ["Height", "Weight"]}, "threads": str(threads)}
+    with log.open("wb") as output, start(*OFTEN, "--http", http, **told, bounded="2", log=output) as server:
         with Gate(gate):
             early = [Client(server) for _ in range(3)]
             for client in early:
@@ -97,7 +98,10 @@ def test_a_version_of_another_table_takes_over_without_a_failed_request(
         reply = late.receive()
         assert (reply.status, reply.headers["canopy-model"]) == (200, "BestModelRF/2")
         assert reply.document == {"prediction": [1 + (5 + 2) % 7]}
+        # Only the new version's calls are sure to end soon, and these were the old one's as well.
+        assert "MainThread" not in threads.read_text()
         assert early[0].predict(3).document["path"] == "$.features[0]"
+    assert "BestModelRF/2 takes other rows than BestModelRF/1: without Elevation, Aspect, " in log.read_text()
 
 
 @ALONE_FIRST

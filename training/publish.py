@@ -25,7 +25,7 @@ from dataset import load_sample
 from forest import Origin, Prediction, UnsupportedModel, build
 from forest.checks import answers
 from preprocessing import covertype
-from registry.version import FORMAT, SCHEMA_FILE, TAG, Logged, search_filter
+from registry.version import FORMAT, SCHEMA_FILE, TAG, Logged, LoggedFile, search_filter
 from training.data import TrainingData, matrix
 from training.forest import Recipe, Trained, frame
 
@@ -105,8 +105,8 @@ class Publisher:
                 pip_requirements=[f"scikit-learn=={sklearn.__version__}", f"skops=={skops.__version__}"],
             )
             self._log_answers(trained.forest, features[:5], logged.model_id)
-            self._log_schema(logged.model_id)
-            compiled = self._log_compiled(trained.forest, features, logged.model_id)
+            schema = self._log_schema(logged.model_id)
+            compiled = self._log_compiled(trained.forest, features, logged.model_id, schema)
         self._ensure_name()
         version = self._client.create_model_version(
             self._name,
@@ -169,20 +169,24 @@ class Publisher:
         with TemporaryDirectory() as folder:
             self._client.log_model_artifact(model, str(answers.write(Path(folder), prediction)), answers.FOLDER)
 
-    def _log_schema(self, model: str) -> None:
+    def _log_schema(self, model: str) -> LoggedFile:
         """Log the description of the table beside a model: who serves it need not recognise its columns."""
         with TemporaryDirectory() as folder:
             file = Path(folder) / Path(SCHEMA_FILE).name
-            file.write_bytes(covertype.SCHEMA.encode())
+            file.write_bytes(msgspec.json.format(covertype.SCHEMA.encode(), indent=2))
             self._client.log_model_artifact(model, str(file), str(Path(SCHEMA_FILE).parent))
+            return LoggedFile(SCHEMA_FILE, hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size)
 
-    def _log_compiled(self, forest: RandomForestClassifier, rows: NDArray[np.float32], model: str) -> dict[str, str]:
+    def _log_compiled(
+        self, forest: RandomForestClassifier, rows: NDArray[np.float32], model: str, schema: LoggedFile
+    ) -> dict[str, str]:
         """Compile a forest and log that beside its model, so that no server has to.
 
         Args:
             forest: fitted on the schema's columns in their order.
             rows: (n, 54) rows to compare it on.
             model: the logged model.
+            schema: the description of its table.
 
         Returns:
             The tag that tells servers of it; none if the forest was not compiled, for the reason that is logged.
@@ -199,7 +203,8 @@ class Publisher:
                 return {}
             self._client.log_model_artifact(model, str(file), _COMPILED)
             digest, size = hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size
-            return {TAG: msgspec.json.encode(Logged(f"{_COMPILED}/{file.name}", FORMAT, digest, size)).decode()}
+            said = Logged(f"{_COMPILED}/{file.name}", FORMAT, digest, size, schema)
+            return {TAG: msgspec.json.encode(said).decode()}
 
     def _log_expected(self, labels: np.ndarray, digest: str) -> None:
         """Log the labels that this forest gives the bundled sample, row for row, and which sample that was."""

@@ -22,6 +22,7 @@ class ReferenceEngine:
 
     name = "reference"
     bounded = False
+    dtype = np.float32
 
     def __init__(self, forest: FittedForest, order: NDArray[np.intp] | None = None) -> None:
         self.classes: NDArray[Any] = forest.classes

@@ -13,7 +13,7 @@ from registry.access import Access
 from registry.errors import Absent, UnusableModel
 from registry.tracking.record import Refused
 from registry.tracking.rest import anonymous, authorization, base, no_mlflow, refuse
-from registry.version import Logged
+from registry.version import Logged, LoggedFile
 from registry.web import opened, unavailable
 
 CHUNK: Final = 1 << 18
@@ -26,7 +26,7 @@ class Unsupported(Exception):
     """Artifacts are where only MLflow's own client can read them."""
 
 
-def fetch(access: Access, location: str, file: Logged, path: Path) -> None:
+def fetch(access: Access, location: str, file: Logged | LoggedFile, path: Path) -> None:
     """Fetch a file and see that it is what training has logged.
 
     Args:
@@ -57,7 +57,7 @@ def fetch(access: Access, location: str, file: Logged, path: Path) -> None:
     check(file, size, digest.hexdigest(), location)
 
 
-def check(file: Logged, size: int, digest: str, location: str) -> None:
+def check(file: Logged | LoggedFile, size: int, digest: str, location: str) -> None:
     """See whether a file is what training has logged.
 
     Raises:

@@ -1,6 +1,6 @@
 """Models that are no forest, served through MLflow's pyfunc: any flavour, but milliseconds a call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +23,7 @@ class PyfuncEngine:
 
     name = "pyfunc"
     bounded = False
+    dtype = np.float64
     classes: NDArray[Any] | None = None
 
     def __init__(
@@ -38,7 +39,7 @@ class PyfuncEngine:
         self._names = told(inputs).names or _fitted(model) or (own if order is None else own[order]).tolist()
         self._types = _types(inputs, len(columns))
 
-    def predict(self, matrix: NDArray[np.float32]) -> Prediction:
+    def predict(self, matrix: NDArray[np.float64]) -> Prediction:
         """See ``forest.Engine.predict``; the probabilities are always None.
 
         Raises:
@@ -63,19 +64,18 @@ def told(inputs: Any) -> Told:  # noqa: ANN401
     if inputs is None:
         return Told(None)
     if inputs.has_input_names():
-        return Told(inputs.input_names(), len(inputs.inputs), _kinds(inputs))
+        types = None if inputs.is_tensor_spec() else _kinds(inputs.numpy_types())
+        return Told(inputs.input_names(), len(inputs.inputs), types)
     if not inputs.is_tensor_spec():
-        return Told(None, len(inputs.inputs))
+        return Told(None, len(inputs.inputs), _kinds(inputs.numpy_types()))
     width = inputs.inputs[0].shape[-1]
-    return Told(None, width if width >= 0 else None)
+    return Told(None, width, _kinds([inputs.inputs[0].type] * width)) if width >= 0 else Told(None)
 
 
-def _kinds(inputs: Any) -> list[FieldType] | None:  # noqa: ANN401
-    """What the columns of a signature are to a table; None if one of them is neither a number nor a boolean."""
-    if inputs.is_tensor_spec():
-        return None
+def _kinds(types: Iterable[Any]) -> list[FieldType] | None:
+    """What columns of some types are to a table; None if one of them is neither a number nor a boolean."""
     kinds: dict[str, FieldType] = {"b": "boolean", "i": "integer", "u": "integer", "f": "number"}
-    found = [kinds.get(np.dtype(type_).kind) for type_ in inputs.numpy_types()]
+    found = [kinds.get(np.dtype(type_).kind) for type_ in types]
     return None if None in found else [kind for kind in found if kind is not None]
 
 
@@ -96,9 +96,10 @@ def _types(inputs: Any, width: int) -> list[np.dtype[Any]] | None:  # noqa: ANN4
     return [np.dtype(type_) for type_ in inputs.numpy_types()]
 
 
-def _fits(values: NDArray[np.float32], type_: np.dtype[Any]) -> bool:
-    """Whether a cast keeps every value."""
-    if type_.kind != "i":
+def _fits(values: NDArray[np.float64], type_: np.dtype[Any]) -> bool:
+    """Whether a cast keeps every value; a float of another size is the model's own to round to."""
+    if type_.kind not in "biu":
         return True
-    limit = 2.0 ** (8 * type_.itemsize - 1)
-    return bool(((values == np.floor(values)) & (values >= -limit) & (values < limit)).all())
+    bits = 8 * type_.itemsize
+    least, above = {"b": (0.0, 2.0), "u": (0.0, 2.0**bits), "i": (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1))}[type_.kind]
+    return bool(((values == np.floor(values)) & (values >= least) & (values < above)).all())

@@ -103,6 +103,8 @@ def _compile(model: Download, prepared: Prepared) -> None:
     """Compile the forest, hold it against scikit-learn and write it with the outcome."""
     origin = Origin(prepared.version.name, prepared.version.number)
     forest, order, examples = model.forest, model.order, model.example()
+    if any(field.missing for field in prepared.schema.fields):
+        raise UnsupportedModel("its table allows missing values, which a compiled forest does not take")
     parity = build(
         forest,
         prepared.artifact,

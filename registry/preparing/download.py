@@ -29,7 +29,7 @@ from forest.checks import answers
 from preprocessing.schema import BadSchema, Schema
 from registry.access import Access
 from registry.artifacts.fetch import check
-from registry.columns import Columns, Stated, Told, settle, with_example
+from registry.columns import Columns, Stated, Told, settle, stated, with_example
 from registry.errors import Absent, SchemaMismatch, UnusableModel
 from registry.opening.loading import check_skops, load, other_version, own_version
 from registry.opening.plain import plain
@@ -37,7 +37,7 @@ from registry.opening.pyfunc import told
 from registry.preparation import Preparation
 from registry.preparing.confinement import expect
 from registry.preparing.flavours import Flavours
-from registry.version import SCHEMA_FILE, Logged
+from registry.version import SCHEMA_FILE, Logged, LoggedFile
 
 _GREATEST = np.finfo(np.float32).max
 
@@ -59,7 +59,7 @@ def _set_uris(access: Access) -> None:
     mlflow.set_registry_uri(access.tracking_uri)
 
 
-def download_file(access: Access, location: str, file: Logged, path: Path) -> None:
+def download_file(access: Access, location: str, file: Logged | LoggedFile, path: Path) -> None:
     """Do what ``fetch`` does, for artifacts that only MLflow's client can read.
 
     Raises:
@@ -167,10 +167,15 @@ class Download:
             parts["its estimator"] = own
         if all(part.names is None for part in parts.values()):
             # MLflow sorts an example's columns by the signature's names, so that its order tells nothing beside them.
-            parts["its input example"] = Told(getattr(self._example, "columns", None))
-        found = settle(parts, self._stated or self._logged)
+            parts["its input example"] = Told(getattr(self._example, "columns", None), self._example_width)
+        found = settle(parts, *stated(self._stated, self._logged))
         examples = self._examples(found)
         return with_example(found, examples[0].tolist()) if len(examples) else found
+
+    @property
+    def _example_width(self) -> int | None:
+        shape: tuple[int, ...] = getattr(self._example, "shape", ())
+        return shape[1] if len(shape) == 2 else None
 
     @property
     def _logged(self) -> Stated:

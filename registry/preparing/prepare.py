@@ -4,11 +4,12 @@ import logging
 import time
 from pathlib import Path
 
+from preprocessing import BadSchema, Schema
 from registry.access import Access
 from registry.artifacts.fetch import Unsupported, fetch
 from registry.caching.cache import Cache, key
 from registry.caching.recall import remember
-from registry.columns import is_preset, settle
+from registry.columns import Columns, is_preset, settle, stated
 from registry.errors import ModelNotFound, SchemaMismatch, UnusableModel, too_large
 from registry.opening import kernel
 from registry.preparation import Preparation
@@ -18,7 +19,7 @@ from registry.preparing.confinement import Late, expect, limit_memory, limit_tim
 from registry.tracking.resolve import locate, resolve, too_slow
 from registry.tracking.store import stamp
 from registry.uri import ModelURI
-from registry.version import FORMAT, Logged, ModelVersion
+from registry.version import FORMAT, Logged, LoggedFile, ModelVersion
 
 logger = logging.getLogger("canopy.registry")
 
@@ -85,7 +86,8 @@ def _resolve(uri: ModelURI, access: Access, look_timeout: float | None) -> Model
 def _fetched(version: ModelVersion, access: Access, how: Preparation, folder: Path) -> Prepared | None:
     """The artifact that training has logged; None if there is none that can be used as it is.
 
-    One whose columns are not known to be a preset's is none: what else the model says of them, ``_compiled`` sees.
+    One whose columns are not those of a table in their order is none: what else the model says, ``_compiled`` sees. The
+    table is stated, logged and told of in the version's tag, or a preset.
     """
     file = version.compiled
     if file is None or file.format != FORMAT or how.engine not in {"auto", "compiled"} or not kernel.built():
@@ -94,12 +96,16 @@ def _fetched(version: ModelVersion, access: Access, how: Preparation, folder: Pa
     logger.info("fetching %s, compiled already: %s bytes", version, f"{file.size:,}")
     start = time.monotonic()
     try:
-        _fetch(access, locate(version, access), file, artifact)
-        columns = settle({"its compiled forest": header.told(artifact)}, how.stated)
-        if columns.known != "named" or columns.order is not None or not is_preset(columns.schema):
-            raise SchemaMismatch(
-                f"the compiled forest of {version} does not name the columns of a table in their order"
-            )
+        location = locate(version, access)
+        logged = _fetched_schema(access, location, file, folder / "schema.json")
+        _fetch(access, location, file, artifact)
+        table, by = stated(how.stated, logged)
+        said = header.told(artifact)
+        if said.names is None:
+            raise SchemaMismatch(f"the compiled forest of {version} does not name its columns")
+        columns = settle({"its compiled forest": said}, table, by)
+        if (reason := _unfit(columns, known=table is not None)) is not None:
+            raise SchemaMismatch(f"the compiled forest of {version} {reason}")
     except (UnusableModel, ModelNotFound) as error:
         artifact.unlink(missing_ok=True)
         logger.warning("%s; compiling %s anew", error, version)
@@ -108,7 +114,40 @@ def _fetched(version: ModelVersion, access: Access, how: Preparation, folder: Pa
     return Prepared(version, "compiled", folder, columns, how.formats)
 
 
-def _fetch(access: Access, location: str, file: Logged, path: Path) -> None:
+def _unfit(columns: Columns, *, known: bool) -> str | None:
+    """Why a compiled forest with such columns cannot be taken as it is; None if it can.
+
+    Args:
+        columns: its columns.
+        known: whether somebody has described their table.
+    """
+    if columns.known != "named" or columns.order is not None:
+        return "does not name the columns of a table in their order"
+    if not known and not is_preset(columns.schema):
+        return "names columns of a table that is not described"
+    if any(field.missing for field in columns.schema.fields):
+        return "takes no missing values, which its table allows"
+    return None
+
+
+def _fetched_schema(access: Access, location: str, file: Logged, path: Path) -> Schema | None:
+    """The table that was logged beside an artifact, if its tag tells of one.
+
+    Raises:
+        UnusableModel: it is gone, another, or describes none.
+    """
+    if file.schema is None:
+        return None
+    try:
+        _fetch(access, location, file.schema, path)
+        return Schema.read(path.read_bytes())
+    except BadSchema as error:
+        raise SchemaMismatch(f"{file.schema.path} beside the model describes no table: {error}") from None
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _fetch(access: Access, location: str, file: Logged | LoggedFile, path: Path) -> None:
     try:
         fetch(access, location, file, path)
     except Unsupported:

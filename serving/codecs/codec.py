@@ -63,7 +63,10 @@ class Codec(ABC):
         return None
 
     def constant(self, options: Any) -> bool:  # noqa: ANN401, ARG002
-        """Whether, with such options, answers with the same label of one row are the same bytes."""
+        """Whether, with these options, answers with the same label of one row are the same bytes.
+
+        Options for which this is so can be hashed.
+        """
         return False
 
     @abstractmethod

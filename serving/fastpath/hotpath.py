@@ -257,6 +257,8 @@ class HotConnection(Connection):
         try:
             self._service.enter(request, body, request.frame)
         except Exception as error:
+            if hasattr(request, "item"):
+                del request.item  # or an idle connection would keep the model that it was decoded for
             self.fail(request, error)
         else:
             request.queued = True

@@ -1,15 +1,19 @@
 """The bytes of responses that do not go through ASGI."""
 
+import logging
 from collections import defaultdict
 from typing import Any, Final
 
 from batcher import Overloaded
 from serving.codecs import Codec
+from serving.errors import problem_response
 from serving.fastpath.hotrequest import HotRequest
 from serving.http.written import raw
 from serving.inference import Answer
 from serving.model import Model
 from serving.service import timing
+
+logger = logging.getLogger("canopy.serving")
 
 _KEPT: Final = 256
 """Answers that are remembered: all classes of any forest, but not all numbers that a regression may give."""
@@ -22,7 +26,7 @@ class Responses:
         self._defaults: list[tuple[bytes, bytes]] | None = None
         self._head = b""
         self._model: Model | None = None
-        self._made: defaultdict[Codec, dict[Any, bytes]] = defaultdict(dict)
+        self._made: defaultdict[tuple[Codec, Any], dict[Any, bytes]] = defaultdict(dict)
         self._refusal: tuple[Exception, Codec] | None = None
         self._refused = 0, b""
 
@@ -36,7 +40,11 @@ class Responses:
         """
         if self._refusal is not None and self._refusal == (error, codec) and defaults is self._defaults:
             return self._refused
-        response = codec.error(error)
+        try:
+            response = codec.error(error)
+        except Exception as fault:  # of the format's: the client gets an answer all the same
+            logger.exception("a format failed to tell an error")
+            response = problem_response(fault)
         made = response.status_code, raw(response, defaults)
         if isinstance(error, Overloaded):
             if defaults is not self._defaults:
@@ -60,12 +68,15 @@ class Responses:
         labels, frame = answer.labels, request.frame
         if len(labels) > 1 or not frame.constant:
             return self._response(answer, request)
-        made = self._made[frame.codec]
-        response = made.get(labels[0])
+        made, label = self._made[frame.codec, frame.options], labels[0]
+        try:
+            response = made.get(label)
+        except TypeError:  # a label that cannot be looked up
+            return self._response(answer, request)
         if response is None:
             response = self._response(answer, request)
             if len(made) < _KEPT:
-                made[labels[0]] = response
+                made[label] = response
         return response
 
     def _use(self, defaults: list[tuple[bytes, bytes]], model: Model | None) -> None:

@@ -40,6 +40,7 @@ class Worker:
     row: float
     odd: dict[int, float] = field(default_factory=dict)
     bounded: bool = True
+    dtype: type[np.floating] = np.float32
     classes: NDArray[Any] | None = None
     calls: int = field(default=0)
 

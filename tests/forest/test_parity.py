@@ -23,6 +23,7 @@ class Altered:
 
     name = "altered"
     bounded = True
+    dtype = np.float32
 
     def __init__(self, engine: CompiledEngine, alter: Callable[[NDArray[Any], NDArray[np.float64], int], None]) -> None:
         self.classes = engine.classes
@@ -128,6 +129,7 @@ def test_an_engine_without_probabilities_cannot_be_compared(
     class Silent:
         name = "silent"
         bounded = True
+        dtype = np.float32
         classes = compiled.classes
 
         def predict(self, matrix: NDArray[np.float32]) -> Prediction:

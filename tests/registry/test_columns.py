@@ -137,8 +137,6 @@ def order_of(names: Sequence[str]) -> tuple[int, ...]:
 @pytest.mark.parametrize(
     "told",
     [
-        pytest.param({}, id="nothing"),
-        pytest.param({"it": Told(None)}, id="no-width"),
         pytest.param({"it": Told(None, 54)}, id="as-wide-as-the-schema"),
         pytest.param({"it": Told(NUMBERED, 54)}, id="numbers"),
         pytest.param({"it": Told([str(number) for number in NUMBERED])}, id="numbers-as-words"),
@@ -183,6 +181,33 @@ def test_other_names_make_a_table_of_their_own(stated: Schema | None) -> None:
     assert [field.type for field in typed.schema.fields] == types
     with pytest.raises(SchemaMismatch, match="make no table"):
         settle({"it": Told(["a", "a"])})
+
+
+def test_types_belong_to_names_not_to_places() -> None:
+    """Whoever names the columns in another order than who types them."""
+    told = {"its estimator": Told(WINE[::-1], 3), "its signature": Told(WINE, 3, ["number", "integer", "boolean"])}
+    with pytest.raises(SchemaMismatch, match="contradicts itself"):  # MLflow would hand them over in another order
+        settle(told)
+    told = {"its estimator": Told(["b", "a"], 2), "its signature": Told(["0", "1"], 2, ["integer", "boolean"])}
+    assert [field.type for field in settle(told).schema.fields] == ["number", "number"]
+    unnamed = settle({"its signature": Told(None, 2, ["integer", "boolean"])}).schema
+    assert [field.type for field in unnamed.fields] == ["integer", "boolean"]
+
+
+@pytest.mark.parametrize("width", [1, 3])
+def test_numbers_of_columns_that_differ_are_a_contradiction(width: int) -> None:
+    """Also where one part has names and the other has none."""
+    told = {"its estimator": Told(["a", "b"], 2), "its signature": Told(None, width)}
+    with pytest.raises(SchemaMismatch, match=f"takes 2 columns to its estimator, {width} to its signature"):
+        settle(told)
+
+
+def test_a_model_that_tells_nothing_of_its_columns_is_refused() -> None:
+    """Nobody could say what its rows are; the remedy is told. A statement says it."""
+    told = {"its signature": Told(None), "its estimator": Told(None)}
+    with pytest.raises(SchemaMismatch, match=r"neither the names nor the number .* --schema \(CANOPY_SCHEMA\)"):
+        settle(told)
+    assert settle(told, read_stated("covertype")).known == "stated"
 
 
 def test_a_stated_table_is_held_against_the_names() -> None:

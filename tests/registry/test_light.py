@@ -39,7 +39,7 @@ from registry.opening.engines import open_engine
 from registry.preparing import header
 from registry.preparing import prepare as module
 from registry.preparing.prepare import prepare
-from registry.version import FORMAT, TAG, Logged
+from registry.version import FORMAT, SCHEMA_FILE, TAG, Logged, LoggedFile
 from tests.conftest import ROOT
 from tests.isolation import MLFLOW_WARNS
 from tests.object_store import BUCKET
@@ -292,7 +292,7 @@ NAMED, OTHERS = tuple(covertype.COLUMNS), tuple(covertype.COLUMNS[::-1])
         pytest.param(OTHERS, OTHERS, "does not name the columns of a table in their order", id="other-order-stated"),
         pytest.param(None, None, "does not name", id="unnamed"),
         pytest.param(None, NAMED, "does not name", id="unnamed-but-stated"),
-        pytest.param(("a", "b"), None, "does not name the columns of a table", id="of-something-else"),
+        pytest.param(("a", "b"), None, "names columns of a table that is not described", id="of-something-else"),
     ],
 )
 def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is(
@@ -321,6 +321,66 @@ def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is
     else:
         assert (made.columns, made.warnings) == (COLUMNS, [])
         assert open_engine(made).name == "compiled"
+
+
+DESCRIBED = Schema.of_columns(["a", "b"], ["integer", "number"])
+
+
+@pytest.mark.parametrize(
+    ("names", "description", "reason"),
+    [
+        pytest.param(("a", "b"), DESCRIBED.encode(), None, id="described"),
+        pytest.param(("b", "a"), DESCRIBED.encode(), "in their order", id="in-another-order"),
+        pytest.param(("a", "c"), DESCRIBED.encode(), "schema is that of canopy/schema.json", id="of-another-table"),
+        pytest.param(("a", "b"), b"{}", "canopy/schema.json beside the model describes no table", id="of-no-table"),
+        pytest.param(("a", "b"), None, "gone", id="gone"),
+        pytest.param(
+            ("a", "b"),
+            b'{"fields": [{"name": "a", "missing": true}, {"name": "b"}]}',
+            "takes no missing values",
+            id="with-missing-values",
+        ),
+    ],
+)
+def test_a_compiled_forest_is_taken_with_the_table_that_was_logged_beside_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    names: tuple[str, ...],
+    description: bytes | None,
+    reason: str | None,
+) -> None:
+    """As the tag of its version tells; nothing else is left in the folder."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    rows = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    forest = RandomForestClassifier(3, random_state=0).fit(rows, rows[:, 0] > 0)
+    logged = tmp_path / "logged"
+    write_artifact(logged, compile_forest(forest, columns=names), Origin("Logged"), Parity(rows=1, different=0))
+    file = Logged("canopy/forest.canopy", FORMAT, "0" * 64, 1, LoggedFile(SCHEMA_FILE, "0" * 64, 1))
+
+    def bring(_access: object, _location: object, wanted: Logged | LoggedFile, path: Path) -> None:
+        if wanted is file:
+            shutil.copy(logged, path)
+        elif description is None:
+            raise UnusableModel("it is gone")
+        else:
+            path.write_bytes(description)
+
+    monkeypatch.setattr(module, "locate", lambda *_: "")
+    monkeypatch.setattr(module, "_fetch", bring)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    version = ModelVersion("Logged", "1", compiled=file)
+    made = module._fetched(version, way("http://tracking.invalid"), Preparation(), folder)
+    if reason is None:
+        assert made is not None
+        assert (made.columns, open_engine(made).name) == (Columns(DESCRIBED), "compiled")
+        assert [path.name for path in folder.iterdir()] == ["forest.canopy"]
+    else:
+        assert made is None
+        assert reason in caplog.text
+        assert not list(folder.iterdir())
 
 
 def test_a_stated_order_decides_whether_a_compiled_forest_will_do(sqlite_place: Place, tmp_path: Path) -> None:

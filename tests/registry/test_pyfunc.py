@@ -52,7 +52,7 @@ def first_column(frame: Any) -> Any:  # noqa: ANN401 - pandas is untyped
         pytest.param(lambda frame: frame["Elevation"].tolist(), id="list"),
     ],
 )
-def test_one_label_a_row_is_taken_in_any_wrapping(rows: NDArray[np.float32], answer: Callable[[Any], Any]) -> None:
+def test_one_label_a_row_is_taken_in_any_wrapping(rows: NDArray[np.float64], answer: Callable[[Any], Any]) -> None:
     """A model may return its labels as an array, a series, a frame of one column or a list."""
     prediction = PyfuncEngine(Recorder(answer), OWN).predict(rows[:7])
     assert prediction.labels.shape == (7,)
@@ -60,7 +60,7 @@ def test_one_label_a_row_is_taken_in_any_wrapping(rows: NDArray[np.float32], ans
     assert prediction.probabilities is None
 
 
-def test_labels_may_be_words(rows: NDArray[np.float32]) -> None:
+def test_labels_may_be_words(rows: NDArray[np.float64]) -> None:
     """Labels are passed on as the model gives them, words included."""
     prediction = PyfuncEngine(Recorder(lambda frame: ["fir"] * len(frame)), OWN).predict(rows[:3])
     assert prediction.labels.tolist() == ["fir", "fir", "fir"]
@@ -78,7 +78,7 @@ def test_labels_may_be_words(rows: NDArray[np.float32]) -> None:
         pytest.param((0,), id="nothing"),
     ],
 )
-def test_anything_but_one_label_a_row_is_refused(rows: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+def test_anything_but_one_label_a_row_is_refused(rows: NDArray[np.float64], shape: tuple[int, ...]) -> None:
     """An answer that is not one label a row raises ValueError with its shape and the number of rows."""
     engine = PyfuncEngine(Recorder(lambda _frame: np.ones(shape)), OWN)
     with pytest.raises(ValueError, match="for 4 rows") as raised:
@@ -86,7 +86,7 @@ def test_anything_but_one_label_a_row_is_refused(rows: NDArray[np.float32], shap
     assert f"shape {shape}" in str(raised.value)
 
 
-def test_a_model_without_signature_is_given_the_schemas_columns(rows: NDArray[np.float32]) -> None:
+def test_a_model_without_signature_is_given_the_schemas_columns(rows: NDArray[np.float64]) -> None:
     """A model that does not say what it takes is given a frame with the schema's columns in the schema's order."""
     model = Recorder(first_column)
     PyfuncEngine(model, OWN).predict(rows[:4])
@@ -94,7 +94,7 @@ def test_a_model_without_signature_is_given_the_schemas_columns(rows: NDArray[np
     np.testing.assert_array_equal(model.given.to_numpy(), rows[:4])
 
 
-def test_a_signature_decides_the_frames_columns(rows: NDArray[np.float32]) -> None:
+def test_a_signature_decides_the_frames_columns(rows: NDArray[np.float64]) -> None:
     """A model with a signature is given its own names, each column with the values of the order that is asked for."""
     names = OWN[::-1]
     names[names.index("Wilderness_Area_Rawah")] = "Wilderness_Area1"
@@ -109,17 +109,19 @@ def test_a_signature_decides_the_frames_columns(rows: NDArray[np.float32]) -> No
     [
         pytest.param("long", 2596.0, np.int64, id="whole-number-for-long"),
         pytest.param("integer", 2596.0, np.int32, id="whole-number-for-integer"),
-        pytest.param("long", 2596.5, np.float32, id="fraction-for-long"),
+        pytest.param("long", 2596.5, np.float64, id="fraction-for-long"),
+        pytest.param("long", 1_700_000_001.0, np.int64, id="more-than-a-float32-holds"),
+        pytest.param("double", 0.1, np.float64, id="no-float32-for-double"),
         pytest.param("double", 2596.0, np.float64, id="whole-number-for-double"),
         pytest.param("float", 2596.5, np.float32, id="fraction-for-float"),
     ],
 )
 def test_columns_get_the_signatures_types_where_nothing_is_lost(
-    rows: NDArray[np.float32], type_: str, value: float, expected: type[np.generic]
+    rows: NDArray[np.float64], type_: str, value: float, expected: type[np.generic]
 ) -> None:
     """Each column is cast to its type in the signature, but numbers with a fraction are left for MLflow to refuse."""
     model = Recorder(first_column, {name: type_ if name == "Elevation" else "double" for name in OWN})
-    odd = rows[:4].copy()
+    odd = rows[:4].astype(np.float64)
     odd[2, 0] = value
     PyfuncEngine(model, OWN).predict(odd)
     assert model.given["Elevation"].dtype == expected
@@ -128,16 +130,31 @@ def test_columns_get_the_signatures_types_where_nothing_is_lost(
 
 
 @pytest.mark.parametrize("value", [pytest.param(3e9, id="too-large"), pytest.param(-3e9, id="too-small")])
-def test_a_number_out_of_an_integers_range_is_left_as_it_is(rows: NDArray[np.float32], value: float) -> None:
+def test_a_number_out_of_an_integers_range_is_left_as_it_is(rows: NDArray[np.float64], value: float) -> None:
     """A whole number that the column's integer type cannot hold is not cast to another number."""
     model = Recorder(first_column, {name: "integer" if name == "Elevation" else "double" for name in OWN})
-    odd = rows[:4].copy()
+    odd = rows[:4].astype(np.float64)
     odd[2, 0] = value
     PyfuncEngine(model, OWN).predict(odd)
-    assert model.given["Elevation"].iloc[2] == np.float32(value)
+    assert model.given["Elevation"].iloc[2] == np.float64(value)
 
 
-def test_the_matrix_is_not_changed(rows: NDArray[np.float32]) -> None:
+@pytest.mark.parametrize("type_", ["uint8", "bool", "int8", "int64"])
+@pytest.mark.parametrize("value", [300.0, 2.5, -1.0, 2.0**63, 1e300, float("nan")])
+def test_no_cast_changes_a_number(type_: str, value: float) -> None:
+    """Of a tensor, as for pictures: what its type cannot hold is left for MLflow to refuse."""
+    from mlflow.types import Schema, TensorSpec
+
+    model = Recorder(lambda frame: frame.iloc[:, 0].to_numpy())
+    made = Schema([TensorSpec(np.dtype(type_), (-1, 2))])
+    model.metadata = SimpleNamespace(get_input_schema=lambda: made)
+    PyfuncEngine(model, ["a", "b"]).predict(np.array([[value, 1.0]]))
+    given = model.given.iloc[0, 0]
+    assert given == value or np.isnan(value)
+    assert model.given.iloc[0, 1] == 1
+
+
+def test_the_matrix_is_not_changed(rows: NDArray[np.float64]) -> None:
     """A model that writes into its frame does not write into the matrix, which serves the next batch."""
 
     def spoil(frame: Any) -> Any:  # noqa: ANN401 - pandas is untyped
@@ -149,7 +166,7 @@ def test_the_matrix_is_not_changed(rows: NDArray[np.float32]) -> None:
     np.testing.assert_array_equal(matrix, rows[:4])
 
 
-def test_a_model_without_signature_is_given_the_order_that_is_asked_for(rows: NDArray[np.float32]) -> None:
+def test_a_model_without_signature_is_given_the_order_that_is_asked_for(rows: NDArray[np.float64]) -> None:
     """The frame's columns have the schema's names, each with its own values."""
     model = Recorder(first_column)
     PyfuncEngine(model, OWN, np.arange(54)[::-1]).predict(rows[:4])
@@ -160,7 +177,7 @@ def test_a_model_without_signature_is_given_the_order_that_is_asked_for(rows: ND
 @pytest.mark.parametrize(
     ("example", "expected"),
     [
-        pytest.param(lambda: np.ones((2, 54)), Told(None, 54), id="array"),
+        pytest.param(lambda: np.ones((2, 54)), Told(None, 54, ["number"] * 54), id="array"),
         pytest.param(lambda: frame(range(54)), Told(list(range(54)), 54, ["number"] * 54), id="table-without-header"),
         pytest.param(lambda: frame(OWN), Told(OWN, 54, ["number"] * 54), id="table"),
         pytest.param(lambda: {"rows": np.ones((2, 54))}, Told(["rows"], 1), id="named-array"),

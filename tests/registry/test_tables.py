@@ -12,10 +12,11 @@ import pytest
 
 from preprocessing import RowDecoder, Schema
 from preprocessing.matrix import MatrixBuilder
-from registry import Columns, ModelVersion, Preparation, Prepared, SchemaMismatch
+from registry import Columns, ModelVersion, Preparation, Prepared, SchemaMismatch, UnusableModel
 from registry.opening.engines import open_engine
 from registry.preparing.compiling import compile_model
 from registry.version import SCHEMA_FILE
+from serving import warm_up
 from tests.isolation import MLFLOW_WARNS
 from tests.registry.support import way
 
@@ -95,7 +96,9 @@ def test_named_numbers(prepare: Prepare, name: str, signed: bool) -> None:
     saving = {"signature": infer_signature(data.data), "input_example": data.data.head()} if signed else {}
     made = prepare(mine, **saving)
     assert (made.engine, made.columns.known, made.schema.names) == ("compiled", "named", tuple(data.data.columns))
-    assert made.schema.example == (tuple(data.data.iloc[0]) if signed else ())
+    # A row of somebody's is tried, and told to nobody.
+    assert (made.schema.example, made.columns.example) == ((), tuple(data.data.iloc[0]) if signed else ())
+    assert made.row == (made.columns.example or (0.0,) * len(data.data.columns))
     assert_served(made, mine, data.data, data.data.to_numpy().tolist())
 
 
@@ -165,3 +168,36 @@ def test_names_that_json_would_escape_are_served(prepare: Prepare) -> None:
     made = prepare(mine)
     assert made.schema.names == ("size _x_", "a_b")
     assert_served(made, mine, table, table.to_numpy().tolist())
+
+
+def test_missing_values_are_served_by_what_takes_them(prepare: Prepare) -> None:
+    """A compiled forest does not, so scikit-learn's own code answers, with the warning; clients send null."""
+    draw = np.random.default_rng(0)
+    rows = draw.normal(size=(200, 2)).astype(np.float32).astype(np.float64)
+    mine = forest().fit(rows, rows[:, 0] > 0)
+    stated = Schema.read(b'{"fields": [{"name": "a", "missing": true}, {"name": "b"}]}')
+    made = prepare(mine, how=Preparation(stated=stated))
+    assert made.engine == "sklearn"
+    assert "allows missing values" in made.warning
+    rows[::2, 0] = np.nan
+    assert_served(made, mine, rows, [[None if np.isnan(value) else value for value in row] for row in rows.tolist()])
+    assert len(warm_up(open_engine(made), made.schema, made.row, 10)) == 2
+    with pytest.raises(UnusableModel, match="allows missing values"):
+        prepare(mine, how=Preparation("compiled", stated=stated))
+
+
+def test_what_is_stated_comes_before_what_is_logged_and_the_log_says_so(
+    prepare: Prepare, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also of columns without names, whose labels it decides; whoever is wrong is named."""
+    draw = np.random.default_rng(0)
+    rows = draw.normal(size=(100, 2)).astype(np.float32).astype(np.float64)
+    mine = forest().fit(rows, rows[:, 0] > 0)
+    logged, stated = (Schema(Schema.of_columns(["a", "b"]).fields, columns) for columns in ((), ("b", "a")))
+    assert prepare(mine, schema=logged.encode(), how=Preparation(stated=logged)).columns.order is None
+    assert "passed over" not in caplog.text
+    made = prepare(mine, schema=logged.encode(), how=Preparation(stated=stated))
+    assert (made.columns.known, made.columns.order) == ("stated", (1, 0))
+    assert "the table of --schema (CANOPY_SCHEMA) is not that of canopy/schema.json beside the model" in caplog.text
+    with pytest.raises(SchemaMismatch, match=r"stated by canopy/schema\.json beside the model has 3"):
+        prepare(mine, schema=Schema.unnamed(3).encode())

@@ -23,9 +23,15 @@ class Lines(Codec):
         """See ``Codec``."""
         return next((value for name, value in headers if name == "label-prefix"), "")
 
+    def constant(self, options: str) -> bool:  # noqa: ARG002
+        """See ``Codec``."""
+        return True
+
     def decode(self, decoder: RowDecoder, body: bytes | bytearray, options: str) -> list[Row]:  # noqa: ARG002
         """See ``Codec``."""
         rows: list[Row] = []
+        if body == b"?":
+            raise KeyError
         for number, line in enumerate(body.decode().splitlines(), 1):
             if number > decoder.max_rows:
                 raise InvalidRow(f"line {number}", "is one too many")
@@ -41,6 +47,8 @@ class Lines(Codec):
 
     def error(self, error: Exception) -> Response:
         """See ``Codec``."""
+        if isinstance(error, KeyError):
+            raise TypeError
         found = known(error)
         status, said = (500, "the server failed") if found is None else (found.status, str(error))
         return Response(f"error: {said}\n", status, media_type="text/plain")

@@ -56,6 +56,8 @@ def test_errors_are_the_formats_own(server: ServerProcess) -> None:
         answer = wire.ask(sent)
         assert (answer.status, answer.body.decode()[: len(said)]) == (status, said)
     assert wire.ask(request(method="GET", target="/lines")).kind == "method-not-allowed"
+    assert wire.ask(lines(b"?")).kind == "internal-error"  # of which the format fails to tell
+    assert wire.ask(lines(line(3))).status == 200
 
 
 ASKING = {

@@ -101,7 +101,7 @@ def _try(prepared: Prepared, max_batch_rows: int) -> None:
     from registry.opening.engines import open_engine
     from serving import warm_up
 
-    warm_up(open_engine(prepared), prepared.schema, max_batch_rows)
+    warm_up(open_engine(prepared), prepared.schema, prepared.row, max_batch_rows)
 
 
 if __name__ == "__main__":

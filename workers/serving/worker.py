@@ -8,6 +8,7 @@ import math
 import os
 import socket
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -71,6 +72,9 @@ _MOST_LEFT = 4
 _ENGINE = "inference"
 """Name of the engine's thread."""
 
+_NAMED = 8
+"""Fields that the log names of those that a new table has, or has no more."""
+
 
 class _Opened(NamedTuple):
     """A version that can be put in service.
@@ -103,6 +107,7 @@ class Worker:
         self._listener = socket.socket(fileno=seat.listener)
         others = {index: each for index, each in enumerate(seat.listeners) if index != seat.index}
         self._failed = False
+        self._unbounded_until = 0.0
         self._executor = ThreadPoolExecutor(1, _ENGINE)
         self._openings = Errands(_MOST_LEFT)
         self._service = Service(
@@ -244,7 +249,7 @@ class Worker:
         """Open a version and try it out; takes long."""
         engine = registry.opening.engines.open_engine(prepared)
         table = self._table(prepared.schema)
-        calls = warm_up(engine, table.schema, self._settings.max_batch_rows)
+        calls = warm_up(engine, table.schema, prepared.row, self._settings.max_batch_rows)
         version, columns = prepared.version, prepared.columns.known
         return _Opened(Model(version.name, version.number, engine, columns, prepared.assumption), table, calls)
 
@@ -257,9 +262,15 @@ class Worker:
         return Table(schema, max_rows_per_request=settings.max_rows_per_request, max_batch_rows=settings.max_batch_rows)
 
     def _put_in_service(self, opened: _Opened) -> None:
-        first = self._service.table is None
+        before = self._service.table
+        if before is not None and before is not opened.table:
+            if (changes := _changes(before.schema, opened.table.schema)) is not None:
+                logger.warning("%s takes other rows than %s: %s", opened.model, before.model, changes)
+            if before.model is not None and not before.model.engine.bounded:
+                # What was decoded for it may wait for so long, and is still its engine's.
+                self._unbounded_until = time.monotonic() + self._settings.deadline_ms / 1000
         self._service.put_in_service(opened.model, opened.table)
-        if first:
+        if before is None:
             # What is here now stays. Left to the collector, all modules would be searched for garbage over and over: a
             # third of all the work at a thousand clients.
             gc.collect()
@@ -299,7 +310,9 @@ class Worker:
     def _is_short(self, seconds: float) -> bool:
         """Whether a call of the engine may hold up the event loop."""
         model = self._service.handle.model
-        return model is not None and model.engine.bounded and seconds <= _LONGEST_INLINE
+        if model is None or not model.engine.bounded or time.monotonic() < self._unbounded_until:
+            return False
+        return seconds <= _LONGEST_INLINE
 
     def _description(self, opened: _Opened) -> str:
         """What is served, and a request to paste."""
@@ -313,6 +326,20 @@ class Worker:
             f"serving {model} ({model.engine.name} engine, batching {self._settings.batching}{workers}) at {address}; "
             f"try\n\n    curl -s {address}/predict -H 'content-type: application/json' -d '{body}'\n"
         )
+
+
+def _changes(before: Schema, after: Schema) -> str | None:
+    """What is new in a table, in words; None if rows are the same."""
+    if before.fields == after.fields:
+        return None
+    old, new = ({field.name: field for field in schema.fields} for schema in (before, after))
+    parts = {
+        "without": [name for name in old if name not in new],
+        "with": [name for name in new if name not in old],
+        "with others by the name of": [name for name in new if name in old and new[name] != old[name]],
+    }
+    said = [f"{how} {', '.join(names[:_NAMED])}{' …' * (len(names) > _NAMED)}" for how, names in parts.items() if names]
+    return "; ".join(said) or "in another order"
 
 
 def _always(_seconds: float) -> bool:
