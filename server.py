@@ -20,7 +20,7 @@ import msgspec
 import redaction
 import registry
 import workers
-from registry.updates import look
+from registry.updates import refresh_signal
 from settings import MENDED, Settings, SettingsError, ignored_variables, start_logging, tame_mlflow
 from workers.serving.source import OwnSource, Source, SupervisedSource, serve_by, watch
 
@@ -43,16 +43,16 @@ def main(arguments: Sequence[str] | None = None, prog: str = "server.py") -> int
     """Serve until a signal ends it; returns the exit status: 0 after a drain, 1 for a fault that the log names."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))  # until there is anything to finish
-    look.ignore()
-    handed = workers.Seat.take(os.environ)
+    refresh_signal.ignore()
+    handed = workers.WorkerSlot.take(os.environ)
     given = sys.argv[1:] if arguments is None else arguments
     try:
         mended = redaction.start(os.environ, given)
         settings = Settings.read(given, os.environ, prog)
         uri = registry.ModelURI.parse(settings.model_uri)
-        access = registry.Access.read(settings.tracking_uri, os.environ)
+        access = registry.RegistryConfig.read(settings.tracking_uri, os.environ)
         stated = registry.read_stated(settings.schema if handed is None else "")  # a worker is told
-    except (redaction.BadVariable, SettingsError, registry.BadAccess) as error:
+    except (redaction.BadVariable, SettingsError, registry.BadRegistryConfig) as error:
         sys.stderr.write(f"canopy: {error}\n")
         return 2
     except registry.BadModelURI as error:
@@ -62,9 +62,9 @@ def main(arguments: Sequence[str] | None = None, prog: str = "server.py") -> int
         sys.stderr.write(f"canopy: --schema or CANOPY_SCHEMA: {error}\n")
         return 2
     if handed is not None:
-        seat, channel = handed
-        start_logging(settings.log_level, seat.index)
-        return _work(settings, seat, SupervisedSource(workers.Channel(channel)))
+        slot, channel = handed
+        start_logging(settings.log_level, slot.index)
+        return _work(settings, slot, SupervisedSource(workers.Channel(channel)))
     start_logging(settings.log_level)
     for remark in ignored_variables(os.environ):
         logger.warning(remark)
@@ -78,22 +78,22 @@ def main(arguments: Sequence[str] | None = None, prog: str = "server.py") -> int
         return 1
     memory = workers.share_memory(_SHARED * count)
     sockets = tuple(listener.detach() for listener in listeners)
-    seats = [workers.Seat(index, count, listener, memory, sockets) for index, listener in enumerate(sockets)]
+    slots = [workers.WorkerSlot(index, count, listener, memory, sockets) for index, listener in enumerate(sockets)]
     if count == 1:
-        return _work(settings, seats[0], OwnSource(settings, uri, access, stated))
+        return _work(settings, slots[0], OwnSource(settings, uri, access, stated))
     try:
-        asyncio.run(_supervise(settings, uri, access, stated, seats))
+        asyncio.run(_supervise(settings, uri, access, stated, slots))
     except registry.RegistryError as error:
         logger.error(str(error))  # noqa: TRY400 - the message says it all
         return 1
     return 0
 
 
-def _work(settings: Settings, seat: workers.Seat, source: Source) -> int:
+def _work(settings: Settings, slot: workers.WorkerSlot, source: Source) -> int:
     """Be a worker; returns the exit status."""
     from workers.serving.worker import Worker
 
-    worker = Worker(settings, seat, source)
+    worker = Worker(settings, slot, source)
     # Whatever a library leaves behind when it is stopped half way, a model's files for one, goes with the process.
     with tempfile.TemporaryDirectory(prefix="canopy-", ignore_cleanup_errors=True) as folder:
         tempfile.tempdir = folder
@@ -109,9 +109,9 @@ def _work(settings: Settings, seat: workers.Seat, source: Source) -> int:
 async def _supervise(
     settings: Settings,
     uri: registry.ModelURI,
-    access: registry.Access,
+    access: registry.RegistryConfig,
     stated: registry.Stated,
-    seats: Sequence[workers.Seat],
+    slots: Sequence[workers.WorkerSlot],
 ) -> None:
     """Run a worker for each seat until a signal ends them all.
 
@@ -123,15 +123,15 @@ async def _supervise(
         supervisor = workers.Supervisor(
             [sys.executable, *sys.orig_argv[1:]],
             {**os.environ, "TMPDIR": folder},  # what a worker leaves behind when it is killed goes as well
-            seats,
+            slots,
             hang_timeout=settings.hang_timeout_seconds,
             # A replacement first opens what the others serve.
             ready_timeout=2 * settings.prepare_timeout_seconds + _START,
             stop_timeout=settings.drain_delay_seconds + settings.drain_timeout_seconds + _LAST_CALL,
         )
 
-        def tell(trouble: str | None) -> None:
-            supervisor.inform(msgspec.json.encode(trouble))
+        def tell(update_error: str | None) -> None:
+            supervisor.inform(msgspec.json.encode(update_error))
 
         watcher = watch(settings, uri, access, stated, partial(serve_by, supervisor), tell, workers.share_file)
         supervisor.on_look = watcher.look
@@ -144,7 +144,7 @@ async def _supervise(
                 if not supervisor.stopping:  # a signal for all of a service's processes has ended the child as well
                     raise
 
-        with look.heeded(asyncio.get_running_loop(), watcher.look):
+        with refresh_signal.on_signal(asyncio.get_running_loop(), watcher.look):
             await supervisor.run(direct)
 
 

@@ -8,9 +8,9 @@ from concurrent.futures import Executor
 from typing import Final, Generic
 
 from batcher import policy
+from batcher.arrivals import ArrivalEstimator
 from batcher.calls import Calls
 from batcher.cost import CostModel
-from batcher.crowd import Crowd
 from batcher.errors import BatchTooLarge, Closed, EngineFailed, EngineStuck, Overloaded, QueueFull
 from batcher.events import COUNTED, Observer, Statistics
 from batcher.expiry import Expiry
@@ -41,8 +41,8 @@ class Batcher(Generic[Item, Result]):
         inline: asked before each call, with the seconds that it is expected to take, whether to run it on the event
             loop all the same: handing a short call to a thread and back costs more than the call.
         timeout: seconds that an item may wait in the queue unless ``submit`` says less.
-        patience: seconds after which a call that the executor runs is taken to be stuck: its items fail, and until it
-            returns all others are refused. A call on the event loop cannot be watched from there.
+        call_timeout: seconds after which a call that the executor runs is taken to be stuck: its items fail, and until
+            it returns all others are refused. A call on the event loop cannot be watched from there.
         observer: told of each call of the engine.
         clock: seconds, monotonic. The event loop's own clock may have a resolution of milliseconds only.
     """
@@ -55,7 +55,7 @@ class Batcher(Generic[Item, Result]):
         executor: Executor | None = None,
         inline: Callable[[float], bool] = lambda _seconds: False,
         timeout: float = 30.0,
-        patience: float = math.inf,
+        call_timeout: float = math.inf,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -65,13 +65,13 @@ class Batcher(Generic[Item, Result]):
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._cost = CostModel()
-        self._crowd = Crowd()
+        self._arrivals = ArrivalEstimator()
         self._idle_since = float("-inf")
         self._queue: Queue[Item, Result] = Queue()
         self._outcomes: Outcomes[Result] = Outcomes(self._loop, observer)
         self._counts = self._outcomes.counts
         self._calls: Calls[Item, Result] = Calls(
-            engine, executor, inline, patience, self._loop, finished=self._finish, stuck=self._give_up
+            engine, executor, inline, call_timeout, self._loop, finished=self._finish, stuck=self._give_up
         )
         self._expiry = Expiry(self._queue, self._outcomes, self._loop, clock, expired=self._check_drained)
         self._refused: tuple[Overloaded, Batch | None, int, float] | None = None
@@ -122,16 +122,16 @@ class Batcher(Generic[Item, Result]):
             Closed if a drain has to give it up.
 
         Raises:
-            Closed, EngineStuck, BatchTooLarge, ValueError, Overloaded: as ``enter``.
+            Closed, EngineStuck, BatchTooLarge, ValueError, Overloaded: as ``enqueue``.
         """
         waiter: FutureWaiter[Item, Result] = FutureWaiter(loop=self._loop)
         waiter.item = item
         waiter.rows = rows
-        waiter.on_cancel = self.withdraw
-        self.enter(waiter, timeout=timeout)
+        waiter.on_cancel = self.cancel
+        self.enqueue(waiter, timeout=timeout)
         return waiter
 
-    def turn_away(self) -> None:
+    def raise_if_overloaded(self) -> None:
         """Refuse whatever comes, if that is known before it is looked at: an overload costs the less for it.
 
         What would have been refused an item of one row with the longest of timeouts, any other would be refused too,
@@ -150,11 +150,11 @@ class Batcher(Generic[Item, Result]):
             raise refusal.with_traceback(None)  # or it would grow with each time
         self._refused = None
 
-    def enter(self, waiter: Waiter[Item, Result], *, timeout: float | None = None) -> None:
+    def enqueue(self, waiter: Waiter[Item, Result], *, timeout: float | None = None) -> None:
         """Queue a caller that is told of the outcome by a call, which is cheaper than a future.
 
         Args:
-            waiter: its ``item`` and ``rows`` are set. If it gives up, it must ``withdraw``.
+            waiter: its ``item`` and ``rows`` are set. If it gives up, it must ``cancel``.
             timeout: see ``submit``.
 
         Raises:
@@ -180,7 +180,7 @@ class Batcher(Generic[Item, Result]):
         if not timeout > 0:
             raise ValueError(f"a timeout of {timeout} s is not above 0")
         now = self._clock()
-        self._crowd.arrival(now, _PAUSE * self._cost.fixed)
+        self._arrivals.arrival(now, _PAUSE * self._cost.fixed)
         refusal = policy.refuse(
             self._limits,
             self._cost,
@@ -208,7 +208,7 @@ class Batcher(Generic[Item, Result]):
             else:
                 self._wake()
 
-    def withdraw(self, waiter: Waiter[Item, Result]) -> None:
+    def cancel(self, waiter: Waiter[Item, Result]) -> None:
         """The caller has given up: free its rows if they are still queued."""
         self._counts["cancelled"] += 1
         if self._queue.remove(waiter):
@@ -269,7 +269,7 @@ class Batcher(Generic[Item, Result]):
         return policy.flush_or_wait(
             self._limits,
             self._cost,
-            self._crowd,
+            self._arrivals,
             now=now,
             rows=self._queue.rows,
             items=len(self._queue),
@@ -287,7 +287,7 @@ class Batcher(Generic[Item, Result]):
 
     def _give_up(self, batch: Batch) -> None:
         """A call has not returned in time: nobody waits for it any more, and nothing else is begun until it does."""
-        failure = EngineFailed(f"the engine has not returned within {self._calls.patience:g} s")
+        failure = EngineFailed(f"the engine has not returned within {self._calls.call_timeout:g} s")
         for waiter in batch.waiters:
             self._outcomes.fail(waiter, failure, "failed")
         for waiter in self._queue.clear():
@@ -298,7 +298,7 @@ class Batcher(Generic[Item, Result]):
         now = batch.finished = self._idle_since = self._clock()
         self._settling = True
         still_there = sum([not waiter.done() for waiter in batch.waiters])
-        self._crowd.answered(now, still_there + len(self._queue))
+        self._arrivals.answered(now, still_there + len(self._queue))
         if results is not None:
             if not batch.stuck:  # which tells nothing of what a call costs
                 self._cost.observe(batch.rows, now - batch.started)

@@ -18,7 +18,7 @@ class Calls(Generic[Item, Result]):
         engine: see ``Batcher``, as the next three.
         executor: runs the engine, unless ``inline`` says otherwise.
         inline: whether to run it on the event loop.
-        patience: seconds after which a call in the executor is stuck.
+        call_timeout: seconds after which a call in the executor is stuck.
         loop: the event loop.
         finished: told of each call, when the engine is idle again: its batch, its results, one an item, or None, and
             what went wrong, or None.
@@ -28,7 +28,7 @@ class Calls(Generic[Item, Result]):
         batch: what the engine is busy with; None if it is idle.
         returned: the call that has come back from the executor and waits to be ``collect``-ed. The event loop does
             so when it comes round to it; who looks more often has the engine idle for less.
-        patience: see above.
+        call_timeout: see above.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Calls(Generic[Item, Result]):
         engine: Callable[[list[Item]], Sequence[Result]],
         executor: Executor | None,
         inline: Callable[[float], bool],
-        patience: float,
+        call_timeout: float,
         loop: asyncio.AbstractEventLoop,
         *,
         finished: Callable[[Batch, Sequence[Result] | None, BaseException | None], None],
@@ -44,7 +44,7 @@ class Calls(Generic[Item, Result]):
     ) -> None:
         self.batch: Batch | None = None
         self.returned: tuple[Batch, Future[Sequence[Result]]] | None = None
-        self.patience = patience
+        self.call_timeout = call_timeout
         self._engine = engine
         self._executor = executor
         self._inline = inline
@@ -77,8 +77,8 @@ class Calls(Generic[Item, Result]):
             self._finish(batch, None, error)
             return
         batch.inline = False
-        if self.patience != math.inf:
-            self._watch = self._loop.call_later(self.patience, self._overdue, batch)
+        if self.call_timeout != math.inf:
+            self._watch = self._loop.call_later(self.call_timeout, self._overdue, batch)
         call.add_done_callback(partial(self._return, batch))
 
     def collect(self) -> None:

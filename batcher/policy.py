@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from batcher.arrivals import ArrivalEstimator
 from batcher.cost import CostModel
-from batcher.crowd import Crowd
 from batcher.errors import DeadlineUnreachable, Overloaded, QueueFull
 
 
@@ -50,7 +50,7 @@ TIMER_RESOLUTION = 0.0005
 
 
 def flush_or_wait(
-    limits: Limits, cost: CostModel, crowd: Crowd, *, now: float, rows: int, items: int, since: float
+    limits: Limits, cost: CostModel, arrivals: ArrivalEstimator, *, now: float, rows: int, items: int, since: float
 ) -> Flush | WaitUntil:
     """Decide what an idle engine does with a queue that is not empty.
 
@@ -69,19 +69,19 @@ def flush_or_wait(
     Args:
         limits: the bounds to keep.
         cost: the learned cost of a call.
-        crowd: who is expected.
+        arrivals: who is expected.
         now: the present.
         rows: rows queued.
         items: items queued, at least one.
         since: when the engine was first idle and the queue not empty.
     """
-    missing = min(crowd.callers, items_per_batch(limits, rows, items)) - items
+    missing = min(arrivals.callers, items_per_batch(limits, rows, items)) - items
     if missing <= 0:
         return FLUSH
-    patience = (cost.fixed - cost.per_row * rows) / (items + missing)
-    if crowd.gap >= patience:
+    call_timeout = (cost.fixed - cost.per_row * rows) / (items + missing)
+    if arrivals.gap >= call_timeout:
         return FLUSH
-    until = since + min(missing * patience, limits.max_wait)
+    until = since + min(missing * call_timeout, limits.max_wait)
     return WaitUntil(until) if until - now >= TIMER_RESOLUTION else FLUSH
 
 

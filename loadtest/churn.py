@@ -18,7 +18,7 @@ import uvloop
 from dataset import load_sample
 from loadtest.generators.closed_loop import encode_request
 from loadtest.generators.departures import WAYS
-from loadtest.generators.mixed_crowd import MixedCrowd, Tally, learn
+from loadtest.generators.mixed_crowd import CrowdTally, MixedCrowd, learn
 from loadtest.system.footprint import Footprint, footprint
 from loadtest.system.machine import allow_connections
 from loadtest.system.process import ServerProcess, serving
@@ -58,7 +58,7 @@ async def at_rest(server: ServerProcess) -> int:
     return fewest.descriptors
 
 
-async def sample(server: ServerProcess, every: float, tally: Tally) -> None:
+async def sample(server: ServerProcess, every: float, tally: CrowdTally) -> None:
     """Print what the server holds, again and again until cancelled."""
     began = time.monotonic()
     while True:
@@ -66,7 +66,7 @@ async def sample(server: ServerProcess, every: float, tally: Tally) -> None:
         _line(f"{time.monotonic() - began:.0f} s", await asyncio.to_thread(footprint, server), tally)
 
 
-def faults(before: Footprint, after: Footprint, descriptors: int, allowed_mb: float, tally: Tally) -> list[str]:
+def faults(before: Footprint, after: Footprint, descriptors: int, allowed_mb: float, tally: CrowdTally) -> list[str]:
     """What is wrong with a churn, a sentence each.
 
     Args:
@@ -94,7 +94,7 @@ async def churn(server: ServerProcess, seconds: float, bad: int, good: int, seed
     rows = load_sample().rows[:ROWS].tolist()
     truth = await learn(server, [encode_request(server.host, row) for row in rows])
     clients = MixedCrowd(server, truth, bad, good, Random(seed))  # noqa: S311 - it draws misbehaviour, no secrets
-    warm_up, tally = Tally(), Tally()
+    warm_up, tally = CrowdTally(), CrowdTally()
     _head()
     descriptors = await at_rest(server)
     _line("quiet", await settle(server, descriptors), warm_up)
@@ -116,7 +116,7 @@ def _head() -> None:
     sys.stdout.write("".join(f"{column:>13}" for column in columns) + "\n")
 
 
-def _line(moment: str, found: Footprint, tally: Tally) -> None:
+def _line(moment: str, found: Footprint, tally: CrowdTally) -> None:
     counts = (found.descriptors, found.queued, tally.answered, tally.failures.total(), tally.left.total())
     sys.stdout.write(f"{moment:>13}{found.memory_mb:>13.1f}" + "".join(f"{count:>13,}" for count in counts) + "\n")
     sys.stdout.flush()

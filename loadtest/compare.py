@@ -116,7 +116,7 @@ class Comparison:
 
     async def _round(self, contender: Contender, users: int) -> Round:
         server, limit = contender.server, contender.limit
-        seen: list[activity.Look] = []
+        seen: list[activity.Snapshot] = []
 
         async def look() -> None:
             with suppress(OSError):  # it has died, and the crowd tells of that

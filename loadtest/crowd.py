@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from loadtest.locust.generator import PROFILES, Crowd, Figures, Measured, measure
+from loadtest.locust.generator import PROFILES, Crowd, CrowdMeasurement, Figures, measure
 from loadtest.system.budget import DoesNotFit, Usage, budget
 from loadtest.system.cgroup import NoControlGroups
 from loadtest.system.machine import allow_connections, apart, pinned
@@ -35,7 +35,7 @@ class Outcome:
     """
 
     model: str
-    measured: Measured
+    measured: CrowdMeasurement
     usage: Usage
     refused: AcceptQueue
     status: int | None

@@ -23,11 +23,11 @@ import uvloop
 from dataset import load_sample
 from loadtest.generators.closed_loop import encode_request, run_crowd
 from loadtest.locust.generator import PROFILES, Crowd, measure
-from loadtest.locust.generator import Measured as Seen
+from loadtest.locust.generator import CrowdMeasurement as Seen
 from loadtest.reports.results import encode, keep, latency
 from loadtest.reports.table import Table, number
 from loadtest.system.machine import allow_connections, apart, pinned
-from loadtest.system.stack import NoStack, Readings, Stack, Usage, read, used
+from loadtest.system.stack import ContainerUsage, NoStack, Readings, Stack, read, used
 
 _IDLE: Final = ("inference", "locust", "locust-replicas")
 """Services of the stack that have no part in this."""
@@ -43,8 +43,8 @@ class Shift:
         answered: by each replica, as the balancer has counted.
     """
 
-    replicas: Usage
-    balancer: Usage
+    replicas: ContainerUsage
+    balancer: ContainerUsage
     answered: list[int]
 
     @property

@@ -4,12 +4,12 @@ Here are only the words for it. ``registry.updates.finder`` finds what is prepar
 has it prepared by another process, which runs ``registry.preparing.prepare``; ``registry.opening.engines`` opens it.
 """
 
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.columns import Columns, Stated, read_stated
 from registry.errors import (
-    BadAccess,
     BadColumns,
     BadModelURI,
+    BadRegistryConfig,
     CacheUnusable,
     ModelNotFound,
     RegistryError,
@@ -23,23 +23,23 @@ from registry.errors import (
 from registry.preparation import Preparation
 from registry.prepared import EngineChoice, OtherVersions, Prepared, TrustedFormats
 from registry.uri import ModelURI
-from registry.version import Logged, ModelVersion
+from registry.version import CompiledArtifactRef, ModelVersion
 
 __all__ = [
-    "Access",
-    "BadAccess",
     "BadColumns",
     "BadModelURI",
+    "BadRegistryConfig",
     "CacheUnusable",
     "Columns",
+    "CompiledArtifactRef",
     "EngineChoice",
-    "Logged",
     "ModelNotFound",
     "ModelURI",
     "ModelVersion",
     "OtherVersions",
     "Preparation",
     "Prepared",
+    "RegistryConfig",
     "RegistryError",
     "SchemaMismatch",
     "Stated",

@@ -13,15 +13,15 @@ from typing import get_args
 
 import redaction
 from registry import outcome
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.caching.cache import Cache
 from registry.columns import WORDS, Stated, read_stated
 from registry.errors import BadColumns, RegistryError
 from registry.preparation import Preparation
 from registry.prepared import EngineChoice, OtherVersions, TrustedFormats
-from registry.preparing.confinement import die_with, use_one_thread, volunteer
+from registry.preparing.confinement import die_with_parent, prefer_oom_kill, use_one_thread
 from registry.preparing.prepare import prepare
-from registry.updates import look
+from registry.updates import refresh_signal
 from registry.uri import ModelURI
 from settings import EMBEDDED_STORE, MENDED, STORE, start_logging, tame_mlflow
 
@@ -41,9 +41,9 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         return 2
     given = _parser(prog).parse_args(words)
     if given.parent is not None:
-        die_with(given.parent)
-    look.ignore()
-    volunteer()
+        die_with_parent(given.parent)
+    refresh_signal.ignore()
+    prefer_oom_kill()
     use_one_thread(os.environ)
     start_logging(given.log_level)
     for name in mended:
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
 
 def _prepare(given: argparse.Namespace) -> outcome.Done:
-    uri, access = ModelURI.parse(given.uri), Access.read(given.tracking_uri, os.environ)
+    uri, access = ModelURI.parse(given.uri), RegistryConfig.read(given.tracking_uri, os.environ)
     how = Preparation(given.engine, given.trusted_formats, given.other_versions, given.schema)
     limits = {"memory": given.memory, "look_timeout": given.look_timeout}
     prepared = prepare(uri, access, how, Cache(given.cache), anew=given.anew, **limits)

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from redaction import learn, misses_encoding, one_line
-from registry.errors import BadAccess
+from registry.errors import BadRegistryConfig
 
 _TIMEOUT: Final = 10.0
 _TRUE: Final = {"true", "1"}
@@ -20,7 +20,7 @@ _FALSE: Final = {"false", "0"}
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class RegistryConfig:
     """The way to a registry and to its artifacts. Its secrets are in no text that it gives of itself.
 
     Attributes:
@@ -68,13 +68,13 @@ class Access:
     s3_owner: str = ""
 
     @classmethod
-    def read(cls, tracking_uri: str, environment: Mapping[str, str]) -> "Access":
+    def read(cls, tracking_uri: str, environment: Mapping[str, str]) -> "RegistryConfig":
         """Take from an environment what MLflow's client would. From then on no message tells its secrets.
 
         A variable that is empty counts as not set.
 
         Raises:
-            BadAccess: a value is bad.
+            BadRegistryConfig: a value is bad.
         """
         learn({**environment, "MLFLOW_TRACKING_URI": tracking_uri})
         _check(tracking_uri)
@@ -122,7 +122,7 @@ def _check(tracking_uri: str) -> None:
             reason: object = error  # which may have a part of the password, for a port
             if misses_encoding(tracking_uri):
                 reason = "percent-encode / ? # [ ] and @ in its user name and password"
-            raise BadAccess(f"MLFLOW_TRACKING_URI: {tracking_uri!r} is no address: {reason}") from None
+            raise BadRegistryConfig(f"MLFLOW_TRACKING_URI: {tracking_uri!r} is no address: {reason}") from None
 
 
 def _credentials() -> tuple[str, str]:
@@ -136,14 +136,14 @@ def _credentials() -> tuple[str, str]:
     except RuntimeError:  # there is no home to look in
         return "", ""
     except (configparser.Error, OSError, UnicodeDecodeError) as error:
-        raise BadAccess(f"{file} cannot be read: {type(error).__name__}; correct or remove it") from None
+        raise BadRegistryConfig(f"{file} cannot be read: {type(error).__name__}; correct or remove it") from None
 
 
 def _verify(environment: Mapping[str, str]) -> bool | str:
     insecure = _flag(environment, "MLFLOW_TRACKING_INSECURE_TLS")
     authorities = environment.get("MLFLOW_TRACKING_SERVER_CERT_PATH", "")
     if insecure and authorities:
-        raise BadAccess(
+        raise BadRegistryConfig(
             "MLFLOW_TRACKING_INSECURE_TLS and MLFLOW_TRACKING_SERVER_CERT_PATH are both set: unset one of them"
         )
     return authorities or not insecure
@@ -152,7 +152,7 @@ def _verify(environment: Mapping[str, str]) -> bool | str:
 def _flag(environment: Mapping[str, str], name: str, *, default: bool = False) -> bool:
     text = environment.get(name, "").lower()
     if text and text not in _TRUE | _FALSE:
-        raise BadAccess(f"{name}: {text!r} is neither true nor false")
+        raise BadRegistryConfig(f"{name}: {text!r} is neither true nor false")
     return text in _TRUE if text else default
 
 
@@ -163,5 +163,5 @@ def _number(environment: Mapping[str, str], name: str, default: float, *, least:
     except ValueError:
         number = -1
     if not least <= number <= most:
-        raise BadAccess(f"{name}: {text!r} is no number from {least:g} to {most:g}")
+        raise BadRegistryConfig(f"{name}: {text!r} is no number from {least:g} to {most:g}")
     return number

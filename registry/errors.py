@@ -25,7 +25,7 @@ class BadModelURI(RegistryError, ValueError):
     """The model URI has none of the accepted forms."""
 
 
-class BadAccess(RegistryError, ValueError):
+class BadRegistryConfig(RegistryError, ValueError):
     """A variable that says how to reach the registry has a bad value; the message names it."""
 
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 logger = logging.getLogger("canopy.registry")
 
 TAG: Final = "canopy.compiled"
-"""The tag of a model version that holds a ``Logged`` as JSON."""
+"""The tag of a model version that holds a ``CompiledArtifactRef`` as JSON."""
 
 SCHEMA_FILE: Final = "canopy/schema.json"
 """Beside a logged model, the description of its table: see ``preprocessing.schema``."""
@@ -27,7 +27,7 @@ _Digest: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 _Size: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
-class LoggedFile(msgspec.Struct, frozen=True):
+class ArtifactRef(msgspec.Struct, frozen=True):
     """A file that was logged beside a model.
 
     Attributes:
@@ -41,7 +41,7 @@ class LoggedFile(msgspec.Struct, frozen=True):
     size: _Size
 
 
-class Logged(msgspec.Struct, frozen=True):
+class CompiledArtifactRef(msgspec.Struct, frozen=True):
     """A compiled forest that was logged beside the model that it was compiled from.
 
     Attributes:
@@ -56,7 +56,7 @@ class Logged(msgspec.Struct, frozen=True):
     format: int
     sha256: _Digest
     size: _Size
-    schema: LoggedFile | None = None
+    schema: ArtifactRef | None = None
 
 
 class Unresolved(Enum):
@@ -85,7 +85,7 @@ class ModelVersion:
     number: str
     source: str = ""
     created: int = 0
-    compiled: Logged | None = field(default=None, compare=False)
+    compiled: CompiledArtifactRef | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name}/{self.number}"
@@ -107,10 +107,10 @@ def search_filter(name: str) -> str:
 
 
 @lru_cache(maxsize=16)  # so that a watcher warns once
-def read_tag(version: str, text: str) -> Logged | None:
+def read_tag(version: str, text: str) -> CompiledArtifactRef | None:
     """What the tag of a version says; None, with a warning, if that cannot be read."""
     try:
-        return msgspec.json.decode(text, type=Logged)
+        return msgspec.json.decode(text, type=CompiledArtifactRef)
     except msgspec.DecodeError as error:
         logger.warning("%s: its tag %s is ignored, for it cannot be read: %s", version, TAG, error)
         return None

@@ -19,7 +19,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.errors import StoreUnavailable
 
 _TRANSIENT: Final = {408, 429, 500, 502, 503, 504}
@@ -35,7 +35,7 @@ UNSENDABLE: Final = (
 
 @contextmanager
 def opened(
-    access: Access, url: str, headers: Mapping[str, str], *, body: bytes | None = None
+    access: RegistryConfig, url: str, headers: Mapping[str, str], *, body: bytes | None = None
 ) -> Iterator[requests.Response]:
     """Ask for a URL, by POST if there is a body; yields the response, whose content is still to be read.
 
@@ -67,12 +67,12 @@ def opened(
             raise unavailable(access, _why(error, access, url)) from None
 
 
-def unavailable(access: Access, reason: object) -> StoreUnavailable:
+def unavailable(access: RegistryConfig, reason: object) -> StoreUnavailable:
     """The error that says why the tracking server cannot be used."""
     return StoreUnavailable(f"the MLflow server {access.address} cannot be used: {reason}")
 
 
-def _session(access: Access) -> requests.Session:
+def _session(access: RegistryConfig) -> requests.Session:
     session = requests.Session()
     count = access.retries
     retries = Retry(
@@ -93,7 +93,7 @@ def _session(access: Access) -> requests.Session:
     return session
 
 
-def _why(error: Any, access: Access, url: str) -> str:  # noqa: ANN401 - requests is untyped
+def _why(error: Any, access: RegistryConfig, url: str) -> str:  # noqa: ANN401 - requests is untyped
     """What went wrong, and what to do about it."""
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
         return f"{error}; correct {_FILES}"

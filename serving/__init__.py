@@ -1,16 +1,16 @@
 """HTTP: the application, uvicorn's server and connections, and what answers the requests."""
 
 from serving.admin import Reload
-from serving.app import Measured, create_app
+from serving.app import CountedResponses, create_app
 from serving.codecs import CODECS, Codec
 from serving.fastpath.hotpath import HotConnection, HotPath
-from serving.http.common import Common, ConnectionLimits
-from serving.http.inbox import Inbox
+from serving.http.context import ConnectionContext, ConnectionLimits
 from serving.http.protocol import Connection
+from serving.http.read_budget import ReadBudget
 from serving.http.server import DrainingServer
 from serving.inference import Answer, infer, warm_up
-from serving.metrics.board import Board
 from serving.metrics.content import CONTENT
+from serving.metrics.shared import SharedMetrics
 from serving.model import Model, ModelHandle
 from serving.service import Service
 from serving.table import Query, Table
@@ -19,21 +19,21 @@ __all__ = [
     "CODECS",
     "CONTENT",
     "Answer",
-    "Board",
     "Codec",
-    "Common",
     "Connection",
+    "ConnectionContext",
     "ConnectionLimits",
+    "CountedResponses",
     "DrainingServer",
     "HotConnection",
     "HotPath",
-    "Inbox",
-    "Measured",
     "Model",
     "ModelHandle",
     "Query",
+    "ReadBudget",
     "Reload",
     "Service",
+    "SharedMetrics",
     "Table",
     "create_app",
     "infer",

@@ -95,7 +95,7 @@ def create_app(
     return app
 
 
-class Measured:
+class CountedResponses:
     """Counts the responses of an ASGI application, its faults too, but not those that nobody is there to read.
 
     Args:

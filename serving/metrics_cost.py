@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 from prometheus_client import Counter, Histogram
 
 from batcher import BatchEvent
-from serving.metrics.board import Board
 from serving.metrics.content import CONTENT, Metrics
+from serving.metrics.shared import SharedMetrics
 
 _REQUESTS: Final = 200_000
 _ROUNDS: Final = 5
@@ -25,7 +25,7 @@ Count: TypeAlias = Callable[[BatchEvent], None]
 
 def ours() -> Count:
     """As the server does it."""
-    metrics = Metrics(Board(CONTENT))
+    metrics = Metrics(SharedMetrics(CONTENT))
 
     def count(event: BatchEvent) -> None:
         metrics.batch(event)

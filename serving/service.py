@@ -9,9 +9,9 @@ from batcher import Batcher, FutureWaiter, Waiter
 from serving.codecs import Frame
 from serving.errors import ModelNotReady
 from serving.inference import Answer
-from serving.metrics.board import Board
 from serving.metrics.content import Metrics
 from serving.metrics.exposition import PrometheusMetrics, document
+from serving.metrics.shared import SharedMetrics
 from serving.model import Model, ModelHandle
 from serving.table import Query, Table
 
@@ -30,10 +30,10 @@ class Service:
         metrics: adds to the board.
         connections: those that are open.
         draining: whether the server is about to stop: it answers what it has, but is not ready for more.
-        trouble: why the model in service is not the newest version, if it is not.
+        update_error: why the model in service is not the newest version, if it is not.
     """
 
-    def __init__(self, handle: ModelHandle, *, max_body_bytes: int, board: Board) -> None:
+    def __init__(self, handle: ModelHandle, *, max_body_bytes: int, board: SharedMetrics) -> None:
         self.handle = handle
         self.max_body_bytes = max_body_bytes
         self.metrics = Metrics(board)
@@ -41,7 +41,7 @@ class Service:
         self.table: Table | None = None
         self.batcher: Batcher[Query, Answer] | None = None
         self.draining = False
-        self.trouble: str | None = None
+        self.update_error: str | None = None
         self._board = board
         self._prometheus = PrometheusMetrics(board, handle)
 
@@ -68,7 +68,7 @@ class Service:
         rows = frame.codec.decode(table.decoder, body, frame.options)
         return batcher.submit(Query(table, rows), len(rows), timeout=frame.timeout)
 
-    def enter(self, waiter: Waiter[Query, Answer], body: bytes | bytearray, frame: Frame) -> None:
+    def enqueue(self, waiter: Waiter[Query, Answer], body: bytes | bytearray, frame: Frame) -> None:
         """Queue one request for a waiter, whose ``item`` and ``rows`` this sets.
 
         Raises:
@@ -77,18 +77,18 @@ class Service:
         batcher, table = self._ready()
         rows = frame.codec.decode(table.decoder, body, frame.options)
         waiter.item, waiter.rows = Query(table, rows), len(rows)
-        batcher.enter(waiter, timeout=frame.timeout)
+        batcher.enqueue(waiter, timeout=frame.timeout)
 
-    def withdraw(self, waiter: Waiter[Query, Answer]) -> None:
+    def cancel(self, waiter: Waiter[Query, Answer]) -> None:
         """A waiter that was queued has given up."""
         if self.batcher is not None:
-            self.batcher.withdraw(waiter)
+            self.batcher.cancel(waiter)
 
     def _ready(self) -> tuple[Batcher[Query, Answer], Table]:
         """The batcher, if it takes anything now, and the table: under overload it says no before a body is decoded."""
         if self.batcher is None or self.table is None:
             raise ModelNotReady
-        self.batcher.turn_away()
+        self.batcher.raise_if_overloaded()
         return self.batcher, self.table
 
     def put_in_service(self, model: Model, table: Table) -> None:
@@ -121,7 +121,7 @@ class Service:
             "engine": None if model is None else model.engine.name,
             "columns": None if model is None else model.columns,
             "warning": None if model is None else model.warning or None,
-            "update_failure": self.trouble,
+            "update_failure": self.update_error,
         }
 
     def rows(self) -> dict[str, Any]:
@@ -144,9 +144,9 @@ class Service:
         """Put this worker's figures on the board."""
         model = self.handle.model
         if model is None:
-            self.metrics.serves("", self.trouble, assumed=False)
+            self.metrics.serves("", self.update_error, assumed=False)
         else:
-            self.metrics.serves(model.version, self.trouble, assumed=model.columns == "assumed")
+            self.metrics.serves(model.version, self.update_error, assumed=model.columns == "assumed")
         if self.batcher is not None:
             self.metrics.publish(self.batcher.statistics(), len(self.connections))
 

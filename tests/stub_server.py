@@ -161,7 +161,7 @@ def codec(name: str) -> serving.Codec:
 
 
 def only_hot(app: ASGIApp, _metrics: object) -> ASGIApp:
-    """Stands in for ``serving.Measured``: what should not come here is answered 403."""
+    """Stands in for ``serving.CountedResponses``: what should not come here is answered 403."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         away = scope["type"] == "http" and not scope["path"].startswith(("/health", "/stats"))
@@ -173,7 +173,7 @@ def only_hot(app: ASGIApp, _metrics: object) -> ASGIApp:
 if __name__ == "__main__":
     worker.CODECS = (*serving.CODECS, *map(codec, TOLD.get("codecs", [])))  # type: ignore[attr-defined]
     if TOLD.get("hot_only"):
-        worker.Measured = only_hot  # type: ignore[assignment, attr-defined]
+        worker.CountedResponses = only_hot  # type: ignore[assignment, attr-defined]
     source.CachedFinder = StubFinder  # type: ignore[assignment, attr-defined]
     source.Delivery = lambda serve, **_: serve  # type: ignore[assignment, attr-defined]
     registry.opening.engines.open_engine = open_engine

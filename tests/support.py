@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from loadtest.system.process import ServerProcess
 from preprocessing import covertype
 from registry import Columns
-from serving import Inbox
+from serving import ReadBudget
 
 PATIENCE = 120.0
 """Seconds after which something hangs. It measures no speed, so a busy machine must never need as many."""
@@ -94,7 +94,7 @@ def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         time.sleep(0.005)
 
 
-def fill(inbox: Inbox) -> int:
+def fill(inbox: ReadBudget) -> int:
     """Use up the room of a turn of the event loop; returns for how many pieces there was some."""
     return next(taken for taken in itertools.count() if not inbox.admit())
 

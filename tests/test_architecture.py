@@ -34,7 +34,7 @@ ALLOWED = {
         "redaction",
         "registry.caching.cache",
         "registry.preparing",
-        "registry.updates.look",
+        "registry.updates.refresh_signal",
         "settings",
     },
     "registry.tracking": {"registry"},
@@ -105,7 +105,7 @@ ALLOWED = {
     "loadtest.locust": {"dataset", "loadtest.reports", "loadtest.system"},
     "loadtest.searching": {"loadtest.crowd", "loadtest.locust", "loadtest.reports", "loadtest.system"},
     "canopy": set[str](),
-    "server": {"redaction", "registry", "registry.updates.look", "settings", "workers", "workers.serving"},
+    "server": {"redaction", "registry", "registry.updates.refresh_signal", "settings", "workers", "workers.serving"},
 }
 """What each room may import of the others, besides its own: a room without the rooms within it, or a module."""
 

@@ -8,9 +8,9 @@ import pytest
 
 from loadtest.system.process import serving
 from preprocessing import covertype
-from registry import Access, ModelURI, Preparation, Prepared
+from registry import ModelURI, Preparation, Prepared, RegistryConfig
 from registry.caching.cache import Cache, key
-from registry.caching.recall import remember_served
+from registry.caching.resolution_cache import remember_served
 from tests.registry.stub import answering
 from tests.support import COLUMNS, Client, until
 
@@ -20,7 +20,7 @@ URI = ModelURI.parse("models:/Small/Production")
 
 def keep(folder: Path, prepared: Prepared, address: str) -> None:
     """Let a version be what was served last for the URI, from the registry at an address."""
-    access, cache = Access.read(address, {}), Cache(folder)
+    access, cache = RegistryConfig.read(address, {}), Cache(folder)
     with cache.hold(key(prepared.version, access, Preparation())) as draft:
         made = Prepared(prepared.version, "compiled", draft.folder, COLUMNS)
         shutil.copy(prepared.artifact, made.artifact)

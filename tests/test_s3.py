@@ -9,7 +9,7 @@ import pytest
 
 from loadtest.system.process import serving
 from preprocessing import covertype
-from registry import Access, ModelURI, Preparation
+from registry import ModelURI, Preparation, RegistryConfig
 from registry.caching.cache import Cache
 from registry.opening.engines import open_engine
 from registry.preparing.prepare import prepare
@@ -49,7 +49,7 @@ def test_a_model_with_artifacts_in_s3_is_trained_and_prepared(
     from training.__main__ import main
 
     assert main(["--tracking-uri", tracking_uri, "--trees", "2"]) == 0
-    access = Access.read(tracking_uri, s3)
+    access = RegistryConfig.read(tracking_uri, s3)
     prepared = prepare(
         ModelURI.parse("models:/BestModelRF/Production"), access, Preparation(), Cache(tmp_path / "cache")
     )

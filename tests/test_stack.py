@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from serving.metrics.board import Family
 from serving.metrics.content import CONTENT
+from serving.metrics.shared import MetricFamily
 from settings import Settings, describe, variable
 from tests.conftest import ROOT, Start
 from tests.support import PATIENCE, until
@@ -123,7 +123,7 @@ def metrics() -> Iterator[str]:
     """The name of every series that a server has."""
     yield "canopy_model_info"
     for part in CONTENT:
-        if isinstance(part, Family):
+        if isinstance(part, MetricFamily):
             yield f"canopy_{part.name}" + ("_total" if part.kind == "counter" else "")
         else:
             yield from (f"canopy_{part.name}_{end}" for end in ("bucket", "count", "sum"))

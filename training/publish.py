@@ -25,7 +25,7 @@ from dataset import load_sample
 from forest import Origin, Prediction, UnsupportedModel, build
 from forest.checks import answers
 from preprocessing import covertype
-from registry.version import FORMAT, SCHEMA_FILE, TAG, Logged, LoggedFile, search_filter
+from registry.version import FORMAT, SCHEMA_FILE, TAG, ArtifactRef, CompiledArtifactRef, search_filter
 from training.data import TrainingData, matrix
 from training.forest import Recipe, Trained, frame
 
@@ -169,16 +169,16 @@ class Publisher:
         with TemporaryDirectory() as folder:
             self._client.log_model_artifact(model, str(answers.write(Path(folder), prediction)), answers.FOLDER)
 
-    def _log_schema(self, model: str) -> LoggedFile:
+    def _log_schema(self, model: str) -> ArtifactRef:
         """Log the description of the table beside a model: who serves it need not recognise its columns."""
         with TemporaryDirectory() as folder:
             file = Path(folder) / Path(SCHEMA_FILE).name
             file.write_bytes(msgspec.json.format(covertype.SCHEMA.encode(), indent=2))
             self._client.log_model_artifact(model, str(file), str(Path(SCHEMA_FILE).parent))
-            return LoggedFile(SCHEMA_FILE, hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size)
+            return ArtifactRef(SCHEMA_FILE, hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size)
 
     def _log_compiled(
-        self, forest: RandomForestClassifier, rows: NDArray[np.float32], model: str, schema: LoggedFile
+        self, forest: RandomForestClassifier, rows: NDArray[np.float32], model: str, schema: ArtifactRef
     ) -> dict[str, str]:
         """Compile a forest and log that beside its model, so that no server has to.
 
@@ -203,7 +203,7 @@ class Publisher:
                 return {}
             self._client.log_model_artifact(model, str(file), _COMPILED)
             digest, size = hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size
-            said = Logged(f"{_COMPILED}/{file.name}", FORMAT, digest, size, schema)
+            said = CompiledArtifactRef(f"{_COMPILED}/{file.name}", FORMAT, digest, size, schema)
             return {TAG: msgspec.json.encode(said).decode()}
 
     def _log_expected(self, labels: np.ndarray, digest: str) -> None:

@@ -6,17 +6,17 @@ It knows nothing of what the workers do, and imports little, so that the process
 from workers.channel import Channel
 from workers.limits import cgroup_memory_left, usable_cpus
 from workers.listening import listen
-from workers.proposal import Refused
-from workers.seat import Seat, share_file, share_memory
-from workers.superior import Superior
+from workers.rollout import RolloutRefused
+from workers.slot import WorkerSlot, share_file, share_memory
 from workers.supervisor import Supervisor
+from workers.supervisor_client import SupervisorClient
 
 __all__ = [
     "Channel",
-    "Refused",
-    "Seat",
-    "Superior",
+    "RolloutRefused",
     "Supervisor",
+    "SupervisorClient",
+    "WorkerSlot",
     "cgroup_memory_left",
     "listen",
     "share_file",

@@ -45,7 +45,7 @@ class News(msgspec.Struct, frozen=True, tag="news"):
 class Cover(msgspec.Struct, frozen=True, tag="cover"):
     """To the worker: take connections from the sockets of these others too, who do not, and from those of no others."""
 
-    seats: list[int]
+    slots: list[int]
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
@@ -68,7 +68,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     reason: str
 
 
-class Look(msgspec.Struct, frozen=True, tag="look"):
+class RefreshRequest(msgspec.Struct, frozen=True, tag="look"):
     """From the worker: somebody wants it to be seen whether there is something new to serve."""
 
 
@@ -76,7 +76,7 @@ class Alive(msgspec.Struct, frozen=True, tag="alive"):
     """From the worker, once a second."""
 
 
-Message = Offer | Commit | Withdraw | News | Cover | Ready | Serving | Failed | Look | Alive
+Message = Offer | Commit | Withdraw | News | Cover | Ready | Serving | Failed | RefreshRequest | Alive
 
 _DECODER: Final = msgspec.json.Decoder(Message)
 

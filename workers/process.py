@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Final
 
 from workers.channel import Channel, Message
-from workers.seat import Seat
+from workers.slot import WorkerSlot
 
 _START: Final = 60.0
 """Seconds that a worker may take to its first message, if it may not be silent for longer anyway: it imports first."""
@@ -40,13 +40,13 @@ class WorkerProcess:
         self._heard = False
 
     @classmethod
-    async def start(cls, command: Sequence[str], environment: Mapping[str, str], seat: Seat) -> "WorkerProcess":
+    async def start(cls, command: Sequence[str], environment: Mapping[str, str], slot: WorkerSlot) -> "WorkerProcess":
         """Start a worker.
 
         Args:
             command: the program and its arguments.
             environment: its variables.
-            seat: its seat; the channel is made here.
+            slot: its seat; the channel is made here.
 
         Raises:
             OSError: the system does not start it.
@@ -55,7 +55,7 @@ class WorkerProcess:
         channel = Channel(ours.detach())
         try:
             with theirs:
-                variables, descriptors = seat.hand_over(theirs.fileno())
+                variables, descriptors = slot.hand_over(theirs.fileno())
                 # In a session of its own, Ctrl-C is for the supervisor to hear, which drains the workers.
                 process = await asyncio.create_subprocess_exec(
                     *command, env={**environment, **variables}, pass_fds=descriptors, start_new_session=True
@@ -65,17 +65,17 @@ class WorkerProcess:
             raise
         return cls(process, channel)
 
-    async def messages(self, patience: float) -> AsyncIterator[Message | None]:
+    async def messages(self, silence_limit: float) -> AsyncIterator[Message | None]:
         """What it sends, until it ends; None when it has been quiet for some seconds.
 
         Args:
-            patience: seconds that it may be silent.
+            silence_limit: seconds that it may be silent.
 
         Raises:
             Silent: it was for longer.
         """
         while True:
-            limit = patience if self._heard else max(patience, _START)
+            limit = silence_limit if self._heard else max(silence_limit, _START)
             looks = max(_LOOKS, math.ceil(limit / _LOOK))
             quiet = math.ceil(_QUIET * looks / limit)
             receiving = asyncio.create_task(self.channel.receive())

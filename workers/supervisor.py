@@ -12,10 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from workers.backoff import Backoff
-from workers.channel import Commit, Cover, Failed, Look, Message, News, Offer, Ready, Serving, Withdraw
+from workers.channel import Commit, Cover, Failed, Message, News, Offer, Ready, RefreshRequest, Serving, Withdraw
 from workers.process import Silent, WorkerProcess
-from workers.proposal import Proposal, Refused
-from workers.seat import Seat
+from workers.rollout import Rollout, RolloutRefused
+from workers.slot import WorkerSlot
 
 logger = logging.getLogger("canopy.workers")
 
@@ -37,7 +37,7 @@ class Supervisor:
     Args:
         command: what starts a worker.
         environment: its variables.
-        seats: one a worker; their listening sockets belong to the supervisor, which closes them when it stops.
+        slots: one a worker; their listening sockets belong to the supervisor, which closes them when it stops.
         hang_timeout: seconds after which a worker that says nothing is replaced.
         ready_timeout: seconds that all workers may take to get ready for a task, replacements too.
         stop_timeout: seconds that a worker may take to finish.
@@ -51,7 +51,7 @@ class Supervisor:
         self,
         command: Sequence[str],
         environment: Mapping[str, str],
-        seats: Sequence[Seat],
+        slots: Sequence[WorkerSlot],
         *,
         hang_timeout: float,
         ready_timeout: float,
@@ -59,7 +59,7 @@ class Supervisor:
     ) -> None:
         self._command = command
         self._environment = environment
-        self._seats = seats
+        self._slots = slots
         self._hang_timeout = hang_timeout
         self._ready_timeout = ready_timeout
         self._stop_timeout = stop_timeout
@@ -69,7 +69,7 @@ class Supervisor:
         self.on_look: Callable[[], object] = lambda: None
         self.on_lost: Callable[[bytes], object] = lambda _task: None
         self._number = 0
-        self._proposal: Proposal | None = None
+        self._proposal: Rollout | None = None
         self._order: Offer | None = None
         self._news: News | None = None
         self._serving: set[int] = set()
@@ -78,7 +78,7 @@ class Supervisor:
         self._covered: set[int] = set()
 
     def __repr__(self) -> str:
-        return f"<Supervisor {len(self._workers)} of {len(self._seats)} workers{' stopping' * self.stopping}>"
+        return f"<Supervisor {len(self._workers)} of {len(self._slots)} workers{' stopping' * self.stopping}>"
 
     @property
     def stopping(self) -> bool:
@@ -107,15 +107,15 @@ class Supervisor:
         for number in _SIGNALS:
             signal.signal(number, pass_to_loop)
         directing = asyncio.create_task(direct())
-        tasks = [directing, *(asyncio.create_task(self._keep(seat)) for seat in self._seats)]
+        tasks = [directing, *(asyncio.create_task(self._keep(slot)) for slot in self._slots)]
         for task in tasks:
             task.add_done_callback(lambda _: self.stop())
         await self._stopping.wait()
         directing.cancel()
         for worker in self._workers.values():
             worker.dismiss()
-        for seat in self._seats:
-            os.close(seat.listener)  # so that newcomers are refused as soon as the workers listen no more
+        for slot in self._slots:
+            os.close(slot.listener)  # so that newcomers are refused as soon as the workers listen no more
         await asyncio.wait(tasks, timeout=self._stop_timeout)
         for index, worker in self._workers.items():
             logger.warning("worker %d does not end: killing it", index)
@@ -141,11 +141,11 @@ class Supervisor:
             What a worker says of it, as soon as all serve it.
 
         Raises:
-            Refused: a worker cannot, or not in time.
+            RolloutRefused: a worker cannot, or not in time.
         """
         self._number += 1
         offer = Offer(self._number, msgspec.Raw(task), tuple(files))
-        proposal = self._proposal = Proposal(offer, len(self._seats))
+        proposal = self._proposal = Rollout(offer, len(self._slots))
         self._tell(offer)
         try:
             async with asyncio.timeout(self._ready_timeout):
@@ -154,7 +154,7 @@ class Supervisor:
             self._tell(Withdraw(offer.number))
             _close(offer)
             if isinstance(error, TimeoutError):
-                raise Refused(f"not all workers were ready for it within {self._ready_timeout:g} s") from None
+                raise RolloutRefused(f"not all workers were ready for it within {self._ready_timeout:g} s") from None
             raise
         finally:
             self._proposal = None
@@ -192,28 +192,28 @@ class Supervisor:
         for worker in self._workers.values():
             worker.tell(message)
 
-    async def _keep(self, seat: Seat) -> None:
+    async def _keep(self, slot: WorkerSlot) -> None:
         """Keep a worker in a seat."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
         while not self.stopping:
             started = loop.time()
-            end = await self._live(seat)
+            end = await self._live(slot)
             if self.stopping:
                 return
             delay = backoff.after(loop.time() - started)
-            logger.error("worker %d %s: replacing it%s", seat.index, end, f" in {delay:g} s" if delay else "")
+            logger.error("worker %d %s: replacing it%s", slot.index, end, f" in {delay:g} s" if delay else "")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), delay)
 
-    async def _live(self, seat: Seat) -> str:
+    async def _live(self, slot: WorkerSlot) -> str:
         """The life of one worker; returns how it ended, in words."""
-        seat = msgspec.structs.replace(seat, late=self._all_serve)
+        slot = msgspec.structs.replace(slot, late=self._all_serve)
         try:
-            worker = await WorkerProcess.start(self._command, self._environment, seat)
+            worker = await WorkerProcess.start(self._command, self._environment, slot)
         except OSError as error:
             return f"cannot be started ({error.strerror})"
-        self._workers[seat.index] = worker
+        self._workers[slot.index] = worker
         if self.stopping:
             worker.dismiss()
         else:
@@ -223,19 +223,19 @@ class Supervisor:
                 if self.stopping:
                     continue
                 if message is None:
-                    self._cover(seat.index)
+                    self._cover(slot.index)
                 else:
-                    self._heard(seat, worker, message)
-                    self._uncover(seat.index)
+                    self._heard(slot, worker, message)
+                    self._uncover(slot.index)
         except Silent as silence:
-            logger.error("worker %d hangs: %s", seat.index, silence)  # noqa: TRY400 - its traceback tells nothing
+            logger.error("worker %d hangs: %s", slot.index, silence)  # noqa: TRY400 - its traceback tells nothing
             await worker.end()
         end = await worker.ended()
-        del self._workers[seat.index]
-        self._serving.discard(seat.index)
-        self._cover(seat.index)
+        del self._workers[slot.index]
+        self._serving.discard(slot.index)
+        self._cover(slot.index)
         if self._proposal is not None and worker.begun:
-            self._proposal.mourn(seat.index, end)
+            self._proposal.worker_ended(slot.index, end)
         return end
 
     def _story(self) -> Iterator[Message]:
@@ -250,26 +250,26 @@ class Supervisor:
         if self._proposal is not None:
             yield self._proposal.offer
 
-    def _heard(self, seat: Seat, worker: WorkerProcess, message: Message) -> None:
+    def _heard(self, slot: WorkerSlot, worker: WorkerProcess, message: Message) -> None:
         proposal = self._proposal
         match message:
             case Ready(number) if proposal is not None and number == proposal.offer.number:
-                proposal.accept(seat.index)
+                proposal.accept(slot.index)
             case Serving(number, description) if self._order is not None and number == self._order.number:
-                self._serving.add(seat.index)
+                self._serving.add(slot.index)
                 if self._served.done():
-                    logger.info("worker %d serves again", seat.index)
-                elif len(self._serving) == len(self._seats):
+                    logger.info("worker %d serves again", slot.index)
+                elif len(self._serving) == len(self._slots):
                     self._all_serve = True
                     self._served.set_result(description)
             case Failed(number, reason):
                 if proposal is not None and number == proposal.offer.number:
                     proposal.refuse(reason)
                 elif self._order is not None and number == self._order.number:
-                    logger.error("worker %d: %s", seat.index, reason)
+                    logger.error("worker %d: %s", slot.index, reason)
                     worker.dismiss()  # it has nothing to serve, and its replacement may fare better
                     self.on_lost(bytes(self._order.task))
-            case Look():
+            case RefreshRequest():
                 self.on_look()
             case _:
                 pass

@@ -122,7 +122,7 @@ async def run_crowd(
     users: int,
     seconds: float,
     warm_up: float,
-    patience: float = 60,
+    last_answer_timeout: float = 60,
     look: Callable[[], Awaitable[None]] | None = None,
 ) -> Tally:
     """Let a crowd ask for a while.
@@ -134,7 +134,7 @@ async def run_crowd(
         users: connections, each with one request under way.
         seconds: how long to count.
         warm_up: seconds before counting starts.
-        patience: seconds that a user waits for the last answer; then the lack of it is a failure.
+        last_answer_timeout: seconds that a user waits for the last answer; then the lack of it is a failure.
         look: awaited before counting starts and when it ends, while the crowd goes on.
 
     Raises:
@@ -155,7 +155,7 @@ async def run_crowd(
         await look()
     crowd.counted_until = time.perf_counter()
     crowd.tally.seconds = crowd.counted_until - crowd.counted_from
-    _, waiting = await asyncio.wait([user.gone for user in everyone], timeout=patience)
+    _, waiting = await asyncio.wait([user.gone for user in everyone], timeout=last_answer_timeout)
     for user in everyone:
         if user.gone in waiting:
             user.leave(satisfied=False)

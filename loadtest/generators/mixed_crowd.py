@@ -21,7 +21,7 @@ PATIENCE: Final = 10.0
 
 
 @dataclass(slots=True)
-class Tally:
+class CrowdTally:
     """What the clients saw.
 
     Attributes:
@@ -55,7 +55,7 @@ class MixedCrowd:
     good: int
     draw: Random
 
-    async def run(self, seconds: float, tally: Tally) -> None:
+    async def run(self, seconds: float, tally: CrowdTally) -> None:
         """Let them come and go for a while; then all are gone."""
         until = time.monotonic() + seconds
         async with asyncio.TaskGroup() as group:
@@ -66,7 +66,7 @@ class MixedCrowd:
             for task in bad:  # some would take their time
                 task.cancel()
 
-    async def _behave(self, until: float, tally: Tally) -> None:
+    async def _behave(self, until: float, tally: CrowdTally) -> None:
         requests = list(self.truth)
         while time.monotonic() < until:
             try:
@@ -89,7 +89,7 @@ class MixedCrowd:
                 tally.failures[f"connection lost: {error}"] += 1
                 await asyncio.sleep(0.1)
 
-    async def _misbehave(self, way: str, until: float, tally: Tally) -> None:
+    async def _misbehave(self, way: str, until: float, tally: CrowdTally) -> None:
         """Leave again and again in one way: so there are as many at a time in the slow ways as in the quick ones."""
         requests = list(self.truth)
         while time.monotonic() < until:

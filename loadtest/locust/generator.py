@@ -112,7 +112,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class CrowdMeasurement:
     """A run.
 
     Attributes:
@@ -128,7 +128,7 @@ class Measured:
     reasons: dict[str, int]
 
 
-def measure(crowd: Crowd, *options: str) -> Measured:
+def measure(crowd: Crowd, *options: str) -> CrowdMeasurement:
     """Run Locust without its user interface, and wait for the end.
 
     Args:
@@ -150,12 +150,12 @@ def measure(crowd: Crowd, *options: str) -> Measured:
         return read(orjson.loads(result.read_bytes()))
 
 
-def read(document: Mapping[str, Any]) -> Measured:
+def read(document: Mapping[str, Any]) -> CrowdMeasurement:
     """Read what the locustfile wrote."""
     stages: dict[str, Any] = document["stages"]
     everything = list(stages.values())
     gathered = [stages[ROUTE]] if ROUTE in stages else []
-    return Measured(
+    return CrowdMeasurement(
         document["users"],
         _figures(everything, everything),
         _figures(gathered, everything) if gathered else None,

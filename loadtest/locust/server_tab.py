@@ -14,7 +14,7 @@ from locust.env import Environment
 from locust.web import WebUI
 
 from loadtest.locust.server_view import COLUMNS, ServerView
-from loadtest.reports.activity import Look, read
+from loadtest.reports.activity import Snapshot, read
 
 _KEY: Final = "server"
 
@@ -55,7 +55,7 @@ def _watch(environment: Environment, view: ServerView) -> None:
         gevent.sleep(_SECONDS)
 
 
-def _look(host: str) -> Look:
+def _look(host: str) -> Snapshot:
     """Look at the server; Locust has patched the sockets, so that others run meanwhile."""
     with urllib.request.urlopen(f"{host}/stats", timeout=5) as answer:  # noqa: S310 - the user's own server
         return read(json.load(answer))

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from loadtest.reports.activity import Activity, Look, between
+from loadtest.reports.activity import Activity, Snapshot, between
 from loadtest.reports.table import number
 
 KEPT: Final = 60
@@ -15,7 +15,7 @@ COLUMNS: Final = {"figure": "The server says", "now": "Now", "most": "Most in a 
 
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 
-Reading = Callable[[Activity, Look], float | None]
+Reading = Callable[[Activity, Snapshot], float | None]
 
 _FIGURES: Final[dict[str, tuple[int, Reading]]] = {
     "Batch size, rows (mean)": (1, lambda did, _: did.rows_per_batch),
@@ -35,11 +35,11 @@ class ServerView:
     """What is known of a server."""
 
     def __init__(self) -> None:
-        self._last: Look | None = None
+        self._last: Snapshot | None = None
         self._trouble = "it has not been looked at yet"
         self._seen: deque[list[float | None]] = deque(maxlen=KEPT)
 
-    def add(self, look: Look) -> None:
+    def add(self, look: Snapshot) -> None:
         """Take note of a look; figures of what it does need two."""
         did = between(self._last, look) if self._last is not None else None
         if did is not None:

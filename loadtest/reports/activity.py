@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Snapshot:
     """The figures of one moment; those that only grow count since the server started.
 
     Attributes:
@@ -62,7 +62,7 @@ class Activity:
     wait_ms: float | None
 
 
-def read(stats: Mapping[str, Any], at: float | None = None) -> Look:
+def read(stats: Mapping[str, Any], at: float | None = None) -> Snapshot:
     """Take the figures from the document of ``GET /stats``.
 
     Args:
@@ -74,7 +74,7 @@ def read(stats: Mapping[str, Any], at: float | None = None) -> Look:
         TypeError: likewise.
     """
     batcher, wait, workers = stats["batcher"], stats["queue_wait_seconds"], stats["workers"]
-    return Look(
+    return Snapshot(
         time.monotonic() if at is None else at,
         sum(worker["cpu_seconds"] for worker in workers),
         sum(worker["resident_memory_bytes"] for worker in workers) / 1e6,
@@ -90,7 +90,7 @@ def read(stats: Mapping[str, Any], at: float | None = None) -> Look:
     )
 
 
-def between(before: Look, after: Look) -> Activity | None:
+def between(before: Snapshot, after: Snapshot) -> Activity | None:
     """What happened; None if no time has passed, or the server was started anew meanwhile."""
     seconds, cpu = after.at - before.at, after.cpu_seconds - before.cpu_seconds
     answered, batches = after.answered - before.answered, after.batches - before.batches

@@ -30,7 +30,7 @@ Readings = Sequence[tuple[Counters, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ContainerUsage:
     """What the containers of a service used between two readings, all together.
 
     Attributes:
@@ -49,11 +49,11 @@ def read(groups: Sequence[Group]) -> Readings:
     return [(group.counters(), group.held()) for group in groups]
 
 
-def used(before: Readings, after: Readings, seconds: float) -> Usage:
+def used(before: Readings, after: Readings, seconds: float) -> ContainerUsage:
     """What was used between two readings, which lie some seconds apart."""
     pairs = [(then, now) for (then, _), (now, _) in zip(before, after, strict=True)]
     periods = sum(now.periods - then.periods for then, now in pairs)
-    return Usage(
+    return ContainerUsage(
         sum(now.cpu_seconds - then.cpu_seconds for then, now in pairs) / seconds,
         sum(now.throttled_periods - then.throttled_periods for then, now in pairs) / max(1, periods),
         sum(held for _, held in after) / MIB,

@@ -9,11 +9,11 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.errors import Absent, UnusableModel
-from registry.tracking.record import Refused
+from registry.tracking.record import RegistryRefused
 from registry.tracking.rest import anonymous, authorization, base, no_mlflow, refuse
-from registry.version import Logged, LoggedFile
+from registry.version import ArtifactRef, CompiledArtifactRef
 from registry.web import opened, unavailable
 
 CHUNK: Final = 1 << 18
@@ -26,7 +26,7 @@ class Unsupported(Exception):
     """Artifacts are where only MLflow's own client can read them."""
 
 
-def fetch(access: Access, location: str, file: Logged | LoggedFile, path: Path) -> None:
+def fetch(access: RegistryConfig, location: str, file: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
     """Fetch a file and see that it is what training has logged.
 
     Args:
@@ -57,7 +57,7 @@ def fetch(access: Access, location: str, file: Logged | LoggedFile, path: Path) 
     check(file, size, digest.hexdigest(), location)
 
 
-def check(file: Logged | LoggedFile, size: int, digest: str, location: str) -> None:
+def check(file: CompiledArtifactRef | ArtifactRef, size: int, digest: str, location: str) -> None:
     """See whether a file is what training has logged.
 
     Raises:
@@ -71,7 +71,7 @@ def check(file: Logged | LoggedFile, size: int, digest: str, location: str) -> N
 
 
 @contextmanager
-def _proxied(access: Access, root: str, path: str) -> Iterator[Iterator[bytes]]:
+def _proxied(access: RegistryConfig, root: str, path: str) -> Iterator[Iterator[bytes]]:
     """By way of the tracking server, or of another MLflow server that the address names."""
     if not access.light:
         raise Unsupported("mlflow-artifacts")
@@ -82,7 +82,7 @@ def _proxied(access: Access, root: str, path: str) -> Iterator[Iterator[bytes]]:
 
 
 @contextmanager
-def _plain(access: Access, root: str, path: str) -> Iterator[Iterator[bytes]]:
+def _plain(access: RegistryConfig, root: str, path: str) -> Iterator[Iterator[bytes]]:
     """From a web server. The tracking server's password is for no other."""
     ours, theirs = urlsplit(access.tracking_uri), urlsplit(root)
     known = (ours.scheme, ours.hostname, ours.port) == (theirs.scheme, theirs.hostname, theirs.port)
@@ -101,21 +101,21 @@ def _plain(access: Access, root: str, path: str) -> Iterator[Iterator[bytes]]:
         if response.status_code != 200:
             try:
                 refuse(response, access, response.raw.read(CHUNK, decode_content=True))
-            except Refused as error:
+            except RegistryRefused as error:
                 raise Absent(f"there is no {url}: {error}") from None
         if response.headers.get("Content-Type", "").startswith("text/html"):
             raise no_mlflow(access, response.status_code)  # a page to log in at
         yield response.iter_content(CHUNK)
 
 
-def _s3(access: Access, root: str, path: str) -> Chunks:
+def _s3(access: RegistryConfig, root: str, path: str) -> Chunks:
     from registry.artifacts.s3 import read
 
     return read(access, root, path, CHUNK)
 
 
 @contextmanager
-def _local(_access: Access, root: str, path: str) -> Iterator[Iterator[bytes]]:
+def _local(_access: RegistryConfig, root: str, path: str) -> Iterator[Iterator[bytes]]:
     """As ``mlflow.utils.file_utils.local_file_uri_to_path`` reads an address, which a path is to it as well."""
     place = Path(url2pathname(urlsplit(root).path if root.startswith("file:") else root), path)
     try:
@@ -126,7 +126,7 @@ def _local(_access: Access, root: str, path: str) -> Iterator[Iterator[bytes]]:
         yield iter(lambda: file.read(CHUNK), b"")
 
 
-_OPEN: Final[dict[str, Callable[[Access, str, str], Chunks]]] = {
+_OPEN: Final[dict[str, Callable[[RegistryConfig, str, str], Chunks]]] = {
     "mlflow-artifacts": _proxied,
     "http": _plain,
     "https": _plain,

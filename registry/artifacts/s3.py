@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 import redaction
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.errors import Absent, StoreUnavailable
 
 _KEYS: Final = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -30,7 +30,7 @@ _ELSE: Final = "see whether the store is up and MLFLOW_S3_ENDPOINT_URL is right"
 
 
 @contextmanager
-def read(access: Access, root: str, path: str, chunk: int) -> Iterator[Iterator[bytes]]:
+def read(access: RegistryConfig, root: str, path: str, chunk: int) -> Iterator[Iterator[bytes]]:
     """Open a file below ``s3://BUCKET/KEY``; yields its content in chunks.
 
     Raises:
@@ -74,7 +74,7 @@ def _code(error: BaseException) -> str:
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
-def _client(access: Access) -> Any:  # noqa: ANN401 - boto3 is untyped
+def _client(access: RegistryConfig) -> Any:  # noqa: ANN401 - boto3 is untyped
     """See ``mlflow.store.artifact.s3_artifact_repo``, whose arguments these are, but for the time-out."""
     signature = access.s3_signature if access.s3_signature.lower() != "unsigned" else UNSIGNED
     config = Config(

@@ -28,8 +28,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from registry.access import Access
-from registry.caching.draft import RECORD, Draft, Entry, remove, sizes
+from registry.access import RegistryConfig
+from registry.caching.entry_builder import RECORD, CacheEntryBuilder, Entry, remove, sizes
 from registry.caching.lock import locked
 from registry.errors import CacheUnusable
 from registry.opening import kernel
@@ -77,7 +77,7 @@ class Cache:
         return Prepared(entry.version, entry.engine, folder, entry.columns, entry.formats, entry.warning, entry.others)
 
     @contextmanager
-    def hold(self, key: str) -> Iterator[Draft]:
+    def hold(self, key: str) -> Iterator[CacheEntryBuilder]:
         """Keep all others from making an entry, and make it; yields what to make it in.
 
         Raises:
@@ -94,7 +94,7 @@ class Cache:
                     _clear(place)
                 folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
                 try:
-                    yield Draft(folder, place)
+                    yield CacheEntryBuilder(folder, place)
                 finally:
                     shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
@@ -140,7 +140,7 @@ def _clear(place: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def key(version: ModelVersion, access: Access, how: Preparation) -> str:
+def key(version: ModelVersion, access: RegistryConfig, how: Preparation) -> str:
     """The name of the entry for a version that is prepared in one way, relative to the cache's folder."""
     facts = (access.address, version.name, version.number, version.source, version.created)
     ways = (how.engine, how.formats, how.others, how.stated, FORMAT, _RULES, kernel.built())

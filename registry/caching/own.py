@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from registry.caching.draft import RECORD, Entry, File
+from registry.caching.entry_builder import RECORD, Entry, File
 from registry.errors import CacheUnusable, UnusableModel
 from registry.prepared import Prepared
 

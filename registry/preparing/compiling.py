@@ -12,14 +12,14 @@ import numpy as np
 
 from forest import CompiledEngine, Origin, SklearnEngine, UnsupportedModel, build, mismatch, why_no_forest
 from redaction import one_line
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.errors import RegistryError
 from registry.opening.loading import other_version, untrusted
 from registry.preparation import Preparation
 from registry.prepared import MODEL, EngineChoice, Prepared, PreparedEngine
-from registry.preparing.confinement import starved
+from registry.preparing.confinement import is_out_of_memory
 from registry.preparing.download import Download, download
-from registry.preparing.trouble import told
+from registry.preparing.failures import told
 from registry.version import ModelVersion
 
 logger = logging.getLogger("canopy.registry")
@@ -40,7 +40,7 @@ _PENALTY: Final[dict[PreparedEngine, str]] = {
 
 def compile_model(
     version: ModelVersion,
-    access: Access,
+    access: RegistryConfig,
     how: Preparation,
     folder: Path,
 ) -> Prepared:
@@ -91,7 +91,7 @@ def _prepare(
     try:
         _PREPARE[engine](model, prepared)
     except (UnsupportedModel, ImportError) as error:
-        if not slower or starved(error):  # with more memory the faster one may do
+        if not slower or is_out_of_memory(error):  # with more memory the faster one may do
             raise
         return _prepare(model, version, slower, folder, str(error))
     if engine != "compiled" and (other := model.other_version) is not None and other not in warning:

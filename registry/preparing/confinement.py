@@ -42,7 +42,7 @@ def limit_time(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def die_with(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
     """Have this process killed when its parent ends, in whatever way.
 
     Args:
@@ -56,7 +56,7 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def volunteer() -> None:
+def prefer_oom_kill() -> None:
     """When memory runs out, this process is to be killed before all others."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -68,7 +68,7 @@ def use_one_thread(environment: MutableMapping[str, str]) -> None:
         environment.setdefault(name, "1")
 
 
-def starved(error: BaseException | None) -> bool:
+def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether an exception, or one that led to it, says that there was too little memory."""
     while error is not None:
         words = str(error)

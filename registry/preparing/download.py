@@ -27,7 +27,7 @@ from forest import (
 )
 from forest.checks import answers
 from preprocessing.schema import BadSchema, Schema
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.artifacts.fetch import check
 from registry.columns import Columns, Stated, Told, settle, stated, with_example
 from registry.errors import Absent, SchemaMismatch, UnusableModel
@@ -37,12 +37,12 @@ from registry.opening.pyfunc import told
 from registry.preparation import Preparation
 from registry.preparing.confinement import expect
 from registry.preparing.flavours import Flavours
-from registry.version import SCHEMA_FILE, Logged, LoggedFile
+from registry.version import SCHEMA_FILE, ArtifactRef, CompiledArtifactRef
 
 _GREATEST = np.finfo(np.float32).max
 
 
-def download(uri: str, access: Access, folder: Path) -> None:
+def download(uri: str, access: RegistryConfig, folder: Path) -> None:
     """Download the files of a version, which a model URI names by its number, into a folder, which is made.
 
     Raises:
@@ -54,12 +54,12 @@ def download(uri: str, access: Access, folder: Path) -> None:
     ModelsArtifactRepository(uri).download_artifacts("", str(folder))
 
 
-def _set_uris(access: Access) -> None:
+def _set_uris(access: RegistryConfig) -> None:
     mlflow.set_tracking_uri(access.tracking_uri)
     mlflow.set_registry_uri(access.tracking_uri)
 
 
-def download_file(access: Access, location: str, file: Logged | LoggedFile, path: Path) -> None:
+def download_file(access: RegistryConfig, location: str, file: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
     """Do what ``fetch`` does, for artifacts that only MLflow's client can read.
 
     Raises:

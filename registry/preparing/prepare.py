@@ -5,28 +5,28 @@ import time
 from pathlib import Path
 
 from preprocessing import BadSchema, Schema
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.artifacts.fetch import Unsupported, fetch
 from registry.caching.cache import Cache, key
-from registry.caching.recall import remember
+from registry.caching.resolution_cache import remember
 from registry.columns import Columns, is_preset, settle, stated
 from registry.errors import ModelNotFound, SchemaMismatch, UnusableModel, too_large
 from registry.opening import kernel
 from registry.preparation import Preparation
 from registry.prepared import ARTIFACT, Prepared
 from registry.preparing import header
-from registry.preparing.confinement import Late, expect, limit_memory, limit_time, starved
+from registry.preparing.confinement import Late, expect, is_out_of_memory, limit_memory, limit_time
 from registry.tracking.resolve import locate, resolve, too_slow
 from registry.tracking.store import stamp
 from registry.uri import ModelURI
-from registry.version import FORMAT, Logged, LoggedFile, ModelVersion
+from registry.version import FORMAT, ArtifactRef, CompiledArtifactRef, ModelVersion
 
 logger = logging.getLogger("canopy.registry")
 
 
 def prepare(
     uri: ModelURI,
-    access: Access,
+    access: RegistryConfig,
     how: Preparation,
     cache: Cache,
     *,
@@ -73,7 +73,7 @@ def prepare(
     return prepared
 
 
-def _resolve(uri: ModelURI, access: Access, look_timeout: float | None) -> ModelVersion:
+def _resolve(uri: ModelURI, access: RegistryConfig, look_timeout: float | None) -> ModelVersion:
     if look_timeout is None:
         return resolve(uri, access)
     try:
@@ -83,7 +83,7 @@ def _resolve(uri: ModelURI, access: Access, look_timeout: float | None) -> Model
         raise too_slow(uri, access, look_timeout) from None
 
 
-def _fetched(version: ModelVersion, access: Access, how: Preparation, folder: Path) -> Prepared | None:
+def _fetched(version: ModelVersion, access: RegistryConfig, how: Preparation, folder: Path) -> Prepared | None:
     """The artifact that training has logged; None if there is none that can be used as it is.
 
     One whose columns are not those of a table in their order is none: what else the model says, ``_compiled`` sees. The
@@ -130,7 +130,7 @@ def _unfit(columns: Columns, *, known: bool) -> str | None:
     return None
 
 
-def _fetched_schema(access: Access, location: str, file: Logged, path: Path) -> Schema | None:
+def _fetched_schema(access: RegistryConfig, location: str, file: CompiledArtifactRef, path: Path) -> Schema | None:
     """The table that was logged beside an artifact, if its tag tells of one.
 
     Raises:
@@ -147,7 +147,7 @@ def _fetched_schema(access: Access, location: str, file: Logged, path: Path) -> 
         path.unlink(missing_ok=True)
 
 
-def _fetch(access: Access, location: str, file: Logged | LoggedFile, path: Path) -> None:
+def _fetch(access: RegistryConfig, location: str, file: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
     try:
         fetch(access, location, file, path)
     except Unsupported:
@@ -156,7 +156,9 @@ def _fetch(access: Access, location: str, file: Logged | LoggedFile, path: Path)
         download_file(access, location, file, path)
 
 
-def _compiled(version: ModelVersion, access: Access, how: Preparation, folder: Path, memory: int | None) -> Prepared:
+def _compiled(
+    version: ModelVersion, access: RegistryConfig, how: Preparation, folder: Path, memory: int | None
+) -> Prepared:
     """The version downloaded and compiled.
 
     Raises:
@@ -170,6 +172,6 @@ def _compiled(version: ModelVersion, access: Access, how: Preparation, folder: P
 
         return compile_model(version, access, how, folder)
     except (MemoryError, ImportError) as error:
-        if starved(error):
+        if is_out_of_memory(error):
             raise too_large(version.uri, memory) from None
         raise

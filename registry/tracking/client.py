@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.errors import StoreUnavailable
-from registry.tracking.record import MISSING, Record, Refused
+from registry.tracking.record import MISSING, RegistryRefused, RegistryVersion
 from registry.version import search_filter
 
 _MANY = 20
@@ -20,27 +20,27 @@ class ClientRegistry:
         access: the way to the store.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: RegistryConfig) -> None:
         self._access = access
 
-    def version(self, name: str, number: str) -> Record:
+    def version(self, name: str, number: str) -> RegistryVersion:
         """See ``Registry``."""
         with self._client() as client:
             return _record(client.get_model_version(name, number))
 
-    def aliased(self, name: str, alias: str) -> Record:
+    def aliased(self, name: str, alias: str) -> RegistryVersion:
         """See ``Registry``."""
         with self._client() as client:
             return _record(client.get_model_version_by_alias(name, alias))
 
-    def newest(self, name: str, stage: str | None) -> list[Record]:
+    def newest(self, name: str, stage: str | None) -> list[RegistryVersion]:
         """See ``Registry``."""
         with self._client() as client, warnings.catch_warnings():
             # Stages are deprecated in favour of aliases, but registries use them and Canopy serves both.
             warnings.simplefilter("ignore", FutureWarning)
             return list(map(_record, client.get_latest_versions(name, None if stage is None else [stage])))
 
-    def versions(self, name: str) -> list[Record]:
+    def versions(self, name: str) -> list[RegistryVersion]:
         """See ``Registry``."""
         with self._client() as client:
             return [_record(each) for each in client.search_model_versions(search_filter(name)) if each.name == name]
@@ -76,7 +76,7 @@ class ClientRegistry:
             raise self._unavailable(error) from None
         except MlflowException as error:
             if error.error_code in MISSING:
-                raise Refused(error.error_code, error.message) from None
+                raise RegistryRefused(error.error_code, error.message) from None
             raise self._unavailable(error) from None
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
@@ -85,8 +85,8 @@ class ClientRegistry:
         )
 
 
-def _record(found: Any) -> Record:  # noqa: ANN401 - mlflow is untyped
-    return Record(
+def _record(found: Any) -> RegistryVersion:  # noqa: ANN401 - mlflow is untyped
+    return RegistryVersion(
         found.name,
         str(found.version),
         found.current_stage or "None",

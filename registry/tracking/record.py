@@ -9,7 +9,7 @@ MISSING: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RegistryVersion:
     """A version as a registry has it, see MLflow's ``ModelVersion``."""
 
     name: str
@@ -20,7 +20,7 @@ class Record:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-class Refused(Exception):
+class RegistryRefused(Exception):
     """The registry answers with an error.
 
     Attributes:
@@ -35,16 +35,16 @@ class Refused(Exception):
 class Registry(Protocol):
     """The questions. Each raises Refused for what the registry has not."""
 
-    def version(self, name: str, number: str) -> Record:
+    def version(self, name: str, number: str) -> RegistryVersion:
         """A version by its number."""
 
-    def aliased(self, name: str, alias: str) -> Record:
+    def aliased(self, name: str, alias: str) -> RegistryVersion:
         """A version by its alias."""
 
-    def newest(self, name: str, stage: str | None) -> list[Record]:
+    def newest(self, name: str, stage: str | None) -> list[RegistryVersion]:
         """The newest version in a stage, or in each."""
 
-    def versions(self, name: str) -> list[Record]:
+    def versions(self, name: str) -> list[RegistryVersion]:
         """All versions."""
 
     def aliases(self, name: str) -> dict[str, str]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.errors import ModelNotFound, StoreUnavailable
-from registry.tracking.record import Record, Refused, Registry
+from registry.tracking.record import Registry, RegistryRefused, RegistryVersion
 from registry.tracking.store import sqlite_file, without_user
 from registry.uri import ModelURI
 from registry.version import TAG, ModelVersion, read_tag
@@ -15,7 +15,7 @@ from registry.version import TAG, ModelVersion, read_tag
 _MOST_NAMED: Final = 20
 
 
-def resolve(uri: ModelURI, access: Access) -> ModelVersion:
+def resolve(uri: ModelURI, access: RegistryConfig) -> ModelVersion:
     """Ask the registry which version ``uri`` means.
 
     Raises:
@@ -25,10 +25,10 @@ def resolve(uri: ModelURI, access: Access) -> ModelVersion:
     if (path := sqlite_file(access.tracking_uri)) is not None and not path.is_file():
         raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_remedy(uri, access)}")
     registry = _registry(access)
-    said, found = "", list[Record]()
+    said, found = "", list[RegistryVersion]()
     try:
         found = _FIND[uri.kind](registry, uri)
-    except Refused as error:
+    except RegistryRefused as error:
         # An unknown stage is refused with the list of those that there are.
         said = f" ({error})" if error.code == "INVALID_PARAMETER_VALUE" and uri.kind == "stage" else ""
     if not found:
@@ -40,7 +40,7 @@ def resolve(uri: ModelURI, access: Access) -> ModelVersion:
     return ModelVersion(uri.name, record.number, source, record.created, compiled)
 
 
-def locate(version: ModelVersion, access: Access) -> str:
+def locate(version: ModelVersion, access: RegistryConfig) -> str:
     """Ask the registry for the root of a version's artifacts.
 
     Raises:
@@ -49,11 +49,11 @@ def locate(version: ModelVersion, access: Access) -> str:
     """
     try:
         return _registry(access).location(version.name, version.number)
-    except Refused as error:
+    except RegistryRefused as error:
         raise ModelNotFound(f"the files of {version} are gone ({error}): register another version") from None
 
 
-def _registry(access: Access) -> Registry:
+def _registry(access: RegistryConfig) -> Registry:
     if access.light:
         from registry.tracking.rest import RestRegistry
 
@@ -63,7 +63,7 @@ def _registry(access: Access) -> Registry:
     return ClientRegistry(access)
 
 
-_FIND: Final[dict[str, Callable[[Registry, ModelURI], list[Record]]]] = {
+_FIND: Final[dict[str, Callable[[Registry, ModelURI], list[RegistryVersion]]]] = {
     "version": lambda registry, uri: [registry.version(uri.name, uri.selector)],
     "alias": lambda registry, uri: [registry.aliased(uri.name, uri.selector)],
     "stage": lambda registry, uri: registry.newest(uri.name, uri.selector),
@@ -71,10 +71,10 @@ _FIND: Final[dict[str, Callable[[Registry, ModelURI], list[Record]]]] = {
 }
 
 
-def _not_found(registry: Registry, uri: ModelURI, access: Access, said: str) -> ModelNotFound:
+def _not_found(registry: Registry, uri: ModelURI, access: RegistryConfig, said: str) -> ModelNotFound:
     """The error, with what there is instead, as far as the registry tells that."""
     models = list[str]()
-    with suppress(Refused):  # the registry has no such model
+    with suppress(RegistryRefused):  # the registry has no such model
         versions = sorted(registry.versions(uri.name), key=lambda record: int(record.number))
         aliases = registry.aliases(uri.name)
         by_number = {number: f" as {alias}" for alias, number in aliases.items()}
@@ -83,7 +83,7 @@ def _not_found(registry: Registry, uri: ModelURI, access: Access, said: str) -> 
             f"{uri.name} has no {uri.kind} {uri.selector}{said}; its versions: {there or 'none'}: promote one, or "
             + _remedy(uri, access)
         )
-    with suppress(Refused):  # what speaks MLflow's language, but not all of it
+    with suppress(RegistryRefused):  # what speaks MLflow's language, but not all of it
         models = registry.models()
     named = _listed(models) or "none at all"
     return ModelNotFound(
@@ -98,7 +98,7 @@ def _listed(names: Iterable[str]) -> str:
     return ("..., " if len(every) > _MOST_NAMED else "") + ", ".join(every[-_MOST_NAMED:])
 
 
-def _remedy(uri: ModelURI, access: Access) -> str:
+def _remedy(uri: ModelURI, access: RegistryConfig) -> str:
     options = shlex.join(["--name", uri.name, "--tracking-uri", access.address])
     return (
         "run `make train`, which trains, registers and promotes one "
@@ -106,7 +106,7 @@ def _remedy(uri: ModelURI, access: Access) -> str:
     )
 
 
-def too_slow(uri: ModelURI, access: Access, seconds: float) -> StoreUnavailable:
+def too_slow(uri: ModelURI, access: RegistryConfig, seconds: float) -> StoreUnavailable:
     """The error for a registry that does not tell in time what a URI means, however it keeps one waiting."""
     return StoreUnavailable(
         f"the MLflow server or store {access.address} has not told within {seconds:g} s what {uri} means; see whether "

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import msgspec
 import requests
 
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.errors import StoreUnavailable
-from registry.tracking.record import MISSING, Record, Refused
+from registry.tracking.record import MISSING, RegistryRefused, RegistryVersion
 from registry.version import search_filter
 from registry.web import UNSENDABLE, opened, unavailable
 
@@ -83,24 +83,24 @@ class RestRegistry:
         access: the way to the server.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: RegistryConfig) -> None:
         self._access = access
 
-    def version(self, name: str, number: str) -> Record:
+    def version(self, name: str, number: str) -> RegistryVersion:
         """See ``Registry``."""
         return _record(self._ask("model-versions/get", _One, {"name": name, "version": number}).model_version)
 
-    def aliased(self, name: str, alias: str) -> Record:
+    def aliased(self, name: str, alias: str) -> RegistryVersion:
         """See ``Registry``."""
         return _record(self._ask("registered-models/alias", _One, {"name": name, "alias": alias}).model_version)
 
-    def newest(self, name: str, stage: str | None) -> list[Record]:
+    def newest(self, name: str, stage: str | None) -> list[RegistryVersion]:
         """See ``Registry``."""
         body = {"name": name} if stage is None else {"name": name, "stages": [stage]}
         found = self._ask("registered-models/get-latest-versions", _Several, body=body)
         return [_record(each) for each in found.model_versions]
 
-    def versions(self, name: str) -> list[Record]:
+    def versions(self, name: str) -> list[RegistryVersion]:
         """See ``Registry``."""
         query = {"filter": search_filter(name), "max_results": "1000"}
         found = self._ask("model-versions/search", _Several, query).model_versions
@@ -129,13 +129,13 @@ class RestRegistry:
 
 
 @lru_cache  # once for a server that has them
-def _check_workspaces(access: Access) -> None:
+def _check_workspaces(access: RegistryConfig) -> None:
     """A server without workspaces would give what is in none, without a word; see MLflow's WorkspaceRestStoreMixin."""
     if not _ask(access, _SERVER_INFO, _Server).workspaces_enabled:
         raise unavailable(access, "it has no workspaces; start it with --enable-workspaces, or unset MLFLOW_WORKSPACE")
 
 
-def _ask(access: Access, path: str, type_: type[T], body: Mapping[str, Any] | None = None) -> T:
+def _ask(access: RegistryConfig, path: str, type_: type[T], body: Mapping[str, Any] | None = None) -> T:
     headers = authorization(access)
     if body is not None:
         headers["Content-Type"] = "application/json"
@@ -149,12 +149,12 @@ def _ask(access: Access, path: str, type_: type[T], body: Mapping[str, Any] | No
         raise no_mlflow(access, response.status_code) from None
 
 
-def base(access: Access) -> str:
+def base(access: RegistryConfig) -> str:
     """The tracking server's address without a slash at its end; a user and password in it are for requests to use."""
     return access.tracking_uri.removesuffix("/")
 
 
-def authorization(access: Access) -> dict[str, str]:
+def authorization(access: RegistryConfig) -> dict[str, str]:
     """The headers that the tracking server knows us by, but for what requests takes from the address and ``.netrc``.
 
     Raises:
@@ -179,11 +179,11 @@ def anonymous() -> dict[str, str]:
     return {"Accept-Encoding": "identity", "User-Agent": "canopy"}
 
 
-def refuse(response: requests.Response, access: Access, text: bytes) -> None:
+def refuse(response: requests.Response, access: RegistryConfig, text: bytes) -> None:
     """Raise what a status other than 200 means.
 
     Raises:
-        Refused: the server answers that it has not, or will not.
+        RegistryRefused: the server answers that it has not, or will not.
         StoreUnavailable: it does not answer as a tracking server would.
     """
     status = response.status_code
@@ -210,13 +210,13 @@ def refuse(response: requests.Response, access: Access, text: bytes) -> None:
     if status >= 500 or status == 429:
         raise unavailable(access, f"it answers {status} ({error.message}); its own log says why")
     if error.error_code in MISSING:
-        raise Refused(error.error_code, error.message)
+        raise RegistryRefused(error.error_code, error.message)
     if error.error_code:
         raise unavailable(access, f"it answers {status} ({error.error_code}: {error.message})")
     raise no_mlflow(access, status)
 
 
-def no_mlflow(access: Access, status: int) -> StoreUnavailable:
+def no_mlflow(access: RegistryConfig, status: int) -> StoreUnavailable:
     """The error for a server that does not speak MLflow's language."""
     return unavailable(
         access,
@@ -225,8 +225,8 @@ def no_mlflow(access: Access, status: int) -> StoreUnavailable:
     )
 
 
-def _record(found: _Version) -> Record:
-    return Record(
+def _record(found: _Version) -> RegistryVersion:
+    return RegistryVersion(
         found.name,
         found.version,
         found.current_stage,

@@ -26,8 +26,8 @@ class Beginning:
         finder: finds versions.
         deliver: see ``Watcher``.
         fall_back: told that the last known version is going to be delivered, and why it is not the newest.
-        patience: seconds that may pass until the last known version is served instead of the newest; if there is none,
-            seconds to wait for a store that cannot be reached, or does not answer.
+        startup_timeout: seconds that may pass until the last known version is served instead of the newest; if there is
+            none, seconds to wait for a store that cannot be reached, or does not answer.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class Beginning:
         deliver: Callable[[Prepared], Awaitable[object]],
         fall_back: Callable[[Prepared, str], object],
         *,
-        patience: float,
+        startup_timeout: float,
     ) -> None:
         self._finder = finder
         self._deliver = deliver
         self._fall_back = fall_back
-        self._patience = patience
+        self._startup_timeout = startup_timeout
 
     async def run(self) -> Prepared:
         """Deliver a version; returns it.
@@ -49,7 +49,7 @@ class Beginning:
         Raises:
             RegistryError: none can be had or served.
         """
-        give_up = asyncio.get_running_loop().time() + max(self._patience, _LEAST)
+        give_up = asyncio.get_running_loop().time() + max(self._startup_timeout, _LEAST)
         newest: Prepared | None = None
         try:
             known = await self._known()
@@ -60,7 +60,9 @@ class Beginning:
                 return await self._deliver_newest(newest)
         except TimeoutError:
             what = "the newest version" if newest is None else str(newest.version)
-            error: RegistryError = UnusableModel(f"{what} was not ready within {max(self._patience, _LEAST):g} s")
+            error: RegistryError = UnusableModel(
+                f"{what} was not ready within {max(self._startup_timeout, _LEAST):g} s"
+            )
         except Exception as caught:
             error = in_words(caught)
         known = await self._known()  # it may have turned out to be unusable
@@ -92,7 +94,7 @@ class Beginning:
             except Exception as caught:
                 error = in_words(caught)
                 left = give_up - loop.time()
-                if not isinstance(error, StoreUnavailable) or not wait or left <= 0 or self._patience == 0:
+                if not isinstance(error, StoreUnavailable) or not wait or left <= 0 or self._startup_timeout == 0:
                     raise error from caught
                 if str(error) != said:
                     said = str(error)

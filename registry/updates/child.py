@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from registry import outcome
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.columns import Stated
 from registry.errors import UnusableModel, too_large
 from registry.preparation import Preparation
@@ -37,7 +37,7 @@ call to a disk that hangs, the kernel lets no process die."""
 
 async def prepare_in_child(
     uri: ModelURI,
-    access: Access,
+    access: RegistryConfig,
     how: Preparation,
     cache_folder: Path,
     *,

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.caching.cache import Cache, key
-from registry.caching.recall import keep_served, last_served, recall_unchanged, remember, remember_served
+from registry.caching.resolution_cache import keep_served, last_served, recall_unchanged, remember, remember_served
 from registry.errors import CacheUnusable, UnusableModel
 from registry.preparation import Preparation
 from registry.prepared import Prepared
@@ -41,7 +41,7 @@ class CachedFinder:
         cache: where prepared models are.
         memory_left: tells the bytes of memory that a child may take; infinite for no limit.
         log_level: what a child logs.
-        patience: seconds that a child may take.
+        prepare_timeout: seconds that a child may take.
         look_timeout: seconds that may pass until the registry has told what the URI means, and until the disk has done
             anything that is asked of it.
     """
@@ -49,13 +49,13 @@ class CachedFinder:
     def __init__(
         self,
         uri: ModelURI,
-        access: Access,
+        access: RegistryConfig,
         how: Preparation,
         cache: Cache,
         *,
         memory_left: Callable[[], float],
         log_level: str,
-        patience: float,
+        prepare_timeout: float,
         look_timeout: float,
     ) -> None:
         self._uri = uri
@@ -64,7 +64,7 @@ class CachedFinder:
         self._cache = cache
         self._memory_left = memory_left
         self._log_level = log_level
-        self._patience = patience
+        self._prepare_timeout = prepare_timeout
         self._look_timeout = look_timeout
         self._asking = Errands()
         self._disk = Errands(_MOST_LEFT)
@@ -107,7 +107,7 @@ class CachedFinder:
         """
         memory = self._memory_left()
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._prepare_timeout):
                 return await prepare_in_child(
                     uri,
                     self._access,
@@ -119,7 +119,7 @@ class CachedFinder:
                     anew=anew,
                 )
         except TimeoutError:
-            raise UnusableModel(f"{uri} was not prepared within {self._patience:g} s") from None
+            raise UnusableModel(f"{uri} was not prepared within {self._prepare_timeout:g} s") from None
 
     async def keep(self, prepared: Prepared) -> None:
         """See ``Finder``; from now on each ``resolve`` keeps it in the cache, for a server may run for months."""

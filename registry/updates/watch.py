@@ -58,7 +58,7 @@ class Watcher:
             raises CancelledError, what was served before is served on.
         tell: told why the newest version is not served, and None when it is.
         poll: seconds from one look to the next; 0 looks only when ``look`` is called.
-        patience: see ``registry.updates.beginning``.
+        startup_timeout: see ``registry.updates.beginning``.
         spread: varies the time of a poll, so that many servers do not ask at once.
     """
 
@@ -69,18 +69,18 @@ class Watcher:
         tell: Callable[[str | None], object],
         *,
         poll: float,
-        patience: float,
+        startup_timeout: float,
         spread: Callable[[float], float] = lambda seconds: seconds * random.uniform(0.9, 1.1),  # noqa: S311
     ) -> None:
         self._finder = finder
         self._deliver = deliver
         self._tell = tell
         self._poll = poll
-        self._patience = patience
+        self._startup_timeout = startup_timeout
         self._spread = spread
         self._current: Prepared | None = None
         self._attempt: _Attempt | None = None
-        self._trouble: str | None = None
+        self._update_error: str | None = None
         self._refused: ModelVersion | Unresolved | None = None
         self._sparing = True
         self._delay = _FIRST_DELAY
@@ -90,7 +90,7 @@ class Watcher:
         self._restoring: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        return f"<Watcher of {self._current and self._current.version}{f': {self._trouble}' if self._trouble else ''}>"
+        return f"<Watcher of {self._current and self._current.version}{f': {self._update_error}' if self._update_error else ''}>"
 
     def look(self) -> None:
         """Look now whether there is something new, and do not spare what has failed before."""
@@ -130,7 +130,7 @@ class Watcher:
         Raises:
             RegistryError: there is no first version that can be served.
         """
-        beginning = Beginning(self._finder, self._deliver, self._fall_back, patience=self._patience)
+        beginning = Beginning(self._finder, self._deliver, self._fall_back, startup_timeout=self._startup_timeout)
         await self._serves(await beginning.run())
         try:
             while True:
@@ -141,7 +141,7 @@ class Watcher:
             await self._call_off()
 
     def _fall_back(self, known: Prepared, reason: str) -> None:
-        self._trouble = reason
+        self._update_error = reason
         self._tell(reason)
         logger.warning("serving %s, as it was last known, for %s", known.version, reason)
 
@@ -216,17 +216,17 @@ class Watcher:
         self._delay = min(2 * self._delay, _LONGEST_DELAY)
 
     def _say(self, reason: str) -> None:
-        if reason != self._trouble:
+        if reason != self._update_error:
             logger.error("%s is still served: %s", self._current and self._current.version, reason)
-            self._trouble = reason
+            self._update_error = reason
             self._tell(reason)
 
     def _recovered(self) -> None:
         self._refused = None
         self._delay, self._retry_at = _FIRST_DELAY, 0.0
-        if self._trouble is not None:
+        if self._update_error is not None:
             logger.info("%s is up to date again", self._current and self._current.version)
-            self._trouble = None
+            self._update_error = None
             self._tell(None)
 
     async def _pause(self) -> None:
@@ -236,7 +236,7 @@ class Watcher:
         while not self._asked:
             self._stirred.clear()
             # While a version is on its way, nothing is tried again.
-            retry_at = math.inf if self._trouble is None or self._attempt is not None else self._retry_at
+            retry_at = math.inf if self._update_error is None or self._attempt is not None else self._retry_at
             if (due := min(poll_at, retry_at)) <= loop.time():
                 return
             with suppress(TimeoutError):

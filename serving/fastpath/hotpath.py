@@ -16,10 +16,10 @@ from batcher import Closed
 from serving.codecs import Codec, Frame
 from serving.codecs.frame import READS, read_frame
 from serving.errors import RequestError, known
-from serving.fastpath.heads import END, Head, KnownHeads
+from serving.fastpath.head_cache import END, Head, HeadCache
 from serving.fastpath.hotrequest import HotRequest
 from serving.fastpath.responses import Responses
-from serving.http.common import Common, ServerState
+from serving.http.context import ConnectionContext, ServerState
 from serving.http.lifetime import IDLE
 from serving.http.protocol import Connection
 from serving.inference import Answer
@@ -65,7 +65,7 @@ class HotPath:
         self.service = service
         self.routes = {codec.path.encode(): _route(codec) for codec in codecs}
         self.responses = Responses()
-        self.heads = KnownHeads()
+        self.heads = HeadCache()
 
 
 def _route(codec: Codec) -> _Route:
@@ -89,7 +89,7 @@ class HotConnection(Connection):
     def __init__(
         self,
         path: HotPath,
-        common: Common,
+        common: ConnectionContext,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
@@ -223,7 +223,7 @@ class HotConnection(Connection):
             self.running = None  # or each would keep the other until the garbage collector comes
             request.response_complete = True
             if request.queued:
-                self._service.withdraw(request)
+                self._service.cancel(request)
 
     def _common(self) -> Head | None:
         """What the head says of a request that nothing about it sends the ordinary way."""
@@ -255,7 +255,7 @@ class HotConnection(Connection):
             return
         body, request.body = request.body, b""  # or an idle connection would keep it until its next request
         try:
-            self._service.enter(request, body, request.frame)
+            self._service.enqueue(request, body, request.frame)
         except Exception as error:
             if hasattr(request, "item"):
                 del request.item  # or an idle connection would keep the model that it was decoded for

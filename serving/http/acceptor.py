@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from serving.http.barrier import bar, unbar
+from serving.http.syn_filter import block_new, unblock_new
 
 logger = logging.getLogger("canopy.serving")
 
@@ -66,12 +66,12 @@ class Acceptor:
         self._full = False
         self._closed = False
         listener.setblocking(False)
-        unbar(listener)  # a worker that has failed may have left it so to the one that takes its place
+        unblock_new(listener)  # a worker that has failed may have left it so to the one that takes its place
         self._resume()
 
-    def bar(self) -> None:
+    def block_new(self) -> None:
         """Let nobody new connect; those who have begun to are still accepted."""
-        bar(self._listener)
+        block_new(self._listener)
 
     def close(self) -> None:
         """Accept no more; a second time changes nothing."""

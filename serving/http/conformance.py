@@ -2,7 +2,7 @@
 
 The parser, llhttp, sees to the syntax of lines, to lengths and to chunks. It says nothing of Host, takes any coding
 before chunked, and versions that this server does not speak. A head is held against this when it is parsed; those that
-``KnownHeads`` has were.
+``HeadCache`` has were.
 """
 
 import re

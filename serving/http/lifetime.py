@@ -8,7 +8,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serving.errors import RequestError, RequestTimeout, problem_response
-from serving.http.common import Common, ServerState
+from serving.http.context import ConnectionContext, ServerState
 from serving.http.flow import Flow, Pipeline
 from serving.http.peer import broken, say_end, unread
 from serving.http.written import Begun, raw
@@ -95,7 +95,9 @@ class Lifetime(HttpToolsProtocol):
     server_state: ServerState
     pipeline: Pipeline  # type: ignore[assignment]
 
-    def __init__(self, common: Common, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
+    def __init__(
+        self, common: ConnectionContext, config: Config, server_state: ServerState, app_state: dict[str, Any]
+    ) -> None:
         super().__init__(config, server_state, app_state)
         self.pipeline = Pipeline()
         self.on_lost: Callable[[], object] | None = None

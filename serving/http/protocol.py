@@ -7,8 +7,8 @@ import httptools
 from uvicorn.config import Config
 
 from serving.errors import HeadTooLarge, MalformedRequest, RequestError
-from serving.http.common import Common, ServerState
 from serving.http.conformance import check
+from serving.http.context import ConnectionContext, ServerState
 from serving.http.flow import PIPELINED
 from serving.http.lifetime import BODY, HEAD, IDLE, LEAVING, Lifetime
 from serving.http.peer import broken
@@ -45,7 +45,7 @@ class Connection(Lifetime):
 
     def __init__(
         self,
-        common: Common,
+        common: ConnectionContext,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],

@@ -14,9 +14,9 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from serving.http.acceptor import Acceptor
-from serving.http.barrier import unbar
-from serving.http.common import ServerState
+from serving.http.context import ServerState
 from serving.http.protocol import Connection
+from serving.http.syn_filter import unblock_new
 from serving.memory import tidy_memory
 from serving.service import Service
 
@@ -57,8 +57,8 @@ class DrainingServer(uvicorn.Server):
     1. On SIGTERM or SIGINT the service reports that it is not ready, and from now on each answer says that it is its
        connection's last, so that the client goes elsewhere and loses nothing.
     2. For ``delay`` seconds it goes on serving, so that a load balancer notices.
-    3. A last call: for a quarter of a second, or until nobody is left, nobody new can connect (``Acceptor.bar``), but
-       who has done so is accepted; a second, if somebody has connected and not asked yet. Then it stops listening.
+    3. A last call: for a quarter of a second, or until nobody is left, nobody new can connect (``Acceptor.block_new``),
+       but who has done so is accepted; a second, if somebody has connected and not asked yet. Then it stops listening.
     4. Clients pause between their requests. For ``idle`` seconds from the beginning of 3, or until nobody is left,
        their connections are kept open, so that each may ask once more and be told.
     5. It closes the connections on which no whole request was read, some in each turn of the event loop. What has come
@@ -140,7 +140,7 @@ class DrainingServer(uvicorn.Server):
             self._covering.pop(index).close()
         for index in self._covered:
             if index in self._covering:
-                unbar(self._others[index])  # it may have begun to drain before it ended
+                unblock_new(self._others[index])  # it may have begun to drain before it ended
             else:
                 self._covering[index] = Acceptor(self._others[index], self._connect, self.config.ssl)
 
@@ -257,7 +257,7 @@ class DrainingServer(uvicorn.Server):
     async def _last_call(self) -> None:
         """Step 3, but for its end."""
         for acceptor in self._acceptors:
-            acceptor.bar()
+            acceptor.block_new()
         for number in range(1, _FIRST_WORDS + 1):
             await self._round()
             awaited = self._connections()

@@ -11,7 +11,7 @@ from typing import Final
 from batcher import BatchEvent, Statistics
 from serving.codecs import CODECS
 from serving.errors import PROBLEMS
-from serving.metrics.board import Board, Family, Histogram
+from serving.metrics.shared import Histogram, MetricFamily, SharedMetrics
 
 ROUTES: Final = (
     "/",
@@ -31,7 +31,7 @@ CODES: Final = (*sorted({200, 202, 404, 405, 500} | {problem.status for problem 
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 CONTENT: Final = (
-    Family(
+    MetricFamily(
         "requests",
         "Requests answered",
         labels=(("route", (*ROUTES, ELSEWHERE)), ("code", tuple(str(code or "other") for code in CODES))),
@@ -40,29 +40,33 @@ CONTENT: Final = (
     Histogram("queue_wait_seconds", "From the queue to the start of a call of the engine, each request", _SECONDS),
     Histogram("inference_duration_seconds", "Calls of the engine", (0.00002, 0.00005, 0.0001, 0.00025, *_SECONDS[:-1])),
     Histogram("batch_size", "Rows in a call of the engine", tuple(float(1 << power) for power in range(13))),
-    Family("accepted", "Requests that were queued"),
-    Family("answered", "Requests that the engine answered"),
-    Family("failed", "Requests on which the engine failed"),
-    Family("cancelled", "Requests whose client hung up before they were answered"),
-    Family(
+    MetricFamily("accepted", "Requests that were queued"),
+    MetricFamily("answered", "Requests that the engine answered"),
+    MetricFamily("failed", "Requests on which the engine failed"),
+    MetricFamily("cancelled", "Requests whose client hung up before they were answered"),
+    MetricFamily(
         "shed",
         "Requests that were sent away because of load, or given up by a drain",
         labels=(("reason", ("queue_full", "deadline_unreachable", "deadline_exceeded", "given_up")),),
     ),
-    Family("batches", "Calls of the engine that succeeded"),
-    Family("batched_rows", "Rows in the calls that succeeded"),
-    Family("failed_batches", "Calls of the engine that failed"),
-    Family("queue_depth", "Rows that wait", "gauge"),
-    Family("queued_requests", "Requests that wait", "gauge"),
-    Family("running_rows", "Rows in the engine", "gauge"),
-    Family("connections", "Open connections", "gauge"),
-    Family(
+    MetricFamily("batches", "Calls of the engine that succeeded"),
+    MetricFamily("batched_rows", "Rows in the calls that succeeded"),
+    MetricFamily("failed_batches", "Calls of the engine that failed"),
+    MetricFamily("queue_depth", "Rows that wait", "gauge"),
+    MetricFamily("queued_requests", "Requests that wait", "gauge"),
+    MetricFamily("running_rows", "Rows in the engine", "gauge"),
+    MetricFamily("connections", "Open connections", "gauge"),
+    MetricFamily(
         "model_update_failing", "Workers that do not serve the newest version, for it cannot be had or served", "gauge"
     ),
-    Family("model_columns_assumed", "Workers whose model's columns are only assumed to be in Canopy's order", "gauge"),
-    Family("worker_model_version", "Version of the model in service, 0 if there is none", "gauge", each_worker=True),
-    Family("worker_cpu_seconds", "CPU time used", each_worker=True),
-    Family("worker_resident_memory_bytes", "Resident memory", "gauge", each_worker=True),
+    MetricFamily(
+        "model_columns_assumed", "Workers whose model's columns are only assumed to be in Canopy's order", "gauge"
+    ),
+    MetricFamily(
+        "worker_model_version", "Version of the model in service, 0 if there is none", "gauge", each_worker=True
+    ),
+    MetricFamily("worker_cpu_seconds", "CPU time used", each_worker=True),
+    MetricFamily("worker_resident_memory_bytes", "Resident memory", "gauge", each_worker=True),
 )
 
 COUNTED: Final = {
@@ -93,7 +97,7 @@ class Metrics:
         board: its content is ``CONTENT``.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: SharedMetrics) -> None:
         self.board = board
         row, place = board.row, board.place
         counted = {name: place(family) + offset for name, (family, offset) in COUNTED.items()}
@@ -149,17 +153,17 @@ class Metrics:
             for part, value in (("inference_duration_seconds", event.duration), ("batch_size", event.rows)):
                 self._observe(part, _BOUNDS[part], value)
 
-    def serves(self, version: str, trouble: str | None, *, assumed: bool) -> None:
+    def serves(self, version: str, update_error: str | None, *, assumed: bool) -> None:
         """What is served.
 
         Args:
             version: of the model, as the registry writes it.
-            trouble: why it is not the newest one, if it is not.
+            update_error: why it is not the newest one, if it is not.
             assumed: whether the order of the model's columns is.
         """
         row, place = self.board.row, self.board.place
         row[place("worker_model_version")] = float(version) if version.isdecimal() else 0.0
-        row[place("model_update_failing")] = float(trouble is not None)
+        row[place("model_update_failing")] = float(update_error is not None)
         row[place("model_columns_assumed")] = float(assumed)
 
     def publish(self, statistics: Statistics, connections: int) -> None:

@@ -10,14 +10,14 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from serving.metrics.board import Board, Family, Histogram
 from serving.metrics.content import CODES, COUNTED, ELSEWHERE, PRESENT, ROUTES
+from serving.metrics.shared import Histogram, MetricFamily, SharedMetrics
 from serving.model import ModelHandle
 
 _PREFIX: Final = "canopy_"
 
 
-def document(board: Board) -> dict[str, Any]:
+def document(board: SharedMetrics) -> dict[str, Any]:
     """All figures of all workers, for people and pages; times in seconds."""
     places = {name: board.place(family) for name, family in PRESENT.items()}
     places |= {name: board.place(family) + offset for name, (family, offset) in COUNTED.items()}
@@ -44,7 +44,7 @@ class PrometheusMetrics(Collector):
         handle: whose model is told.
     """
 
-    def __init__(self, board: Board, handle: ModelHandle) -> None:
+    def __init__(self, board: SharedMetrics, handle: ModelHandle) -> None:
         self._board = board
         self._handle = handle
         self._registry = CollectorRegistry(auto_describe=False)
@@ -70,7 +70,7 @@ class PrometheusMetrics(Collector):
             info.add_metric([model.name, model.version, model.engine.name], 1)
         yield info
 
-    def _family(self, part: Family) -> Metric:
+    def _family(self, part: MetricFamily) -> Metric:
         make = CounterMetricFamily if part.kind == "counter" else GaugeMetricFamily
         names = [name for name, _ in part.labels]
         place = self._board.place(part.name)
@@ -95,7 +95,7 @@ class PrometheusMetrics(Collector):
         return family
 
 
-def _requests(board: Board) -> dict[str, dict[str, int]]:
+def _requests(board: SharedMetrics) -> dict[str, dict[str, int]]:
     """How many requests were answered, by route and status."""
     found: dict[str, dict[str, int]] = {}
     for at, route in enumerate((*ROUTES, ELSEWHERE)):
@@ -106,7 +106,7 @@ def _requests(board: Board) -> dict[str, dict[str, int]]:
     return found
 
 
-def _summary(board: Board, part: Histogram) -> dict[str, Any]:
+def _summary(board: SharedMetrics, part: Histogram) -> dict[str, Any]:
     counts, value_sum = _read(board, part)
     count = sum(counts)
     return {
@@ -117,7 +117,7 @@ def _summary(board: Board, part: Histogram) -> dict[str, Any]:
     }
 
 
-def _read(board: Board, part: Histogram) -> tuple[list[int], float]:
+def _read(board: SharedMetrics, part: Histogram) -> tuple[list[int], float]:
     """A histogram's counts by bucket, and the sum of its values."""
     place = board.place(part.name)
     counts = [int(board.total(place + at)) for at in range(len(part.bounds) + 1)]

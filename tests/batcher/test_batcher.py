@@ -70,7 +70,7 @@ class Bench:
         limits: Limits | None = None,
         inline: Callable[[float], bool] = lambda _seconds: False,
         timeout: float = 30.0,
-        patience: float = math.inf,
+        call_timeout: float = math.inf,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.events: list[BatchEvent] = []
@@ -82,7 +82,7 @@ class Bench:
             executor=VirtualExecutor(self.loop, self._take),
             inline=inline,
             timeout=timeout,
-            patience=patience,
+            call_timeout=call_timeout,
             observer=self.events.append,
             clock=self.loop.time,
         )
@@ -332,30 +332,30 @@ def test_whoever_is_refused_anyway_is_turned_away_with_the_same_words() -> None:
             return refused.value
 
         def fill() -> list[asyncio.Future[Any]]:
-            batcher.turn_away()
+            batcher.raise_if_overloaded()
             made = [batcher.submit(number) for number in range(9)]
             with pytest.raises(QueueFull):
                 batcher.submit("two rows", 2)
-            batcher.turn_away()  # a single row would fit
+            batcher.raise_if_overloaded()  # a single row would fit
             return [*made, batcher.submit(9)]
 
         running = batcher.submit("running")
         await asyncio.sleep(0.001)
         queued = fill()
-        batcher.turn_away()  # nobody has asked yet
+        batcher.raise_if_overloaded()  # nobody has asked yet
         first = refusal(lambda: batcher.submit("one too many"))
-        assert refusal(batcher.turn_away) is refusal(batcher.turn_away) is first
+        assert refusal(batcher.raise_if_overloaded) is refusal(batcher.raise_if_overloaded) is first
         traceback = first.__traceback__
         assert traceback is not None
         assert traceback.tb_next is None or traceback.tb_next.tb_next is None, "it grows with each time"
         assert batcher.statistics().queue_full == 4
         queued.pop().cancel()
         await asyncio.sleep(0)
-        batcher.turn_away()  # one has gone
+        batcher.raise_if_overloaded()  # one has gone
         queued.append(batcher.submit(9))
         refusal(lambda: batcher.submit("one too many"))
         await running
-        batcher.turn_away()  # the next call has begun
+        batcher.raise_if_overloaded()  # the next call has begun
         await asyncio.gather(*queued)
 
     run_virtually(main())
@@ -372,10 +372,10 @@ def test_whoever_comes_back_when_told_to_is_not_turned_away() -> None:
         with pytest.raises(DeadlineUnreachable) as refused:
             bench.batcher.submit("too early")
         with pytest.raises(DeadlineUnreachable):
-            bench.batcher.turn_away()
+            bench.batcher.raise_if_overloaded()
         await asyncio.sleep(refused.value.retry_after + 0.01)
         assert not running.done()
-        bench.batcher.turn_away()
+        bench.batcher.raise_if_overloaded()
         await bench.latency("in time")
         await running
 
@@ -728,7 +728,7 @@ def test_a_call_that_does_not_return_in_time_fails_its_batch_alone() -> None:
     """Its callers are told, those who wait and those who come are sent away, and all is well when it returns."""
 
     async def main() -> None:
-        bench = Bench(seconds=lambda items: 10.0 if "slow" in items else cost(items), patience=2.0)
+        bench = Bench(seconds=lambda items: 10.0 if "slow" in items else cost(items), call_timeout=2.0)
         before = bench.batcher.statistics()
         slow, company = bench.batcher.submit("slow"), bench.batcher.submit("company")
         await asyncio.sleep(1.0)
@@ -758,7 +758,7 @@ def test_a_stuck_call_does_not_hold_up_a_drain() -> None:
     """There is nobody left whom it could answer to; the drain is over when it returns, or in its time."""
 
     async def main() -> None:
-        bench = Bench(seconds=lambda _items: 10.0, patience=2.0)
+        bench = Bench(seconds=lambda _items: 10.0, call_timeout=2.0)
         future = bench.batcher.submit("slow")
         await bench.batcher.drain(timeout=5.0)
         assert bench.loop.time() == pytest.approx(5.0)
@@ -772,7 +772,7 @@ def test_a_batch_in_time_is_not_taken_to_be_stuck() -> None:
     """However many there are: each call is watched by itself."""
 
     async def main() -> None:
-        bench = Bench(seconds=lambda _items: 1.5, patience=2.0)
+        bench = Bench(seconds=lambda _items: 1.5, call_timeout=2.0)
         for number in range(5):
             assert await bench.batcher.submit(number) == number
         assert not bench.batcher.stuck
@@ -880,8 +880,8 @@ def test_a_caller_that_raises_harms_nobody_else(way: list[bool]) -> None:
         limits = Limits(max_batch_rows=3)
         batcher: Batcher[int, int] = Batcher(echo, limits, executor=executor, inline=in_turn(way), observer=observe)
         faulty: Faulty = Faulty(loop=loop)
-        faulty.item, faulty.rows, faulty.on_cancel = 0, 1, batcher.withdraw
-        batcher.enter(faulty)
+        faulty.item, faulty.rows, faulty.on_cancel = 0, 1, batcher.cancel
+        batcher.enqueue(faulty)
         assert await asyncio.gather(*(batcher.submit(number) for number in range(1, 7))) == list(range(1, 7))
         return reported
 
@@ -906,8 +906,8 @@ def test_a_caller_may_submit_again_from_within_its_answer() -> None:
 
     def ask(number: int) -> None:
         waiter: Again = Again(loop=asyncio.get_running_loop())
-        waiter.item, waiter.rows, waiter.on_cancel = number, 1, Again.batcher.withdraw
-        Again.batcher.enter(waiter)
+        waiter.item, waiter.rows, waiter.on_cancel = number, 1, Again.batcher.cancel
+        Again.batcher.enqueue(waiter)
 
     async def main() -> None:
         Again.over = asyncio.Event()

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batcher.arrivals import ArrivalEstimator
 from batcher.cost import CostModel
-from batcher.crowd import Crowd
 
 SECONDS = st.floats(min_value=1e-6, max_value=10)
 ROWS = st.integers(min_value=1, max_value=4096)
@@ -64,28 +64,28 @@ def test_prediction_stays_within_what_was_seen(seconds: list[float], rows: int) 
 
 def test_the_first_arrivals_are_taken_as_they_are() -> None:
     """Before two arrivals nothing is known; the first gap is the first estimate."""
-    crowd = Crowd()
-    crowd.arrival(5.0, pause=1.0)
-    assert crowd.gap == float("inf")
-    crowd.arrival(5.25, pause=1.0)
-    assert crowd.gap == 0.25
+    arrivals = ArrivalEstimator()
+    arrivals.arrival(5.0, pause=1.0)
+    assert arrivals.gap == float("inf")
+    arrivals.arrival(5.25, pause=1.0)
+    assert arrivals.gap == 0.25
 
 
 def test_a_gap_is_counted_from_the_end_of_a_call() -> None:
     """Callers that come back after an answer are close behind it, however long the call took."""
-    crowd = Crowd()
-    crowd.arrival(0.0, pause=100)
-    crowd.answered(7.0, callers=3)
-    crowd.arrival(7.5, pause=100)
-    assert crowd.callers == 3
-    assert crowd.gap == 0.5
+    arrivals = ArrivalEstimator()
+    arrivals.arrival(0.0, pause=100)
+    arrivals.answered(7.0, callers=3)
+    arrivals.arrival(7.5, pause=100)
+    assert arrivals.callers == 3
+    assert arrivals.gap == 0.5
 
 
 def test_a_pause_starts_the_estimate_anew() -> None:
     """After a pause the rate of the crowd before it no longer counts."""
-    crowd = Crowd()
+    arrivals = ArrivalEstimator()
     for now in (0.0, 0.01, 0.02, 0.03):
-        crowd.arrival(now, pause=1.0)
-    assert crowd.gap == pytest.approx(0.01)
-    crowd.arrival(2.03, pause=1.0)
-    assert crowd.gap == pytest.approx(2.0)
+        arrivals.arrival(now, pause=1.0)
+    assert arrivals.gap == pytest.approx(0.01)
+    arrivals.arrival(2.03, pause=1.0)
+    assert arrivals.gap == pytest.approx(2.0)

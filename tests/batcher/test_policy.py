@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from batcher import DeadlineUnreachable, Limits, QueueFull
+from batcher.arrivals import ArrivalEstimator
 from batcher.cost import CostModel
-from batcher.crowd import Crowd
 from batcher.policy import FLUSH, Flush, WaitUntil, flush_or_wait, refuse, seconds_for, seconds_left
 
 COST = CostModel(fixed=0.005, per_row=0.00005)
@@ -17,8 +17,8 @@ LIMITS = Limits(max_batch_rows=100, max_queue_rows=1000, max_wait=0.002)
 
 def decide(*, callers: int, gap: float, rows: int, items: int | None = None, limits: Limits = LIMITS) -> object:
     """What an engine does that has just become idle, at time 10."""
-    crowd = Crowd(callers=callers, gap=gap, last=10.0)
-    return flush_or_wait(limits, COST, crowd, now=10.0, rows=rows, items=items or rows, since=10.0)
+    arrivals = ArrivalEstimator(callers=callers, gap=gap, last=10.0)
+    return flush_or_wait(limits, COST, arrivals, now=10.0, rows=rows, items=items or rows, since=10.0)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_no_wait_exceeds_its_bound(
     limits = Limits(max_batch_rows=100, max_wait=max_wait)
     cost = CostModel(fixed=fixed, per_row=per_row)
     decision = flush_or_wait(
-        limits, cost, Crowd(callers, gap, 10.0), now=10.0 + idle, rows=rows, items=rows, since=10.0
+        limits, cost, ArrivalEstimator(callers, gap, 10.0), now=10.0 + idle, rows=rows, items=rows, since=10.0
     )
     if isinstance(decision, WaitUntil):
         assert 10.0 + idle < decision.time <= 10.0 + min(max_wait, fixed) * (1 + 1e-9) + 1e-9
@@ -108,7 +108,7 @@ def test_waiting_is_chosen_exactly_if_it_lowers_the_sum_of_latencies(
     decision = flush_or_wait(
         Limits(max_batch_rows=1000, max_wait=60.0),
         CostModel(fixed=fixed, per_row=per_row),
-        Crowd(n + m, gap, 10.0),
+        ArrivalEstimator(n + m, gap, 10.0),
         now=10.0,
         rows=n * size,
         items=n,

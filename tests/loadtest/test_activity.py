@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from loadtest.reports.activity import Look, between, read
+from loadtest.reports.activity import Snapshot, between, read
 from tests.conftest import Start
 from tests.support import Client
 
-LOOK = Look(
+LOOK = Snapshot(
     at=100,
     cpu_seconds=5,
     memory_mb=50,
@@ -53,7 +53,7 @@ def test_of_a_server_that_did_nothing_there_is_nothing_to_say_per_request() -> N
         pytest.param(LOOK, id="the same moment"),
     ],
 )
-def test_two_looks_that_belong_to_nothing_tell_nothing(later: Look) -> None:
+def test_two_looks_that_belong_to_nothing_tell_nothing(later: Snapshot) -> None:
     """A server that was started anew counts from zero."""
     assert between(LOOK, later) is None
 

@@ -10,7 +10,7 @@ import pytest
 from loadtest.churn import IMPATIENT, at_rest, churn, duration, faults, main
 from loadtest.generators.closed_loop import encode_request
 from loadtest.generators.departures import WAYS
-from loadtest.generators.mixed_crowd import MixedCrowd, Tally, learn
+from loadtest.generators.mixed_crowd import CrowdTally, MixedCrowd, learn
 from loadtest.system.footprint import Footprint, footprint
 from tests.conftest import Start, Store
 from tests.stub_server import HELD
@@ -36,7 +36,7 @@ def test_somebody_elses_answer_is_a_failure(start: Start) -> None:
     with start(*IMPATIENT) as server:
         sent = encode_request(server.host, ROW)
         truth = asyncio.run(learn(server, [sent]))
-        tally = Tally()
+        tally = CrowdTally()
         draw = Random(0)  # noqa: S311 - no secrets
         asyncio.run(MixedCrowd(server, truth, bad=0, good=1, draw=draw).run(0.2, tally))
         assert tally.answered > 0
@@ -48,15 +48,17 @@ def test_somebody_elses_answer_is_a_failure(start: Start) -> None:
 @pytest.mark.parametrize(
     ("after", "tally", "part"),
     [
-        pytest.param(Footprint(50, 11, 0), Tally(answered=1), "1 descriptors", id="descriptors"),
-        pytest.param(Footprint(50, 10, 2), Tally(answered=1), "2 requests are still queued", id="queue"),
-        pytest.param(Footprint(59, 10, 0), Tally(answered=1), "grew by 9.0 MB", id="memory"),
-        pytest.param(REST, Tally(), "no good request", id="no-answer"),
-        pytest.param(REST, Tally(1, Counter({"status 503": 3})), "3 good requests failed: status 503", id="failed"),
-        pytest.param(REST, Tally(1, stayed=Counter({"garbage": 2})), "2 connections were left open", id="stayed"),
+        pytest.param(Footprint(50, 11, 0), CrowdTally(answered=1), "1 descriptors", id="descriptors"),
+        pytest.param(Footprint(50, 10, 2), CrowdTally(answered=1), "2 requests are still queued", id="queue"),
+        pytest.param(Footprint(59, 10, 0), CrowdTally(answered=1), "grew by 9.0 MB", id="memory"),
+        pytest.param(REST, CrowdTally(), "no good request", id="no-answer"),
+        pytest.param(
+            REST, CrowdTally(1, Counter({"status 503": 3})), "3 good requests failed: status 503", id="failed"
+        ),
+        pytest.param(REST, CrowdTally(1, stayed=Counter({"garbage": 2})), "2 connections were left open", id="stayed"),
     ],
 )
-def test_each_fault_is_told(after: Footprint, tally: Tally, part: str) -> None:
+def test_each_fault_is_told(after: Footprint, tally: CrowdTally, part: str) -> None:
     """Whatever did not come back, or went wrong meanwhile, is a sentence of its own."""
     (fault,) = faults(REST, after, descriptors=10, allowed_mb=8, tally=tally)
     assert part in fault
@@ -64,7 +66,7 @@ def test_each_fault_is_told(after: Footprint, tally: Tally, part: str) -> None:
 
 def test_a_churn_without_a_fault_has_none() -> None:
     """Growth within the bound is allowed."""
-    assert faults(REST, Footprint(57.9, 9, 0), descriptors=10, allowed_mb=8, tally=Tally(answered=1)) == []
+    assert faults(REST, Footprint(57.9, 9, 0), descriptors=10, allowed_mb=8, tally=CrowdTally(answered=1)) == []
 
 
 def test_a_footprint_counts_open_connections(start: Start, tmp_path: Path) -> None:

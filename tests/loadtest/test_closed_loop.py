@@ -65,7 +65,9 @@ def test_slow_answers_are_waited_for_and_counted(start: Start, tmp_path: Path) -
         assert max(patient.latencies) > 0.45
     with start(gate=str(gate)) as server, Gate(gate):
         request = [encode_request(server.host, [HELD, *ROW[1:]])]
-        hasty = asyncio.run(run_crowd(server.host, server.port, request, users=4, seconds=0.1, warm_up=0, patience=0))
+        hasty = asyncio.run(
+            run_crowd(server.host, server.port, request, users=4, seconds=0.1, warm_up=0, last_answer_timeout=0)
+        )
     assert hasty.failures == {"no answer": 4}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from loadtest import crowd
-from loadtest.locust.generator import Crowd, Measured, read
+from loadtest.locust.generator import Crowd, CrowdMeasurement, read
 from loadtest.system.budget import Usage
 from loadtest.system.netstat import AcceptQueue
 from loadtest.system.process import ServerProcess
@@ -69,7 +69,7 @@ def test_server_and_crowd_are_pinned_apart(monkeypatch: pytest.MonkeyPatch) -> N
         ran_on["server"] = os.sched_getaffinity(0)
         return stub_serving(options, **how)
 
-    def ask(_: Crowd) -> Measured:
+    def ask(_: Crowd) -> CrowdMeasurement:
         ran_on["crowd"] = os.sched_getaffinity(0)
         return read({"users": 0, "failures": {}, "stages": {}})
 

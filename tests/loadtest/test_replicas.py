@@ -9,11 +9,11 @@ import pytest
 
 from loadtest.replicas import Shift, Turn, compared, parser, share
 from loadtest.system.cgroup import MIB, Counters
-from loadtest.system.stack import Usage, used
+from loadtest.system.stack import ContainerUsage, used
 from tests.conftest import ROOT
 from tests.support import PATIENCE
 
-NOTHING = Usage(0.0, 0.0, 0.0)
+NOTHING = ContainerUsage(0.0, 0.0, 0.0)
 
 
 def turn(number: int, rate: float, answered: list[int] | None = None) -> Turn:
@@ -37,13 +37,13 @@ def test_what_containers_used_is_added_up() -> None:
     """Cores and throttled periods of all; memory is what is held in the end."""
     before = [(Counters(1.0, 10, 2, 0.1, 0), 150 * MIB), (Counters(5.0, 0, 0, 0.0, 0), 90 * MIB)]
     after = [(Counters(2.0, 50, 22, 0.9, 0), 200 * MIB), (Counters(6.0, 40, 0, 0.0, 0), 100 * MIB)]
-    assert used(before, after, 4.0) == Usage(cpu=0.5, throttled_share=20 / 80, memory_mib=300.0)
+    assert used(before, after, 4.0) == ContainerUsage(cpu=0.5, throttled_share=20 / 80, memory_mib=300.0)
 
 
 def test_a_turn_is_a_row_of_the_table() -> None:
     """CPU is in cores, and in microseconds a request, of the replicas and of the balancer apart."""
     args = parser().parse_args(["--cpu", "0.6"])
-    shift = Shift(Usage(0.5, 0.5, 90.0), Usage(0.25, 0.0, 20.0), [400, 400, 400])
+    shift = Shift(ContainerUsage(0.5, 0.5, 90.0), ContainerUsage(0.25, 0.0, 20.0), [400, 400, 400])
     (row,) = compared([Turn(3, 5000.0, 12.5, 80.0, {"status 503": 2}, shift)], args).rows
     assert row == ["3", "0.2", "5,000", "12.5", "80.0", "2", "0.50", "100", "50%", "0.25", "50", "0.0%"]
 

@@ -10,7 +10,7 @@ import pytest
 
 from loadtest import ceiling, crowd, search
 from loadtest.crowd import Outcome
-from loadtest.locust.generator import Crowd, Figures, Measured
+from loadtest.locust.generator import Crowd, CrowdMeasurement, Figures
 from loadtest.searching import attempt
 from loadtest.searching.attempt import Attempts, judge
 from loadtest.system.budget import DoesNotFit, Usage
@@ -27,7 +27,7 @@ QUICK = ["--users", "30", "--cpu", "0.1", "0.5", "0.1", "--memory", "40", "100",
 def outcome(whole: Figures = GOOD, *, oom_kills: int = 0, status: int | None = None) -> Outcome:
     """What a run showed."""
     usage = Usage(60, 10, 600, 300, 20, 64.2, oom_kills)
-    return Outcome("BestModelRF/1", Measured(30, whole, whole, {}), usage, AcceptQueue(0, 0), status)
+    return Outcome("BestModelRF/1", CrowdMeasurement(30, whole, whole, {}), usage, AcceptQueue(0, 0), status)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from loadtest.locust.server_view import COLUMNS, KEPT, ServerView, sparkline
-from loadtest.reports.activity import Look
+from loadtest.reports.activity import Snapshot
 from tests.loadtest.test_activity import LOOK
 
 
-def later(look: Look, *, requests: int = 100, seconds: float = 1, queued: int = 0) -> Look:
+def later(look: Snapshot, *, requests: int = 100, seconds: float = 1, queued: int = 0) -> Snapshot:
     """What is seen after a while in which requests came, ten to a batch, each of them for a millisecond of CPU."""
     return replace(
         look,

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dataset import Covertype
-from registry.version import FORMAT, TAG, Logged
+from registry.version import FORMAT, TAG, CompiledArtifactRef
 from tests.conftest import Store
 from tests.isolation import isolated_mlflow
 from tests.object_store import object_store
@@ -139,7 +139,7 @@ def _log_compiled(place: Place, client: Any) -> None:  # noqa: ANN401 - mlflow i
         artifact = prepared_in(Path(folder), "models:/Permuted/1", place.tracking_uri).artifact
         content = artifact.read_bytes()
         client.log_model_artifact(_logged(source), str(artifact), "canopy")
-    logged = Logged("canopy/forest.canopy", FORMAT, hashlib.sha256(content).hexdigest(), len(content))
+    logged = CompiledArtifactRef("canopy/forest.canopy", FORMAT, hashlib.sha256(content).hexdigest(), len(content))
     client.create_registered_model(READY)
     tags = {TAG: msgspec.json.encode(logged).decode()}
     client.create_model_version(READY, source, model_id=_logged(source), tags=tags)

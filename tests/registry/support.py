@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from forest import Engine
-from registry import Access, EngineChoice, ModelURI, ModelVersion, Preparation, Prepared
+from registry import EngineChoice, ModelURI, ModelVersion, Preparation, Prepared, RegistryConfig
 from registry.caching.cache import Cache
-from registry.caching.draft import sizes
+from registry.caching.entry_builder import sizes
 from registry.opening.engines import open_engine
 from registry.preparing.prepare import prepare
 
@@ -70,6 +70,6 @@ def spoil(folder: Path) -> None:
         file.write_bytes(bytes(file.stat().st_size))
 
 
-def way(tracking_uri: str, **environment: str) -> Access:
+def way(tracking_uri: str, **environment: str) -> RegistryConfig:
     """The way to a registry, from some variables and none of this process's own."""
-    return Access.read(tracking_uri, environment)
+    return RegistryConfig.read(tracking_uri, environment)

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from registry import Access, BadAccess
+from registry import BadRegistryConfig, RegistryConfig
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_what_only_mlflow_can_speak_to_is_left_to_it(
     tracking_uri: str, environment: dict[str, str], light: bool
 ) -> None:
     """A tracking server that wants no plugin is for our own client, all else for MLflow's."""
-    assert Access.read(tracking_uri, environment).light is light
+    assert RegistryConfig.read(tracking_uri, environment).light is light
 
 
 def test_credentials_come_from_the_variables_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,14 +31,14 @@ def test_credentials_come_from_the_variables_before_the_file(tmp_path: Path, mon
     file.parent.mkdir()
     file.write_text("[mlflow]\nmlflow_tracking_username = filed\nmlflow_tracking_password = a%%b\n")
     monkeypatch.setenv("HOME", str(tmp_path))
-    named = Access.read("http://server", {"MLFLOW_TRACKING_USERNAME": "named"})
+    named = RegistryConfig.read("http://server", {"MLFLOW_TRACKING_USERNAME": "named"})
     assert (named.username, named.password) == ("named", "a%b")
     file.write_text("[mlflow]\nmlflow_tracking_password = sesame%\n")
-    with pytest.raises(BadAccess, match=r"credentials cannot be read") as raised:
-        Access.read("http://server", {})
+    with pytest.raises(BadRegistryConfig, match=r"credentials cannot be read") as raised:
+        RegistryConfig.read("http://server", {})
     assert "sesame" not in str(raised.value)
     monkeypatch.setattr(Path, "expanduser", homeless)
-    assert Access.read("http://server", {}).username == ""
+    assert RegistryConfig.read("http://server", {}).username == ""
 
 
 def homeless(path: Path) -> Path:
@@ -53,14 +53,14 @@ def test_no_secret_is_shown() -> None:
         "MLFLOW_TRACKING_TOKEN": "sesame",
         "MLFLOW_S3_ENDPOINT_URL": "http://user:sesame@store",
     }
-    access = Access.read("http://warden:sesame@server", environment)
+    access = RegistryConfig.read("http://warden:sesame@server", environment)
     assert "sesame" not in repr(access)
     assert access.address == "http://server"
 
 
 def test_the_variables_of_mlflow_are_read() -> None:
     """TLS, time-out, retries, workspace and the S3 store are taken from where MLflow takes them."""
-    access = Access.read(
+    access = RegistryConfig.read(
         "https://server",
         {
             "MLFLOW_TRACKING_SERVER_CERT_PATH": "server.pem",
@@ -92,19 +92,19 @@ def test_the_variables_of_mlflow_are_read() -> None:
 )
 def test_certificates_are_checked_unless_that_is_turned_off(environment: dict[str, str], verify: bool) -> None:
     """An empty variable turns nothing off."""
-    assert Access.read("https://server", environment).verify is verify
+    assert RegistryConfig.read("https://server", environment).verify is verify
 
 
 def test_without_variables_there_is_a_time_out() -> None:
     """A server that hangs holds nobody up for MLflow's two minutes."""
-    assert Access.read("http://server", {}).timeout == 10
+    assert RegistryConfig.read("http://server", {}).timeout == 10
 
 
 @pytest.mark.parametrize("address", ["http://", "http://:5000", "http://server:99999", "http://server:port"])
 def test_what_is_no_address_is_refused(address: str) -> None:
     """The message names the variable."""
-    with pytest.raises(BadAccess, match="MLFLOW_TRACKING_URI"):
-        Access.read(address, {})
+    with pytest.raises(BadRegistryConfig, match="MLFLOW_TRACKING_URI"):
+        RegistryConfig.read(address, {})
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,12 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 )
 def test_a_bad_value_is_refused(name: str, text: str) -> None:
     """The message names the variable."""
-    with pytest.raises(BadAccess, match=name):
-        Access.read("http://server", {name: text})
+    with pytest.raises(BadRegistryConfig, match=name):
+        RegistryConfig.read("http://server", {name: text})
 
 
 def test_two_variables_that_contradict_each_other_are_refused() -> None:
     """MLflow refuses them too: whether to check a certificate has one answer."""
     both = {"MLFLOW_TRACKING_INSECURE_TLS": "1", "MLFLOW_TRACKING_SERVER_CERT_PATH": "server.pem"}
-    with pytest.raises(BadAccess, match="unset one of them"):
-        Access.read("https://server", both)
+    with pytest.raises(BadRegistryConfig, match="unset one of them"):
+        RegistryConfig.read("https://server", both)

@@ -12,7 +12,7 @@ import pytest
 from preprocessing import covertype
 from registry import CacheUnusable, Columns, ModelVersion, Preparation, Prepared, read_stated
 from registry.caching.cache import Cache, key
-from registry.caching.draft import RECORD
+from registry.caching.entry_builder import RECORD
 from registry.opening import kernel
 from tests.registry.support import way
 from tests.support import COLUMNS

@@ -17,8 +17,8 @@ from typing import NoReturn, get_type_hints
 import pytest
 
 from registry import (
-    BadAccess,
     BadModelURI,
+    BadRegistryConfig,
     CacheUnusable,
     EngineChoice,
     ModelNotFound,
@@ -164,7 +164,7 @@ async def test_the_stores_password_is_not_on_the_childs_command_line(
         pytest.param(ModelNotFound, id="not-found"),
         pytest.param(SchemaMismatch, id="schema"),
         pytest.param(StoreUnavailable, id="store"),
-        pytest.param(BadAccess, id="access"),
+        pytest.param(BadRegistryConfig, id="access"),
         pytest.param(CacheUnusable, id="cache"),
         pytest.param(TooLarge, id="too-large"),
         pytest.param(UntrustedFormat, id="untrusted"),

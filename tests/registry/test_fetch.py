@@ -9,20 +9,20 @@ from urllib.parse import unquote
 
 import pytest
 
-from registry import Access, StoreUnavailable, UnusableModel
+from registry import RegistryConfig, StoreUnavailable, UnusableModel
 from registry.artifacts.fetch import Unsupported, fetch
 from registry.errors import Absent
-from registry.version import Logged
+from registry.version import CompiledArtifactRef
 from tests.object_store import BUCKET, object_store
 from tests.registry.stub import answering
 from tests.registry.support import way
 
 CONTENT = bytes(range(256)) * 4000
-FILE = Logged("canopy/a forest+ü.canopy", 1, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+FILE = CompiledArtifactRef("canopy/a forest+ü.canopy", 1, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
 NOWHERE = "http://tracking.invalid"
 
 
-def got(access: Access, location: str, folder: Path, file: Logged = FILE) -> bytes:
+def got(access: RegistryConfig, location: str, folder: Path, file: CompiledArtifactRef = FILE) -> bytes:
     """What a fetch has written."""
     path = folder / "fetched"
     fetch(access, location, file, path)

@@ -28,8 +28,8 @@ from registry import (
     read_stated,
 )
 from registry.caching.cache import Cache
-from registry.caching.draft import sizes
-from registry.caching.recall import last_served, recall_unchanged
+from registry.caching.entry_builder import sizes
+from registry.caching.resolution_cache import last_served, recall_unchanged
 from registry.opening.engines import open_engine
 from registry.updates.finder import CachedFinder
 from registry.version import UNRESOLVED
@@ -54,7 +54,7 @@ def finder(
     formats: TrustedFormats = "any",
     stated: Stated = None,
     memory_left: float = math.inf,
-    patience: float = 300,
+    prepare_timeout: float = 300,
     look_timeout: float = 60,
 ) -> CachedFinder:
     """A finder that logs nothing."""
@@ -65,7 +65,7 @@ def finder(
         Cache(folder),
         memory_left=lambda: memory_left,
         log_level="error",
-        patience=patience,
+        prepare_timeout=prepare_timeout,
         look_timeout=look_timeout,
     )
 
@@ -142,7 +142,7 @@ async def test_what_was_removed_or_spoilt_is_made_ready_again(server_place: Plac
 
 async def test_a_child_that_takes_too_long_is_ended(sqlite_place: Place, tmp_path: Path) -> None:
     """No version keeps the next one from being served for ever."""
-    found = finder(sqlite_place.tracking_uri, tmp_path, patience=0.2)
+    found = finder(sqlite_place.tracking_uri, tmp_path, prepare_timeout=0.2)
     with pytest.raises(UnusableModel, match=r"was not prepared within 0\.2 s"):
         await found.prepare(UNRESOLVED)
 
@@ -216,7 +216,7 @@ from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 from registry import Access, ModelURI, Preparation
 from registry.caching.cache import Cache
-from registry.caching.draft import sizes
+from registry.caching.entry_builder import sizes
 from registry.updates.finder import CachedFinder
 access = Access.read({server_place.tracking_uri!r}, {{}})
 found = CachedFinder(

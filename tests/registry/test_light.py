@@ -39,7 +39,7 @@ from registry.opening.engines import open_engine
 from registry.preparing import header
 from registry.preparing import prepare as module
 from registry.preparing.prepare import prepare
-from registry.version import FORMAT, SCHEMA_FILE, TAG, Logged, LoggedFile
+from registry.version import FORMAT, SCHEMA_FILE, TAG, ArtifactRef, CompiledArtifactRef
 from tests.conftest import ROOT
 from tests.isolation import MLFLOW_WARNS
 from tests.object_store import BUCKET
@@ -133,7 +133,7 @@ def log_in_s3(place: Place, content: bytes) -> str:
     file.write_bytes(content)
     client.log_model_artifact(model.model_id, str(file), "canopy")
     client.finalize_logged_model(model.model_id, "READY")
-    logged = Logged("canopy/forest.canopy", FORMAT, hashlib.sha256(content).hexdigest(), len(content))
+    logged = CompiledArtifactRef("canopy/forest.canopy", FORMAT, hashlib.sha256(content).hexdigest(), len(content))
     client.create_registered_model(name)
     tags = {TAG: msgspec.json.encode(logged).decode()}
     client.create_model_version(name, f"models:/{model.model_id}", model_id=model.model_id, tags=tags)
@@ -181,7 +181,7 @@ CONTENT = bytes(1 << 20)
 @contextmanager
 def slow_server(content: bytes = CONTENT, **how: Any) -> Iterator[str]:  # noqa: ANN401 - as the stub takes it
     """A tracking server with one version, whose compiled forest comes as told; yields its address."""
-    logged = Logged("forest.canopy", FORMAT, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+    logged = CompiledArtifactRef("forest.canopy", FORMAT, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
     tag = {"key": TAG, "value": msgspec.json.encode(logged).decode()}
     version = {"name": "Slow", "version": "1", "source": "models:/m-1", "tags": [tag]}
     pages = {
@@ -307,7 +307,7 @@ def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is
     """Else the log says why the model itself is looked at, whose signature may tell more."""
     logged = tmp_path / "logged"
     write_artifact(logged, compile_forest(forest, columns=names), Origin("Logged"), Parity(rows=1, different=0))
-    file = Logged("canopy/forest.canopy", FORMAT, "0" * 64, 1)
+    file = CompiledArtifactRef("canopy/forest.canopy", FORMAT, "0" * 64, 1)
     version = ModelVersion("Logged", "1", compiled=file)
     monkeypatch.setattr(module, "locate", lambda *_: "")
     monkeypatch.setattr(module, "_fetch", lambda _access, _location, _file, path: shutil.copy(logged, path))
@@ -357,9 +357,9 @@ def test_a_compiled_forest_is_taken_with_the_table_that_was_logged_beside_it(
     forest = RandomForestClassifier(3, random_state=0).fit(rows, rows[:, 0] > 0)
     logged = tmp_path / "logged"
     write_artifact(logged, compile_forest(forest, columns=names), Origin("Logged"), Parity(rows=1, different=0))
-    file = Logged("canopy/forest.canopy", FORMAT, "0" * 64, 1, LoggedFile(SCHEMA_FILE, "0" * 64, 1))
+    file = CompiledArtifactRef("canopy/forest.canopy", FORMAT, "0" * 64, 1, ArtifactRef(SCHEMA_FILE, "0" * 64, 1))
 
-    def bring(_access: object, _location: object, wanted: Logged | LoggedFile, path: Path) -> None:
+    def bring(_access: object, _location: object, wanted: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
         if wanted is file:
             shutil.copy(logged, path)
         elif description is None:

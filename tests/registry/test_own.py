@@ -8,7 +8,7 @@ import pytest
 
 from registry import CacheUnusable, ModelVersion, Prepared, UnusableModel
 from registry.caching.cache import Cache
-from registry.caching.draft import RECORD
+from registry.caching.entry_builder import RECORD
 from registry.caching.own import own_copy
 from tests.support import COLUMNS
 

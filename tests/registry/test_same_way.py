@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 import trustme
 
-from registry import Access, ModelURI, RegistryError
+from registry import ModelURI, RegistryConfig, RegistryError
 from registry.tracking.resolve import resolve
 from tests.gateway import Gateway, gateway
 from tests.isolation import MLFLOW_WARNS
@@ -291,7 +291,9 @@ def compare(world: World, home: Path, combination: Combination) -> Fared:
         for part in combination:
             os.environ.update(part.make(world, home))
         theirs = fared(world, lambda: mlflow.MlflowClient(address, address).get_model_version(READY, "1"))
-        ours = fared(world, lambda: resolve(ModelURI.parse(f"models:/{READY}/1"), Access.read(address, os.environ)))
+        ours = fared(
+            world, lambda: resolve(ModelURI.parse(f"models:/{READY}/1"), RegistryConfig.read(address, os.environ))
+        )
     assert ours == theirs
     return ours
 
@@ -341,7 +343,7 @@ def test_every_failure_is_in_words_without_the_secret(world: World, tmp_path: Pa
         os.environ.update(who.make(world, tmp_path))
         said = ""
         try:
-            resolve(ModelURI.parse(f"models:/{READY}/1"), Access.read(address, os.environ))
+            resolve(ModelURI.parse(f"models:/{READY}/1"), RegistryConfig.read(address, os.environ))
         except RegistryError as error:
             said = str(error)
         secrets = [value for name, value in os.environ.items() if name.startswith("MLFLOW_TRACKING_")]

@@ -14,9 +14,9 @@ from unittest.mock import patch
 import pytest
 import trustme
 
-from registry import Access
+from registry import RegistryConfig
 from registry.artifacts.fetch import fetch
-from registry.version import Logged
+from registry.version import CompiledArtifactRef
 from tests.gateway import Gateway, gateway
 from tests.isolation import MLFLOW_WARNS
 from tests.object_store import BUCKET
@@ -25,7 +25,7 @@ from tests.registry.test_same_way import alone
 pytestmark = [*MLFLOW_WARNS, pytest.mark.filterwarnings("ignore:Unverified HTTPS request")]
 
 CONTENT = b"forest" * 1000
-FILE = Logged("canopy/a forest+ü.canopy", 1, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
+FILE = CompiledArtifactRef("canopy/a forest+ü.canopy", 1, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
 ROOT = f"s3://{BUCKET}/some forests"
 
 
@@ -211,7 +211,7 @@ def test_our_way_to_s3_fares_as_mlflows_does(world: World, tmp_path: Path, make:
             return Path(S3ArtifactRepository(ROOT).download_artifacts(FILE.path, str(theirs))).read_bytes()
 
         def by_us() -> bytes:
-            fetch(Access.read("http://tracking.invalid", os.environ), ROOT, FILE, ours)
+            fetch(RegistryConfig.read("http://tracking.invalid", os.environ), ROOT, FILE, ours)
             return ours.read_bytes()
 
         expected, found = fared(world, by_mlflow), fared(world, by_us)

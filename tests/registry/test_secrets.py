@@ -15,19 +15,19 @@ from hypothesis import given
 
 import redaction
 from redaction.output import Redacted
-from registry import Access, ModelURI, RegistryError
+from registry import ModelURI, RegistryConfig, RegistryError
 from registry.artifacts.fetch import fetch
 from registry.caching.cache import Cache
-from registry.caching.recall import remember
+from registry.caching.resolution_cache import remember
 from registry.errors import UnusableModel
-from registry.preparing.trouble import told as trouble_told
+from registry.preparing.failures import told as trouble_told
 from registry.tracking.resolve import resolve
-from registry.version import Logged, ModelVersion
+from registry.version import CompiledArtifactRef, ModelVersion
 from tests.redaction.writing import FEWER, WAYS, secrets, told
 from tests.registry.stub import Stub, answering
 
 URI = ModelURI.parse("models:/Forest/1")
-FILE = Logged("forest.canopy", 1, "0" * 64, 1)
+FILE = CompiledArtifactRef("forest.canopy", 1, "0" * 64, 1)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_no_fault_on_the_way_tells_a_secret(secret: str, stub: Stub, nobody: int
     ]
     for address, environment in ways:
         redaction.forget()
-        texts = said(lambda: resolve(URI, Access.read(address, environment)))  # noqa: B023 - it is called here
+        texts = said(lambda: resolve(URI, RegistryConfig.read(address, environment)))  # noqa: B023 - it is called here
         assert told(secret, texts) == [], (address, environment, texts)
 
 
@@ -99,7 +99,7 @@ def test_no_fault_of_the_store_tells_a_secret(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        access = Access.read("http://127.0.0.1:9", environment)
+        access = RegistryConfig.read("http://127.0.0.1:9", environment)
         path = tmp_path_factory.mktemp("fetched") / "file"
         texts = said(lambda: fetch(access, "s3://bucket/model", FILE, path))
     assert told(secret, texts) == [], texts
@@ -112,7 +112,7 @@ def test_no_answer_of_a_server_brings_a_secret_back(secret: str) -> None:
     message = "bad header: " + " ".join(write(secret) for write in WAYS.values())
     page = json.dumps({"error_code": "INTERNAL_ERROR", "message": message})
     with answering(500, page.encode()) as stub:
-        access = Access.read(f"http://127.0.0.1:{stub.port}", {"AWS_SECRET_ACCESS_KEY": secret})
+        access = RegistryConfig.read(f"http://127.0.0.1:{stub.port}", {"AWS_SECRET_ACCESS_KEY": secret})
         texts = said(lambda: resolve(URI, access))
     assert "bad header" in texts[1]
     assert told(secret, texts) == [], texts
@@ -129,7 +129,7 @@ def test_what_a_models_code_raises_is_told_without_secrets() -> None:
 def test_an_address_that_its_password_takes_apart_is_refused_without_it() -> None:
     """Urllib would name what it takes for the port."""
     with pytest.raises(RegistryError, match=r"MLFLOW_TRACKING_URI.*percent-encode") as raised:
-        Access.read("http://warden:so#what@server", {})
+        RegistryConfig.read("http://warden:so#what@server", {})
     assert "so" not in str(raised.value).partition("is no address")[0]
     assert "what" not in str(raised.value)
 
@@ -138,7 +138,7 @@ def test_the_file_of_credentials_is_known(tmp_path: Path) -> None:
     """What ``mlflow login`` has written is as secret as a variable."""
     (tmp_path / ".mlflow").mkdir()
     (tmp_path / ".mlflow" / "credentials").write_text("[mlflow]\nmlflow_tracking_password = barley\n")
-    Access.read("http://server", {"HOME": str(tmp_path)})
+    RegistryConfig.read("http://server", {"HOME": str(tmp_path)})
     assert str(UnusableModel("it says barley")) == "it says ***"
 
 
@@ -146,7 +146,7 @@ def test_a_password_in_a_versions_source_is_not_kept(tmp_path: Path) -> None:
     """What the cache keeps of a version may be read by others than whom the registry lets in."""
     version = {"name": "Forest", "version": "1", "source": "https://warden:barley@store/files"}
     with answering(200, json.dumps({"model_version": version}).encode()) as stub:
-        access = Access.read(f"http://127.0.0.1:{stub.port}", {})
+        access = RegistryConfig.read(f"http://127.0.0.1:{stub.port}", {})
         found = resolve(URI, access)
         remember(URI, access, Cache(tmp_path), found)
     assert found.source == "https://store/files"

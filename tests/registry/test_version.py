@@ -3,7 +3,7 @@ import pytest
 
 from forest import artifact
 from registry import ModelVersion
-from registry.version import FORMAT, Logged, read_tag
+from registry.version import FORMAT, CompiledArtifactRef, read_tag
 
 GOOD = {"path": "canopy/forest.canopy", "format": 1, "sha256": "0" * 64, "size": 10}
 
@@ -26,7 +26,7 @@ def test_versions_are_equal_if_they_are_the_same_files() -> None:
 def test_a_tag_is_read() -> None:
     """What training has written is understood, with fields that a later version may add."""
     text = msgspec.json.encode(GOOD | {"columns": 54}).decode()
-    assert read_tag("Forest/3", text) == Logged("canopy/forest.canopy", 1, "0" * 64, 10)
+    assert read_tag("Forest/3", text) == CompiledArtifactRef("canopy/forest.canopy", 1, "0" * 64, 10)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class World:
         log: what happened, with its second.
     """
 
-    def __init__(self, *, poll: float = 30.0, patience: float = 0.0) -> None:
+    def __init__(self, *, poll: float = 30.0, startup_timeout: float = 0.0) -> None:
         self.now: int | Exception = 1
         self.unusable: set[int] = set()
         self.refused: set[int] = set()
@@ -44,7 +44,7 @@ class World:
         self.warnings: dict[int, str] = {}
         self.log: list[tuple[float, str]] = []
         self.watcher = Watcher(
-            self, self._deliver, self._tell, poll=poll, patience=patience, spread=lambda seconds: seconds
+            self, self._deliver, self._tell, poll=poll, startup_timeout=startup_timeout, spread=lambda seconds: seconds
         )
 
     def note(self, what: str) -> None:
@@ -103,8 +103,8 @@ class World:
             raise UnusableModel(f"version {prepared.version.number} crashes")
         self.note(f"serve {prepared.version.number}")
 
-    def _tell(self, trouble: str | None) -> None:
-        self.note(f"tell {trouble}")
+    def _tell(self, update_error: str | None) -> None:
+        self.note(f"tell {update_error}")
 
 
 def live(world: World, story: Callable[[], Coroutine[None, None, None]]) -> list[tuple[float, str]]:
@@ -180,7 +180,7 @@ def test_a_fault_that_nobody_has_foreseen_is_no_reason_to_end(
 
 def test_a_fault_that_nobody_has_foreseen_may_pass_while_the_server_waits() -> None:
     """Without anything to serve it waits, as for a store that cannot be reached, and ends for a reason in words."""
-    world = World(patience=10)
+    world = World(startup_timeout=10)
     world.now = KeyError("x")
     assert live(world, in_turn(world, (2, 1), (5, lambda: None)))[-1][1] == "serve 1"
     world = World()
@@ -278,14 +278,14 @@ def test_at_start_the_last_known_version_is_served_with_a_warning(
 
 def test_at_start_a_store_that_is_down_is_waited_for() -> None:
     """With ever longer pauses."""
-    world = World(patience=60)
+    world = World(startup_timeout=60)
     world.now = StoreUnavailable("the store is down")
     assert live(world, in_turn(world, (20, 1), (40, 1))) == [(31, "prepare 1"), (31, "serve 1")]
 
 
 def test_at_start_a_store_is_not_waited_for_for_ever() -> None:
     """After the time that was set its error is raised, and one that is no outage at once."""
-    world = World(patience=60)
+    world = World(startup_timeout=60)
     world.now = StoreUnavailable("the store is down")
 
     async def wait() -> float:
@@ -294,7 +294,7 @@ def test_at_start_a_store_is_not_waited_for_for_ever() -> None:
         return asyncio.get_running_loop().time()
 
     assert run_virtually(wait()) == 60
-    world = World(patience=60)
+    world = World(startup_timeout=60)
     world.unusable.add(1)
     with pytest.raises(UnusableModel, match="version 1 is broken"):
         live(world, in_turn(world, (40, 1)))
@@ -458,7 +458,7 @@ def test_a_server_that_ends_ends_what_hangs() -> None:
 )
 def test_at_start_the_last_known_version_is_served_in_time_whatever_hangs(hanging: str, reason: str) -> None:
     """It is told why, and the newest is served when it can be."""
-    world = World(patience=60)
+    world = World(startup_timeout=60)
     world.now, world.known = 2, Prepared(version(1), "compiled", Path("1"), COLUMNS)
     world.hanging.add(hanging)
     log = live(world, in_turn(world, (61, world.hanging.clear), (200, 2)))
@@ -469,7 +469,7 @@ def test_at_start_the_last_known_version_is_served_in_time_whatever_hangs(hangin
 
 def test_at_start_a_registry_that_never_answers_is_not_waited_for_for_ever() -> None:
     """With nothing to serve instead, that is the end, in words."""
-    world = World(patience=3)
+    world = World(startup_timeout=3)
     world.hanging.add("resolve")
 
     async def wait() -> float:
@@ -482,7 +482,7 @@ def test_at_start_a_registry_that_never_answers_is_not_waited_for_for_ever() -> 
 
 def test_at_start_the_version_that_was_served_last_may_take_its_time() -> None:
     """There is nothing else to serve, and it is the newest."""
-    world = World(patience=5)
+    world = World(startup_timeout=5)
     world.known = Prepared(version(1), "compiled", Path("1"), COLUMNS)
 
     async def slow(prepared: Prepared) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from serving import CONTENT, Board, Common, Connection, ConnectionLimits, Inbox
-from serving.http.common import ServerState
+from serving import CONTENT, Connection, ConnectionContext, ConnectionLimits, ReadBudget, SharedMetrics
+from serving.http.context import ServerState
 from serving.metrics.content import Metrics
 from tests.support import chunked, fill, request
 
@@ -92,8 +92,10 @@ class Client:
         config = uvicorn.Config(self._answer, interface="asgi3", ws="none", lifespan="off", log_config=None)
         config.load()
         self._loop = Loop()
-        self.inbox = Inbox()
-        self._connection = Connection(Common(LIMITS, Metrics(Board(CONTENT)), self.inbox), config, ServerState(), {})
+        self.inbox = ReadBudget()
+        self._connection = Connection(
+            ConnectionContext(LIMITS, Metrics(SharedMetrics(CONTENT)), self.inbox), config, ServerState(), {}
+        )
         self._connection.loop = self._loop  # type: ignore[assignment]
         self._connection.connection_made(self.transport)
 

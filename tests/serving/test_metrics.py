@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from batcher import BatchEvent, Statistics
 from loadtest.system.process import ServerProcess
-from serving.metrics.board import Board, Family, Histogram
 from serving.metrics.content import CONTENT, Metrics
 from serving.metrics.exposition import PrometheusMetrics, document
+from serving.metrics.shared import Histogram, MetricFamily, SharedMetrics
 from serving.model import ModelHandle
 from tests.conftest import Start
 from tests.serving.conftest import Hold
@@ -25,13 +25,13 @@ from tests.support import PATIENCE, Gate, Wire, chunked, in_the_batcher, request
 from workers import share_memory
 
 SMALL = (
-    Family("one", "One"),
-    Family("many", "Many", labels=(("a", ("x", "y")), ("b", ("1", "2", "3")))),
+    MetricFamily("one", "One"),
+    MetricFamily("many", "Many", labels=(("a", ("x", "y")), ("b", ("1", "2", "3")))),
     Histogram("times", "Times", (0.1, 1.0)),
 )
 
 
-def told(board: Board) -> dict[str, float]:
+def told(board: SharedMetrics) -> dict[str, float]:
     """Every sample of a board."""
     content, media_type = PrometheusMetrics(board, ModelHandle()).expose("text/plain")
     assert media_type.startswith("text/plain")
@@ -57,7 +57,7 @@ def samples(content: bytes) -> dict[str, float]:
 def test_whoever_asks_is_told_of_all_workers() -> None:
     """Each adds to a row of its own in memory that they share."""
     memory = share_memory(1 << 14)
-    boards = [Board(SMALL, 3, index, memory) for index in range(3)]
+    boards = [SharedMetrics(SMALL, 3, index, memory) for index in range(3)]
     os.close(memory)
     for amount, board in enumerate(boards, 1):
         board.row[board.place("one")] += amount
@@ -75,16 +75,16 @@ def test_a_worker_goes_on_with_the_counts_of_the_one_before_it() -> None:
     memory = share_memory(1 << 14)
     nothing = Statistics(**{field.name: 0 for field in fields(Statistics)})  # type: ignore[arg-type]
     for _ in range(3):
-        metrics = Metrics(Board(CONTENT, 2, 1, memory))
+        metrics = Metrics(SharedMetrics(CONTENT, 2, 1, memory))
         metrics.answered("/predict", 0.01)
         metrics.publish(replace(nothing, answered=5, queued_rows=7), connections=3)
-    figures = document(Board(CONTENT, 2, 0, memory))
+    figures = document(SharedMetrics(CONTENT, 2, 0, memory))
     assert figures["batcher"]["answered"] == 15
     assert figures["requests"] == {"/predict": {"200": 3}}
     assert figures["request_duration_seconds"]["count"] == 3
     assert (figures["batcher"]["queued_rows"], figures["connections"]) == (7, 3)
-    Metrics(Board(CONTENT, 2, 1, memory))
-    figures = document(Board(CONTENT, 2, 0, memory))
+    Metrics(SharedMetrics(CONTENT, 2, 1, memory))
+    figures = document(SharedMetrics(CONTENT, 2, 0, memory))
     assert (figures["batcher"]["queued_rows"], figures["connections"]) == (0, 0)
     os.close(memory)
 
@@ -92,7 +92,7 @@ def test_a_worker_goes_on_with_the_counts_of_the_one_before_it() -> None:
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=50))
 def test_a_histogram_counts_each_value_once(waits: list[float]) -> None:
     """In the bucket of the first bound that is not below it, as Prometheus has it; with their sum."""
-    board = Board(CONTENT)
+    board = SharedMetrics(CONTENT)
     Metrics(board).batch(BatchEvent(waits, len(waits), 0.5, None))
     sampled = told(board)
     for key, count in sampled.items():
@@ -109,7 +109,7 @@ def test_a_histogram_counts_each_value_once(waits: list[float]) -> None:
 @example([1.0] * 3 + [0.002] * 3)
 def test_a_quantile_lies_in_the_right_bucket(seconds: list[float]) -> None:
     """Within the bounds around the value that it stands for."""
-    board = Board(CONTENT)
+    board = SharedMetrics(CONTENT)
     metrics = Metrics(board)
     for value in seconds:
         metrics.predicted(value)
@@ -125,17 +125,17 @@ def test_a_quantile_lies_in_the_right_bucket(seconds: list[float]) -> None:
 
 def test_without_any_request_there_are_figures_all_the_same() -> None:
     """Zeros where a counter is, and nothing where there is no mean."""
-    figures = document(Board(CONTENT))
+    figures = document(SharedMetrics(CONTENT))
     assert figures["request_duration_seconds"]["p99"] is None
     assert figures["requests"] == {}
-    sampled = told(Board(CONTENT))
+    sampled = told(SharedMetrics(CONTENT))
     assert sampled["canopy_shed_total,reason=queue_full"] == 0
     assert sampled["canopy_request_duration_seconds_count"] == 0
 
 
 def test_a_failed_call_is_no_inference_time() -> None:
     """Its requests have waited, but what it took is that of no prediction."""
-    board = Board(CONTENT)
+    board = SharedMetrics(CONTENT)
     Metrics(board).batch(BatchEvent([0.1], 4, 0.5, ArithmeticError()))
     figures = document(board)
     assert figures["queue_wait_seconds"]["count"] == 1

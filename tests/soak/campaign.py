@@ -222,8 +222,8 @@ class Campaign:
             self.ledger.read("/admin/reload", f"{response.headers}{response.read().decode()}")
 
     def _trouble(self) -> str | None:
-        trouble: str | None = self.product.state()["update_failure"]
-        return trouble
+        update_error: str | None = self.product.state()["update_failure"]
+        return update_error
 
     def _whole_without(self, victim: int) -> bool:
         return not lives(victim) and len(self.product.workers) == self.workers and len(self.product.versions()) > 0

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from dataset import Covertype
 from forest import CompiledEngine, Origin, Parity, read_artifact
 from preprocessing import covertype
-from registry.version import FORMAT, TAG, Logged
+from registry.version import FORMAT, TAG, CompiledArtifactRef
 from settings import EMBEDDED_STORE
 from tests.conftest import Store
 from tests.isolation import MLFLOW_WARNS
@@ -205,7 +205,7 @@ def test_the_compiled_forest_is_logged_beside_the_model(
     import pandas as pd
 
     tags = client(workplace).get_model_version(NAME, "1").tags
-    logged = msgspec.json.decode(tags[TAG], type=Logged)
+    logged = msgspec.json.decode(tags[TAG], type=CompiledArtifactRef)
     assert (logged.path, logged.format) == ("canopy/forest.canopy", FORMAT)
     uri = f"models:/{NAME}/1/{logged.path}"
     file = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(tmp_path / "compiled")))

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.support import PATIENCE, lives
-from workers import Refused, Seat, Supervisor, listen, share_memory
+from workers import RolloutRefused, Supervisor, WorkerSlot, listen, share_memory
 
 WORKER = f"""
 import asyncio, json, mmap, os, signal, sys, time
@@ -22,7 +22,7 @@ sys.path.insert(0, {str(ROOT)!r})
 import workers
 
 seat, channel = workers.Seat.take(os.environ)
-superior = workers.Superior(workers.Channel(channel))
+superior = workers.SupervisorClient(workers.Channel(channel))
 memory = mmap.mmap(seat.memory, 0)
 
 async def main():
@@ -96,7 +96,7 @@ def make(memory: int) -> Iterator[Made]:
         return Supervisor(
             command or [sys.executable, "-c", WORKER],
             os.environ,
-            [Seat(index, 2, listener.detach(), memory) for index, listener in enumerate(listeners)],
+            [WorkerSlot(index, 2, listener.detach(), memory) for index, listener in enumerate(listeners)],
             hang_timeout=hang_timeout,
             ready_timeout=ready_timeout,
             stop_timeout=stop_timeout,
@@ -129,7 +129,7 @@ async def running(supervisor: Supervisor, **task: object) -> AsyncIterator[str]:
     """Run a supervisor until all its workers serve a task; yields what they say of it, and stops them.
 
     Raises:
-        Refused: they do not.
+        RolloutRefused: they do not.
     """
     served = asyncio.get_running_loop().create_future()
 
@@ -209,7 +209,7 @@ async def test_a_worker_that_does_not_end_is_killed(
 
 async def test_what_a_worker_cannot_do_ends_them_all(make: Made, pids: Callable[[], list[int]]) -> None:
     """The reason is the worker's own."""
-    with pytest.raises(Refused, match="it is spoilt"):
+    with pytest.raises(RolloutRefused, match="it is spoilt"):
         async with running(make(), version=1, refuse=1):
             pass
     assert not any(map(lives, filter(None, pids())))
@@ -233,7 +233,7 @@ async def test_what_one_cannot_do_none_does(make: Made, versions: Callable[[], l
     """All go on with what they have, and so do replacements; the next task is tried afresh."""
     supervisor = make()
     async with running(supervisor, version=1):
-        with pytest.raises(Refused, match="it is spoilt"):
+        with pytest.raises(RolloutRefused, match="it is spoilt"):
             await supervisor.serve(encoded(version=2, refuse=1))
         assert versions() == [1, 1]
         assert await supervisor.serve(encoded(version=3)) == "version 3 by 2"
@@ -265,7 +265,9 @@ async def test_a_task_that_kills_its_workers_is_refused(
     caplog.set_level(logging.INFO)
     supervisor = make()
     async with running(supervisor, version=1):
-        with pytest.raises(Refused, match="3 workers ended while they got ready for it, the last one was ended by SIG"):
+        with pytest.raises(
+            RolloutRefused, match="3 workers ended while they got ready for it, the last one was ended by SIG"
+        ):
             await supervisor.serve(encoded(version=2, die=0))
         await came_true(lambda: caplog.text.count("worker 0 serves again") == 3)
         assert versions() == [1, 1]
@@ -293,7 +295,7 @@ async def test_workers_are_not_waited_for_for_ever(make: Made, versions: Callabl
     supervisor = make(ready_timeout=5)
     async with running(supervisor, version=1):
         supervisor._ready_timeout = 0.3
-        with pytest.raises(Refused, match=r"not all workers were ready for it within 0\.3 s"):
+        with pytest.raises(RolloutRefused, match=r"not all workers were ready for it within 0\.3 s"):
             await supervisor.serve(encoded(version=2, gate="/nonexistent/folder/gate"))
         assert versions() == [1, 1]
 
@@ -333,10 +335,10 @@ async def test_news_reach_every_worker_and_a_look_reaches_the_supervisor(make: M
     supervisor, looks = make(), []
     supervisor.on_look = lambda: looks.append(1)
     async with running(supervisor, version=1, look=1, tell=str(tmp_path / "news")):
-        supervisor.inform(b'{"trouble":"none"}')
+        supervisor.inform(b'{"update_error":"none"}')
         files = [tmp_path / f"news{index}" for index in (0, 1)]
         await came_true(lambda: all(file.exists() and file.read_bytes() for file in files))
-        assert [file.read_bytes() for file in files] == [b'{"trouble":"none"}'] * 2
+        assert [file.read_bytes() for file in files] == [b'{"update_error":"none"}'] * 2
         await came_true(lambda: looks == [1])
 
 

@@ -16,7 +16,7 @@ from registry.caching.cache import Cache
 from registry.updates.finder import CachedFinder
 from registry.updates.watch import Watcher
 from settings import Settings
-from workers import Refused, Superior, Supervisor, cgroup_memory_left
+from workers import RolloutRefused, Supervisor, SupervisorClient, cgroup_memory_left
 from workers.serving.delivery import Delivery
 
 logger = logging.getLogger("canopy")
@@ -26,7 +26,7 @@ class Source(Protocol):
     """What a worker serves by."""
 
     @property
-    def trouble(self) -> str | None:
+    def update_error(self) -> str | None:
         """Why what it serves is not the newest version, if it is not."""
 
     async def attend(self, dismissed: Callable[[str | None], None]) -> None:
@@ -61,10 +61,10 @@ class OwnSource:
     """For a worker that is alone: it follows the registry itself, and the log hears of it."""
 
     def __init__(
-        self, settings: Settings, uri: registry.ModelURI, access: registry.Access, stated: registry.Stated
+        self, settings: Settings, uri: registry.ModelURI, access: registry.RegistryConfig, stated: registry.Stated
     ) -> None:
-        self.trouble: str | None = None
-        self.on_cover: Callable[[Sequence[int]], object] = lambda _seats: None  # it is alone
+        self.update_error: str | None = None
+        self.on_cover: Callable[[Sequence[int]], object] = lambda _slots: None  # it is alone
         self._watcher = watch(settings, uri, access, stated, self._serve, self._tell)
         self._models: asyncio.Queue[tuple[registry.Prepared, asyncio.Future[None]]] = asyncio.Queue()
         self._outcome: asyncio.Future[None]
@@ -113,15 +113,15 @@ class OwnSource:
         self._models.put_nowait((prepared, outcome))
         await outcome
 
-    def _tell(self, trouble: str | None) -> None:
-        self.trouble = trouble
+    def _tell(self, update_error: str | None) -> None:
+        self.update_error = update_error
 
 
-class SupervisedSource(Superior):
+class SupervisedSource(SupervisorClient):
     """For one of several workers: the supervisor follows the registry."""
 
     @property
-    def trouble(self) -> str | None:
+    def update_error(self) -> str | None:
         """See ``Source``."""
         return msgspec.json.decode(self.news, type=str | None)
 
@@ -140,7 +140,7 @@ async def serve_by(supervisor: Supervisor, prepared: registry.Prepared) -> None:
     files = [] if prepared.shared is None else [os.dup(prepared.shared)]
     try:
         description = await supervisor.serve(prepared.encode(), files)
-    except Refused as error:
+    except RolloutRefused as error:
         raise registry.UnusableModel(str(error)) from None
     logger.info(description)
 
@@ -148,7 +148,7 @@ async def serve_by(supervisor: Supervisor, prepared: registry.Prepared) -> None:
 def watch(
     settings: Settings,
     uri: registry.ModelURI,
-    access: registry.Access,
+    access: registry.RegistryConfig,
     stated: registry.Stated,
     serve: Callable[[registry.Prepared], Awaitable[object]],
     tell: Callable[[str | None], object],
@@ -172,7 +172,7 @@ def watch(
         Cache(Path(settings.cache)),
         memory_left=cgroup_memory_left,
         log_level=settings.log_level,
-        patience=settings.prepare_timeout_seconds,
+        prepare_timeout=settings.prepare_timeout_seconds,
         look_timeout=settings.look_timeout_seconds,
     )
     deliver = Delivery(
@@ -183,4 +183,4 @@ def watch(
         memory_left=cgroup_memory_left,
         share=share,
     )
-    return Watcher(finder, deliver, tell, poll=settings.model_poll_seconds, patience=settings.model_wait_seconds)
+    return Watcher(finder, deliver, tell, poll=settings.model_poll_seconds, startup_timeout=settings.model_wait_seconds)

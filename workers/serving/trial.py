@@ -17,8 +17,8 @@ import msgspec
 
 import redaction
 from registry import Prepared, RegistryError, UnusableModel, outcome
-from registry.preparing.confinement import die_with, volunteer
-from registry.updates import look
+from registry.preparing.confinement import die_with_parent, prefer_oom_kill
+from registry.updates import refresh_signal
 from registry.updates.child import run, temporary_folder
 from settings import start_logging
 
@@ -77,9 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log-level", required=True)
     parser.add_argument("--parent", type=int, required=True)
     given = parser.parse_args(arguments)
-    die_with(given.parent)
-    look.ignore()
-    volunteer()
+    die_with_parent(given.parent)
+    refresh_signal.ignore()
+    prefer_oom_kill()
     start_logging(given.log_level)
     prepared = Prepared.decode(sys.stdin.buffer.read())
     said: outcome.Done | outcome.Failed

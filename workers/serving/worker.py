@@ -23,25 +23,25 @@ import registry
 import registry.opening.engines
 from batcher import Batcher, BatchEvent, Limits
 from preprocessing import Schema
-from registry.updates import look
+from registry.updates import refresh_signal
 from serving import (
     CODECS,
     CONTENT,
     Answer,
-    Board,
-    Common,
     Connection,
+    ConnectionContext,
     ConnectionLimits,
+    CountedResponses,
     DrainingServer,
     HotConnection,
     HotPath,
-    Inbox,
-    Measured,
     Model,
     ModelHandle,
     Query,
+    ReadBudget,
     Reload,
     Service,
+    SharedMetrics,
     Table,
     create_app,
     infer,
@@ -49,7 +49,7 @@ from serving import (
 )
 from serving.memory import give_memory_back
 from settings import Settings
-from workers import Seat
+from workers import WorkerSlot
 from workers.serving.source import Source
 from workers.threads import Errands, LeftBehind, outlives
 
@@ -95,17 +95,17 @@ class Worker:
 
     Args:
         settings: all of them.
-        seat: which of the workers this is, and what it was handed.
+        slot: which of the workers this is, and what it was handed.
         source: where its models come from.
     """
 
-    def __init__(self, settings: Settings, seat: Seat, source: Source) -> None:
+    def __init__(self, settings: Settings, slot: WorkerSlot, source: Source) -> None:
         give_memory_back()
         self._settings = settings
-        self._seat = seat
+        self._slot = slot
         self._source = source
-        self._listener = socket.socket(fileno=seat.listener)
-        others = {index: each for index, each in enumerate(seat.listeners) if index != seat.index}
+        self._listener = socket.socket(fileno=slot.listener)
+        others = {index: each for index, each in enumerate(slot.listeners) if index != slot.index}
         self._failed = False
         self._unbounded_until = 0.0
         self._executor = ThreadPoolExecutor(1, _ENGINE)
@@ -113,12 +113,12 @@ class Worker:
         self._service = Service(
             ModelHandle(),
             max_body_bytes=settings.max_body_bytes,
-            board=Board(CONTENT, seat.count, seat.index, seat.memory),
+            board=SharedMetrics(CONTENT, slot.count, slot.index, slot.memory),
         )
         reload = Reload(source.look, settings.admin_token) if settings.admin_token else None
         app = create_app(self._service, CODECS, _index(settings), self._lifespan, reload)
         config = uvicorn.Config(
-            Measured(app, self._service.metrics),
+            CountedResponses(app, self._service.metrics),
             loop="uvloop",
             http=self._connection(settings),  # type: ignore[arg-type]  # uvicorn only ever calls it
             ws="none",
@@ -151,7 +151,7 @@ class Worker:
             write_timeout=settings.write_timeout_seconds,
             keep_alive=settings.keep_alive_seconds,
         )
-        common = Common(limits, self._service.metrics, Inbox())
+        common = ConnectionContext(limits, self._service.metrics, ReadBudget())
         ways: dict[str, Callable[..., Connection]] = {
             "hot": partial(HotConnection, HotPath(self._service, CODECS), common),
             "asgi": partial(Connection, common),
@@ -180,16 +180,16 @@ class Worker:
             executor=self._executor,
             inline={"auto": self._is_short, "inline": _always, "thread": _never}[settings.inference],
             timeout=settings.deadline_ms / 1000,
-            patience=settings.hang_timeout_seconds,
+            call_timeout=settings.hang_timeout_seconds,
             observer=self._observe,
         )
-        with look.heeded(asyncio.get_running_loop(), self._source.look):
+        with refresh_signal.on_signal(asyncio.get_running_loop(), self._source.look):
             beside = self._source.attend(self._dismissed), self._follow(batcher)
             tasks = [asyncio.create_task(each) for each in beside]
             for task in tasks:
                 task.add_done_callback(self._ended)
             # uvicorn takes connections from the yield on.
-            while self._seat.late and not (self._service.handle.model or self._service.draining or self._failed):
+            while self._slot.late and not (self._service.handle.model or self._service.draining or self._failed):
                 self._beat()
                 await asyncio.sleep(_LATE)
             try:
@@ -278,7 +278,7 @@ class Worker:
             gc.set_threshold(_GARBAGE)
 
     def _beat(self) -> None:
-        self._service.trouble = self._source.trouble
+        self._service.update_error = self._source.update_error
         self._source.beat()
 
     def _dismissed(self, reason: str | None) -> None:
@@ -321,7 +321,7 @@ class Worker:
         scheme = "https" if self._settings.tls_certificate else "http"
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         body = orjson.dumps({"features": opened.table.schema.row}).decode()
-        workers = f", {self._seat.count} workers" if self._seat.count > 1 else ""
+        workers = f", {self._slot.count} workers" if self._slot.count > 1 else ""
         return (
             f"serving {model} ({model.engine.name} engine, batching {self._settings.batching}{workers}) at {address}; "
             f"try\n\n    curl -s {address}/predict -H 'content-type: application/json' -d '{body}'\n"

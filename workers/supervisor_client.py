@@ -5,13 +5,13 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from workers.channel import Alive, Channel, Commit, Cover, Failed, Look, News, Offer, Ready, Serving, Withdraw
+from workers.channel import Alive, Channel, Commit, Cover, Failed, News, Offer, Ready, RefreshRequest, Serving, Withdraw
 
 _LONGEST_REASON: Final = 8192
 """Characters; it has to go through the channel in one piece."""
 
 
-class Superior:
+class SupervisorClient:
     """Says what to serve, and is told what came of it.
 
     Args:
@@ -23,7 +23,7 @@ class Superior:
     """
 
     def __init__(self, channel: Channel) -> None:
-        self.on_cover: Callable[[Sequence[int]], object] = lambda _seats: None
+        self.on_cover: Callable[[Sequence[int]], object] = lambda _slots: None
         self.news = b"null"
         self._channel = channel
         self._offers: asyncio.Queue[Offer] = asyncio.Queue()
@@ -40,8 +40,8 @@ class Superior:
                 case Commit(number) | Withdraw(number):
                     if (decision := self._decisions.get(number)) is not None and not decision.done():
                         decision.set_result(isinstance(message, Commit))
-                case Cover(seats):
-                    self.on_cover(seats)
+                case Cover(slots):
+                    self.on_cover(slots)
                 case News(content):
                     self.news = bytes(content)
                 case _:
@@ -82,7 +82,7 @@ class Superior:
 
     def look(self) -> None:
         """Ask it to see whether there is something new to serve."""
-        self._channel.push(Look())
+        self._channel.push(RefreshRequest())
 
     def beat(self) -> None:
         """Show that the worker is well."""

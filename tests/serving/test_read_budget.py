@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from loadtest.system.process import ServerProcess
-from serving import Inbox
+from serving import ReadBudget
 from tests.support import Wire, fill, label, request, rows
 
 
@@ -17,7 +17,7 @@ class Crowd:
     """
 
     def __init__(self) -> None:
-        self.inbox = Inbox()
+        self.inbox = ReadBudget()
         self.taken: list[tuple[int, bytes]] = []
         self.turn = 0
 

@@ -9,11 +9,11 @@ _DEATHS: Final = 3
 """So many workers may end while they get ready; then the task is taken to be the reason."""
 
 
-class Refused(Exception):
+class RolloutRefused(Exception):
     """A worker cannot do its task; the message says why."""
 
 
-class Proposal:
+class Rollout:
     """What is to be served when every worker can.
 
     Args:
@@ -41,9 +41,9 @@ class Proposal:
     def refuse(self, reason: str) -> None:
         """A worker cannot be."""
         if not self.agreed.done():
-            self.agreed.set_exception(Refused(reason))
+            self.agreed.set_exception(RolloutRefused(reason))
 
-    def mourn(self, index: int, end: str) -> None:
+    def worker_ended(self, index: int, end: str) -> None:
         """A worker has ended; its replacement gets ready from the start.
 
         Args:

@@ -14,7 +14,7 @@ _BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class MetricFamily:
     """A number, or one for each combination of labels.
 
     Attributes:
@@ -59,7 +59,7 @@ class Histogram:
         return len(self.bounds) + 2
 
 
-class Board:
+class SharedMetrics:
     """The numbers.
 
     Args:
@@ -78,7 +78,7 @@ class Board:
     """
 
     def __init__(
-        self, content: tuple[Family | Histogram, ...], workers: int = 1, index: int = 0, memory: int | None = None
+        self, content: tuple[MetricFamily | Histogram, ...], workers: int = 1, index: int = 0, memory: int | None = None
     ) -> None:
         self.content = content
         self.workers = workers

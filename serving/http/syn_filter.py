@@ -28,7 +28,7 @@ _PROGRAM: Final = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *ste
 _FILTER: Final = struct.pack("@HP", len(_STEPS), ctypes.addressof(_PROGRAM))
 
 
-def bar(listener: socket.socket) -> None:
+def block_new(listener: socket.socket) -> None:
     """Let nobody new connect; who has begun to can still be accepted.
 
     Where there are no such filters, nothing changes.
@@ -40,7 +40,7 @@ def bar(listener: socket.socket) -> None:
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _FILTER)
 
 
-def unbar(listener: socket.socket) -> None:
+def unblock_new(listener: socket.socket) -> None:
     """Let newcomers connect again, if someone has barred them.
 
     Args:

@@ -41,7 +41,7 @@ class Entry(msgspec.Struct, frozen=True):
         return {path: file.size for path, file in self.files.items()}
 
 
-class Draft:
+class CacheEntryBuilder:
     """An entry in the making.
 
     Args:

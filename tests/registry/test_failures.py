@@ -6,7 +6,7 @@ from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import ReadTimeout
 
 from registry import ModelVersion, RegistryError, StoreUnavailable, UnusableModel
-from registry.preparing.trouble import told
+from registry.preparing.failures import told
 
 VERSION = ModelVersion("Forest", "3")
 

@@ -7,7 +7,7 @@ _NEWEST = 1 / 8
 
 
 @dataclass(slots=True)
-class Crowd:
+class ArrivalEstimator:
     """The callers that come and go, as far as arrivals and answers show them.
 
     Attributes:

@@ -30,7 +30,7 @@ class Head(NamedTuple):
     frame: Frame
 
 
-class KnownHeads(dict[bytes, Head]):
+class HeadCache(dict[bytes, Head]):
     """What each head says that was seen to begin a common request on a connection that stays open."""
 
     def learn(self, head: bytes, meaning: Head) -> None:

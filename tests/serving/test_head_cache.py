@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from loadtest.system.process import ServerProcess
 from serving.codecs import CODECS, Frame
-from serving.fastpath.heads import END, Head, KnownHeads
+from serving.fastpath.head_cache import END, Head, HeadCache
 from tests.conftest import Start
 from tests.support import AT_ONCE, Wire, label, request, rows, until
 
@@ -50,7 +50,7 @@ class Parsed:
 def test_a_head_is_learned_only_if_it_ends_where_the_parser_ends_it(sent: bytes) -> None:
     """Of whatever is sent: the parser is through with the head at its last byte, and no sooner."""
     head = sent[: sent.find(END) + len(END)]
-    known = KnownHeads()
+    known = HeadCache()
     known.learn(head, Head(4, FRAME))
     if head not in known:
         return
@@ -67,7 +67,7 @@ def test_a_head_is_learned_only_if_it_ends_where_the_parser_ends_it(sent: bytes)
 
 def test_what_is_remembered_is_bounded() -> None:
     """In number and length, and a crowd of heads that are seen once drives none out for long."""
-    known = KnownHeads()
+    known = HeadCache()
     known.learn(b"POST /predict HTTP/1.1\r\nX: %b\r\n\r\n" % bytes(5000), Head(1, FRAME))
     assert not known
     for number in range(5000):

@@ -21,7 +21,7 @@ class Recipient(Protocol):
         """Receive what was kept for it."""
 
 
-class Inbox:
+class ReadBudget:
     """What all connections of an event loop have been sent and not taken up.
 
     Turns share the room of one as long as it lasts: only when none is left it is made sure that a turn ends, and that
@@ -33,7 +33,7 @@ class Inbox:
         self._kept: deque[tuple[Recipient, bytes]] = deque()
 
     def __repr__(self) -> str:
-        return f"<Inbox with {len(self._kept)} pieces kept>"
+        return f"<ReadBudget with {len(self._kept)} pieces kept>"
 
     def admit(self) -> bool:
         """Whether a piece may be taken up in this turn, which takes some of its room; if not, it must be kept."""

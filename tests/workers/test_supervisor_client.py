@@ -10,15 +10,15 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from workers import Channel, Superior
+from workers import Channel, SupervisorClient
 from workers.channel import Commit, Offer, Ready, Withdraw
 
 
 @pytest_asyncio.fixture
-async def pair() -> AsyncIterator[tuple[Channel, Superior]]:
+async def pair() -> AsyncIterator[tuple[Channel, SupervisorClient]]:
     """The supervisor's end of a channel, and what listens at the other."""
     ours, theirs = (Channel(end.detach()) for end in Channel.pair())
-    superior = Superior(theirs)
+    superior = SupervisorClient(theirs)
     attending = asyncio.create_task(superior.attend(lambda _: None))
     yield ours, superior
     attending.cancel()
@@ -31,7 +31,7 @@ def offer(number: int, *files: int) -> Offer:
     return Offer(number, msgspec.Raw(str(number).encode()), files)
 
 
-async def test_a_task_is_called_off_while_the_worker_gets_ready(pair: tuple[Channel, Superior]) -> None:
+async def test_a_task_is_called_off_while_the_worker_gets_ready(pair: tuple[Channel, SupervisorClient]) -> None:
     """Whoever hangs over it can go on with the next; one that all serve is never called off."""
     ours, superior = pair
     ours.push(offer(1))
@@ -51,7 +51,7 @@ async def test_a_task_is_called_off_while_the_worker_gets_ready(pair: tuple[Chan
 
 
 async def test_what_was_called_off_before_it_was_begun_is_not_begun(
-    pair: tuple[Channel, Superior], tmp_path: Path
+    pair: tuple[Channel, SupervisorClient], tmp_path: Path
 ) -> None:
     """Its files are closed."""
     ours, superior = pair

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from registry.access import Access
+from registry.access import RegistryConfig
 from registry.caching.cache import Cache
 from registry.tracking.store import stamp
 from registry.uri import ModelURI
@@ -24,7 +24,7 @@ class _Meaning(msgspec.Struct, frozen=True):
     stamp: str = ""
 
 
-def remember(uri: ModelURI, access: Access, cache: Cache, version: ModelVersion, since: str = "") -> None:
+def remember(uri: ModelURI, access: RegistryConfig, cache: Cache, version: ModelVersion, since: str = "") -> None:
     """Write down what a URI means.
 
     Args:
@@ -37,24 +37,24 @@ def remember(uri: ModelURI, access: Access, cache: Cache, version: ModelVersion,
     _write(_file(_RESOLVED, uri, access, cache), _Meaning(version, since))
 
 
-def recall_unchanged(uri: ModelURI, access: Access, cache: Cache) -> ModelVersion | None:
+def recall_unchanged(uri: ModelURI, access: RegistryConfig, cache: Cache) -> ModelVersion | None:
     """What a URI means, if it is in an SQLite store that nobody has written to since it was resolved; else None."""
     meaning = _read(_file(_RESOLVED, uri, access, cache))
     return meaning.version if meaning and meaning.stamp and meaning.stamp == stamp(access.tracking_uri) else None
 
 
-def remember_served(uri: ModelURI, access: Access, cache: Cache, version: ModelVersion) -> None:
+def remember_served(uri: ModelURI, access: RegistryConfig, cache: Cache, version: ModelVersion) -> None:
     """Write down what is served for a URI."""
     _write(_file(_SERVED, uri, access, cache), _Meaning(version))
 
 
-def keep_served(uri: ModelURI, access: Access, cache: Cache) -> None:
+def keep_served(uri: ModelURI, access: RegistryConfig, cache: Cache) -> None:
     """Keep what ``remember_served`` has written down from being removed as what nobody has asked for."""
     with suppress(OSError):
         os.utime(_file(_SERVED, uri, access, cache))
 
 
-def last_served(uri: ModelURI, access: Access, cache: Cache) -> ModelVersion | None:
+def last_served(uri: ModelURI, access: RegistryConfig, cache: Cache) -> ModelVersion | None:
     """What was served for a URI last, by whichever process; None if nothing was."""
     meaning = _read(_file(_SERVED, uri, access, cache))
     return meaning.version if meaning else None
@@ -85,6 +85,6 @@ def _read(file: Path) -> _Meaning | None:
         return None
 
 
-def _file(kind: str, uri: ModelURI, access: Access, cache: Cache) -> Path:
+def _file(kind: str, uri: ModelURI, access: RegistryConfig, cache: Cache) -> Path:
     digest = hashlib.sha256(msgspec.json.encode((access.address, str(uri)))).hexdigest()[:16]
     return cache.folder / kind / f"{digest}.json"

@@ -11,20 +11,20 @@ from tests.support import PATIENCE, until
 
 AGAIN_AND_AGAIN = """
 import asyncio, sys
-from registry.updates import look
+from registry.updates import refresh_signal
 if "{loop}" == "uvloop":
     import uvloop
     uvloop.install()
 heard = []
 async def main():
     loop = asyncio.get_running_loop()
-    look.ignore()
+    refresh_signal.ignore()
     print(flush=True)
     for _ in range(2000):
-        with look.heeded(loop, lambda: heard.append(1)):
+        with refresh_signal.heeded(loop, lambda: heard.append(1)):
             await asyncio.sleep(0)
     while not heard:
-        with look.heeded(loop, lambda: heard.append(1)):
+        with refresh_signal.heeded(loop, lambda: heard.append(1)):
             await asyncio.sleep(0.01)
 asyncio.run(main())
 """

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import uvicorn.server
 
-from serving.http.inbox import Inbox
+from serving.http.read_budget import ReadBudget
 from serving.metrics.content import Metrics
 
 
@@ -41,7 +41,7 @@ class ServerState(uvicorn.server.ServerState):
     closed = False
 
 
-class Common(NamedTuple):
+class ConnectionContext(NamedTuple):
     """What all connections of a server share.
 
     Attributes:
@@ -52,4 +52,4 @@ class Common(NamedTuple):
 
     limits: ConnectionLimits
     metrics: Metrics
-    inbox: Inbox
+    inbox: ReadBudget

@@ -9,7 +9,7 @@ from requests.exceptions import Timeout
 
 from registry.artifacts.s3 import remedy
 from registry.errors import StoreUnavailable, UnusableModel
-from registry.preparing.confinement import starved
+from registry.preparing.confinement import is_out_of_memory
 from registry.version import ModelVersion
 
 _NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT}
@@ -25,7 +25,7 @@ def told(error: Exception, version: ModelVersion) -> Exception:
         UnusableModel: anything else; the model is to blame.
     """
     reason = f"{type(error).__name__}: {error}"
-    if starved(error):
+    if is_out_of_memory(error):
         return MemoryError()
     for cause in _chain(error):
         if (isinstance(cause, OSError) and cause.errno in _NO_SPACE) or "No space left on device" in str(cause):

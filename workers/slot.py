@@ -16,7 +16,7 @@ _PIECE: Final = 1 << 20
 _SEALS: Final = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
-class Seat(msgspec.Struct, frozen=True):
+class WorkerSlot(msgspec.Struct, frozen=True):
     """A worker's place; its replacement gets the same.
 
     Attributes:
@@ -50,7 +50,7 @@ class Seat(msgspec.Struct, frozen=True):
         return {self.listener, *self.listeners, self.memory}
 
     @classmethod
-    def take(cls, environment: MutableMapping[str, str]) -> "tuple[Seat, int] | None":
+    def take(cls, environment: MutableMapping[str, str]) -> "tuple[WorkerSlot, int] | None":
         """The seat that this process was started for, and the channel's descriptor; None if no supervisor started it.
 
         The processes that this one starts inherit none of it.
@@ -60,10 +60,10 @@ class Seat(msgspec.Struct, frozen=True):
         """
         if (text := environment.pop(_VARIABLE, None)) is None:
             return None
-        seat, channel = msgspec.json.decode(text, type=tuple[Seat, int])
-        for descriptor in (*seat._descriptors, channel):  # noqa: SLF001 - its own
+        slot, channel = msgspec.json.decode(text, type=tuple[WorkerSlot, int])
+        for descriptor in (*slot._descriptors, channel):  # noqa: SLF001 - its own
             os.set_inheritable(descriptor, False)
-        return seat, channel
+        return slot, channel
 
 
 def share_memory(size: int) -> int:
