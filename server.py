@@ -113,7 +113,7 @@ async def _supervise(
     stated: registry.Stated,
     slots: Sequence[workers.WorkerSlot],
 ) -> None:
-    """Run a worker for each seat until a signal ends them all.
+    """Run a worker for each slot until a signal ends them all.
 
     Raises:
         RegistryError: there is no model that can be served.

@@ -4,8 +4,8 @@ Here are only the words for it. ``registry.updates.finder`` finds what is prepar
 has it prepared by another process, which runs ``registry.preparing.prepare``; ``registry.opening.engines`` opens it.
 """
 
-from registry.access import RegistryConfig
 from registry.columns import Columns, Stated, read_stated
+from registry.config import RegistryConfig
 from registry.errors import (
     BadColumns,
     BadModelURI,

@@ -13,9 +13,9 @@ from typing import get_args
 
 import redaction
 from registry import outcome
-from registry.access import RegistryConfig
 from registry.caching.cache import Cache
 from registry.columns import WORDS, Stated, read_stated
+from registry.config import RegistryConfig
 from registry.errors import BadColumns, RegistryError
 from registry.preparation import Preparation
 from registry.prepared import EngineChoice, OtherVersions, TrustedFormats

@@ -19,7 +19,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from registry.access import RegistryConfig
+from registry.config import RegistryConfig
 from registry.errors import StoreUnavailable
 
 _TRANSIENT: Final = {408, 429, 500, 502, 503, 504}

@@ -46,7 +46,7 @@ class WorkerProcess:
         Args:
             command: the program and its arguments.
             environment: its variables.
-            slot: its seat; the channel is made here.
+            slot: its place; the channel is made here.
 
         Raises:
             OSError: the system does not start it.

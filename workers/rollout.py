@@ -22,7 +22,7 @@ class Rollout:
 
     Attributes:
         offer: see above.
-        agreed: done when all are ready; Refused if one cannot be.
+        agreed: done when all are ready; RolloutRefused if one cannot be.
     """
 
     def __init__(self, offer: Offer, workers: int) -> None:

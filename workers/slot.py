@@ -51,7 +51,7 @@ class WorkerSlot(msgspec.Struct, frozen=True):
 
     @classmethod
     def take(cls, environment: MutableMapping[str, str]) -> "tuple[WorkerSlot, int] | None":
-        """The seat that this process was started for, and the channel's descriptor; None if no supervisor started it.
+        """The slot that this process was started for, and the channel's descriptor; None if no supervisor started it.
 
         The processes that this one starts inherit none of it.
 

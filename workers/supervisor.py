@@ -26,7 +26,7 @@ _ENOUGH: Final = 3
 
 
 class Supervisor:
-    """Starts a process for each seat, replaces those that end or fall silent, and stops them all together.
+    """Starts a process for each slot, replaces those that end or fall silent, and stops them all together.
 
     Make it in the event loop.
 
@@ -193,7 +193,7 @@ class Supervisor:
             worker.tell(message)
 
     async def _keep(self, slot: WorkerSlot) -> None:
-        """Keep a worker in a seat."""
+        """Keep a worker in a slot."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
         while not self.stopping:

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from registry.access import RegistryConfig
+from registry.config import RegistryConfig
 from registry.errors import Absent, UnusableModel
 from registry.tracking.record import RegistryRefused
 from registry.tracking.rest import anonymous, authorization, base, no_mlflow, refuse

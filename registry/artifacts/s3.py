@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
 import redaction
-from registry.access import RegistryConfig
+from registry.config import RegistryConfig
 from registry.errors import Absent, StoreUnavailable
 
 _KEYS: Final = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"

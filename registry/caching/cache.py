@@ -28,9 +28,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from registry.access import RegistryConfig
 from registry.caching.entry_builder import RECORD, CacheEntryBuilder, Entry, remove, sizes
 from registry.caching.lock import locked
+from registry.config import RegistryConfig
 from registry.errors import CacheUnusable
 from registry.opening import kernel
 from registry.preparation import Preparation

@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
-from registry.access import RegistryConfig
 from registry.caching.cache import Cache
+from registry.config import RegistryConfig
 from registry.tracking.store import stamp
 from registry.uri import ModelURI
 from registry.version import ModelVersion

@@ -12,7 +12,7 @@ import numpy as np
 
 from forest import CompiledEngine, Origin, SklearnEngine, UnsupportedModel, build, mismatch, why_no_forest
 from redaction import one_line
-from registry.access import RegistryConfig
+from registry.config import RegistryConfig
 from registry.errors import RegistryError
 from registry.opening.loading import other_version, untrusted
 from registry.preparation import Preparation

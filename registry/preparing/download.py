@@ -27,9 +27,9 @@ from forest import (
 )
 from forest.checks import answers
 from preprocessing.schema import BadSchema, Schema
-from registry.access import RegistryConfig
 from registry.artifacts.fetch import check
 from registry.columns import Columns, Stated, Told, settle, stated, with_example
+from registry.config import RegistryConfig
 from registry.errors import Absent, SchemaMismatch, UnusableModel
 from registry.opening.loading import check_skops, load, other_version, own_version
 from registry.opening.plain import plain

@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 from preprocessing import BadSchema, Schema
-from registry.access import RegistryConfig
 from registry.artifacts.fetch import Unsupported, fetch
 from registry.caching.cache import Cache, key
 from registry.caching.resolution_cache import remember
 from registry.columns import Columns, is_preset, settle, stated
+from registry.config import RegistryConfig
 from registry.errors import ModelNotFound, SchemaMismatch, UnusableModel, too_large
 from registry.opening import kernel
 from registry.preparation import Preparation

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from registry.access import RegistryConfig
+from registry.config import RegistryConfig
 from registry.errors import StoreUnavailable
 from registry.tracking.record import MISSING, RegistryRefused, RegistryVersion
 from registry.version import search_filter

@@ -33,7 +33,7 @@ class RegistryRefused(Exception):
 
 
 class Registry(Protocol):
-    """The questions. Each raises Refused for what the registry has not."""
+    """The questions. Each raises RegistryRefused for what the registry has not."""
 
     def version(self, name: str, number: str) -> RegistryVersion:
         """A version by its number."""

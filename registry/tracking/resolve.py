@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-from registry.access import RegistryConfig
+from registry.config import RegistryConfig
 from registry.errors import ModelNotFound, StoreUnavailable
 from registry.tracking.record import Registry, RegistryRefused, RegistryVersion
 from registry.tracking.store import sqlite_file, without_user

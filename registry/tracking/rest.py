@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 import requests
 
-from registry.access import RegistryConfig
+from registry.config import RegistryConfig
 from registry.errors import StoreUnavailable
 from registry.tracking.record import MISSING, RegistryRefused, RegistryVersion
 from registry.version import search_filter

@@ -19,8 +19,8 @@ from typing import Final
 import msgspec
 
 from registry import outcome
-from registry.access import RegistryConfig
 from registry.columns import Stated
+from registry.config import RegistryConfig
 from registry.errors import UnusableModel, too_large
 from registry.preparation import Preparation
 from registry.prepared import Prepared

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from registry.access import RegistryConfig
 from registry.caching.cache import Cache, key
 from registry.caching.resolution_cache import keep_served, last_served, recall_unchanged, remember, remember_served
+from registry.config import RegistryConfig
 from registry.errors import CacheUnusable, UnusableModel
 from registry.preparation import Preparation
 from registry.prepared import Prepared

@@ -17,7 +17,7 @@ _SIGNAL: Final = signal.SIGUSR1
 
 
 def ignore() -> None:
-    """Let the signal do nothing: until it can be heeded, or because it is for others."""
+    """Let the signal do nothing: until somebody listens, or because it is for others."""
     signal.signal(_SIGNAL, signal.SIG_IGN)
 
 

@@ -90,7 +90,8 @@ class Watcher:
         self._restoring: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
-        return f"<Watcher of {self._current and self._current.version}{f': {self._update_error}' if self._update_error else ''}>"
+        error = f": {self._update_error}" if self._update_error else ""
+        return f"<Watcher of {self._current and self._current.version}{error}>"
 
     def look(self) -> None:
         """Look now whether there is something new, and do not spare what has failed before."""

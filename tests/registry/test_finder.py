@@ -214,14 +214,14 @@ def test_looking_imports_nothing_heavy(server_place: Place, tmp_path: Path) -> N
 import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
-from registry import Access, ModelURI, Preparation
+from registry import RegistryConfig, ModelURI, Preparation
 from registry.caching.cache import Cache
 from registry.caching.entry_builder import sizes
 from registry.updates.finder import CachedFinder
-access = Access.read({server_place.tracking_uri!r}, {{}})
+access = RegistryConfig.read({server_place.tracking_uri!r}, {{}})
 found = CachedFinder(
     ModelURI.parse({str(URI)!r}), access, Preparation(), Cache(Path({str(tmp_path)!r})),
-    memory_left=lambda: 0, log_level="info", patience=60, look_timeout=60,
+    memory_left=lambda: 0, log_level="info", prepare_timeout=60, look_timeout=60,
 )
 assert asyncio.run(found.resolve()).number == "1"
 """

@@ -215,9 +215,9 @@ def test_a_child_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
     script = """
 import asyncio, sys
 from pathlib import Path
-from registry import Access, ModelURI, Preparation
+from registry import RegistryConfig, ModelURI, Preparation
 from registry.updates.child import prepare_in_child
-uri, access = ModelURI.parse("models:/Slow/1"), Access.read(sys.argv[1], {})
+uri, access = ModelURI.parse("models:/Slow/1"), RegistryConfig.read(sys.argv[1], {})
 asyncio.run(prepare_in_child(uri, access, Preparation(), Path(sys.argv[2])))
 """
     with slow_server(cut=300_000) as address:

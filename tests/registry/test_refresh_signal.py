@@ -21,10 +21,10 @@ async def main():
     refresh_signal.ignore()
     print(flush=True)
     for _ in range(2000):
-        with refresh_signal.heeded(loop, lambda: heard.append(1)):
+        with refresh_signal.on_signal(loop, lambda: heard.append(1)):
             await asyncio.sleep(0)
     while not heard:
-        with refresh_signal.heeded(loop, lambda: heard.append(1)):
+        with refresh_signal.on_signal(loop, lambda: heard.append(1)):
             await asyncio.sleep(0.01)
 asyncio.run(main())
 """

@@ -21,53 +21,53 @@ import asyncio, json, mmap, os, signal, sys, time
 sys.path.insert(0, {str(ROOT)!r})
 import workers
 
-seat, channel = workers.Seat.take(os.environ)
-superior = workers.SupervisorClient(workers.Channel(channel))
-memory = mmap.mmap(seat.memory, 0)
+slot, channel = workers.WorkerSlot.take(os.environ)
+supervisor_client = workers.SupervisorClient(workers.Channel(channel))
+memory = mmap.mmap(slot.memory, 0)
 
 async def main():
     dismissed = asyncio.Event()
-    attending = asyncio.create_task(superior.attend(lambda _: dismissed.set()))
-    superior.beat()
+    attending = asyncio.create_task(supervisor_client.attend(lambda _: dismissed.set()))
+    supervisor_client.beat()
     serving = asyncio.create_task(serve())
     while not dismissed.is_set():
         await asyncio.sleep(0.05)
-        superior.beat()
+        supervisor_client.beat()
 
 async def serve():
     while True:
-        task, files = await superior.task()
+        task, files = await supervisor_client.task()
         told = json.loads(task)
         if "note" in told:
-            open(told["note"] + str(seat.index), "wb").write(os.pread(files[0], 100, 0))
-        memory[16 * seat.index : 16 * seat.index + 8] = os.getpid().to_bytes(8, "little")
-        if "gate" in told and seat.index == 1:
+            open(told["note"] + str(slot.index), "wb").write(os.pread(files[0], 100, 0))
+        memory[16 * slot.index : 16 * slot.index + 8] = os.getpid().to_bytes(8, "little")
+        if "gate" in told and slot.index == 1:
             if os.path.isdir(os.path.dirname(told["gate"])):
                 print("at the gate", file=open(told["gate"], "a"), flush=True)
             await asyncio.sleep(0.05)
-            calling_off = asyncio.create_task(superior.called_off())
+            calling_off = asyncio.create_task(supervisor_client.called_off())
             while not os.path.exists(told["gate"] + ".open") and not calling_off.done():
                 await asyncio.sleep(0.01)
             if calling_off.done():
                 continue
-        if told.get("die") == seat.index:
+        if told.get("die") == slot.index:
             os.kill(os.getpid(), signal.SIGKILL)
-        if told.get("refuse") == seat.index:
-            await superior.failed("it is spoilt")
+        if told.get("refuse") == slot.index:
+            await supervisor_client.failed("it is spoilt")
             continue
-        if not await superior.agree():
+        if not await supervisor_client.agree():
             continue
-        memory[16 * seat.index + 8 : 16 * seat.index + 16] = told["version"].to_bytes(8, "little")
-        await superior.serving(f"version {{told['version']}} by {{seat.count}}")
-        if told.get("deaf") == seat.index:
+        memory[16 * slot.index + 8 : 16 * slot.index + 16] = told["version"].to_bytes(8, "little")
+        await supervisor_client.serving(f"version {{told['version']}} by {{slot.count}}")
+        if told.get("deaf") == slot.index:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(60)
-        if told.get("look") == seat.index:
-            superior.look()
+        if told.get("look") == slot.index:
+            supervisor_client.look()
         if told.get("tell"):
-            while superior.news == b"null":
+            while supervisor_client.news == b"null":
                 await asyncio.sleep(0.01)
-            open(told["tell"] + str(seat.index), "wb").write(superior.news)
+            open(told["tell"] + str(slot.index), "wb").write(supervisor_client.news)
 
 asyncio.run(main())
 """

@@ -18,9 +18,9 @@ from workers.channel import Commit, Offer, Ready, Withdraw
 async def pair() -> AsyncIterator[tuple[Channel, SupervisorClient]]:
     """The supervisor's end of a channel, and what listens at the other."""
     ours, theirs = (Channel(end.detach()) for end in Channel.pair())
-    superior = SupervisorClient(theirs)
-    attending = asyncio.create_task(superior.attend(lambda _: None))
-    yield ours, superior
+    client = SupervisorClient(theirs)
+    attending = asyncio.create_task(client.attend(lambda _: None))
+    yield ours, client
     attending.cancel()
     ours.close()
     theirs.close()
@@ -33,20 +33,20 @@ def offer(number: int, *files: int) -> Offer:
 
 async def test_a_task_is_called_off_while_the_worker_gets_ready(pair: tuple[Channel, SupervisorClient]) -> None:
     """Whoever hangs over it can go on with the next; one that all serve is never called off."""
-    ours, superior = pair
+    ours, client = pair
     ours.push(offer(1))
-    assert await superior.task() == (b"1", ())
-    waiting = asyncio.create_task(superior.called_off())
+    assert await client.task() == (b"1", ())
+    waiting = asyncio.create_task(client.called_off())
     await asyncio.sleep(0.01)
     assert not waiting.done()
     ours.push(Withdraw(1))
     await asyncio.wait_for(waiting, 10)
     for message in (offer(2), Commit(2)):
         ours.push(message)
-    assert await superior.task() == (b"2", ())
+    assert await client.task() == (b"2", ())
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(superior.called_off(), 0.05)
-    assert await superior.agree()
+        await asyncio.wait_for(client.called_off(), 0.05)
+    assert await client.agree()
     assert await ours.receive() == Ready(2)
 
 
@@ -54,14 +54,14 @@ async def test_what_was_called_off_before_it_was_begun_is_not_begun(
     pair: tuple[Channel, SupervisorClient], tmp_path: Path
 ) -> None:
     """Its files are closed."""
-    ours, superior = pair
+    ours, client = pair
     path = tmp_path / "file"
     path.touch()
     before = _open_files()
     with path.open() as file:
         for message in (offer(1, file.fileno()), Withdraw(1), offer(2)):
             ours.push(message)
-        assert await superior.task() == (b"2", ())
+        assert await client.task() == (b"2", ())
     assert _open_files() == before
 
 
