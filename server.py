@@ -134,7 +134,7 @@ async def _supervise(
             supervisor.inform(msgspec.json.encode(update_error))
 
         watcher = watch(settings, uri, access, stated, partial(serve_by, supervisor), tell, workers.share_file)
-        supervisor.on_look = watcher.look
+        supervisor.on_refresh = watcher.refresh
         supervisor.on_lost = lambda task: watcher.restore(registry.Prepared.decode(task))
 
         async def direct() -> None:
@@ -144,7 +144,7 @@ async def _supervise(
                 if not supervisor.stopping:  # a signal for all of a service's processes has ended the child as well
                     raise
 
-        with refresh_signal.on_signal(asyncio.get_running_loop(), watcher.look):
+        with refresh_signal.on_signal(asyncio.get_running_loop(), watcher.refresh):
             await supervisor.run(direct)
 
 

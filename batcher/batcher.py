@@ -104,7 +104,7 @@ class Batcher(Generic[Item, Result]):
         """Whether a call of the engine has not returned in time."""
         return self._calls.stuck
 
-    def learn(self, rows: int, seconds: float) -> None:
+    def observe(self, rows: int, seconds: float) -> None:
         """Tell the cost model of a call made elsewhere, such as a warm-up."""
         self._cost.observe(rows, seconds)
 

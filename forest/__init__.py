@@ -7,7 +7,7 @@ from forest.checks.build import build
 from forest.checks.parity import compare, threshold_rows
 from forest.compile import compile_forest
 from forest.compiled import CompiledEngine
-from forest.engine import Engine, EngineName, Prediction, UnsupportedModel
+from forest.engine import Engine, Prediction, UnsupportedModel
 from forest.estimator import SklearnEngine, fitted_forest, why_no_forest
 from forest.files.installed import is_installed, mismatch, watched
 from forest.files.reading import read_forest
@@ -19,7 +19,6 @@ __all__ = [
     "BadArtifact",
     "CompiledEngine",
     "Engine",
-    "EngineName",
     "FittedForest",
     "Origin",
     "Parity",

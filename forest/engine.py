@@ -1,14 +1,10 @@
 """The interface of engines: what turns a matrix into predictions."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-EngineName = Literal["compiled", "sklearn"]
-"""The engines of this room, the faster first."""
-
 
 _ROUNDING: Final = 1e-6
 """How far the sum of a distribution may be from one: more than rounding makes, less than any count."""

@@ -14,12 +14,12 @@ class Reload:
     """``POST /admin/reload``, for those who know a token.
 
     Args:
-        look: looks whether there is a new version to serve.
+        refresh: looks whether there is a new version to serve.
         token: the bearer token (https://www.rfc-editor.org/rfc/rfc6750#section-2.1).
     """
 
-    def __init__(self, look: Callable[[], object], token: str) -> None:
-        self._look = look
+    def __init__(self, refresh: Callable[[], object], token: str) -> None:
+        self._look = refresh
         self._expected = f"Bearer {token}".encode()
 
     async def endpoint(self, request: Request) -> Response:

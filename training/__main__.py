@@ -6,7 +6,6 @@ options are wrong.
 """
 
 import argparse
-import fcntl
 import logging
 import os
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import redaction
+from registry.caching.lock import locked
 from registry.tracking.store import sqlite_file
 from settings import EMBEDDED_STORE, MENDED, MODEL_NAME, STORE, tame_mlflow
 
@@ -97,12 +97,7 @@ def _run(args: argparse.Namespace) -> None:
         return
     STORE.mkdir(exist_ok=True)
     # Two processes that create the database at once would spoil it.
-    with (STORE / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.info("another training is under way: waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(STORE / "lock", waiting="another training is under way: waiting for it"):
         _train(args)
 
 

@@ -68,7 +68,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     reason: str
 
 
-class RefreshRequest(msgspec.Struct, frozen=True, tag="look"):
+class RefreshRequest(msgspec.Struct, frozen=True, tag="refresh"):
     """From the worker: somebody wants it to be seen whether there is something new to serve."""
 
 

@@ -48,7 +48,7 @@ def _groups(process: Path, controller: str) -> Iterator[tuple[Literal[1, 2], Pat
         groups = (process / "cgroup").read_text()
     except OSError:
         return
-    paths = {name: path for name, path in _memberships(groups) if name in ("", controller)}
+    paths = {name: path for name, path in memberships(groups).items() if name in ("", controller)}
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         root, mount = (_unescape(field) for field in before.split()[3:5])
@@ -59,12 +59,13 @@ def _groups(process: Path, controller: str) -> Iterator[tuple[Literal[1, 2], Pat
             yield from ((1, folder) for folder in _upwards(mount, root, paths[controller]))
 
 
-def _memberships(groups: str) -> Iterator[tuple[str, str]]:
-    """Each controller of /proc/PID/cgroup, "" for version 2, with the cgroup's path."""
+def memberships(groups: str) -> dict[str, str]:
+    """The content of /proc/PID/cgroup: controller → path of the cgroup; "" stands for version 2."""
+    found = dict[str, str]()
     for line in groups.splitlines():
         _, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            yield controller, path
+        found |= dict.fromkeys(controllers.split(","), path)
+    return found
 
 
 def _upwards(mount: str, root: str, path: str) -> Iterator[Path]:

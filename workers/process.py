@@ -80,13 +80,13 @@ class WorkerProcess:
             quiet = math.ceil(_QUIET * looks / limit)
             receiving = asyncio.create_task(self.channel.receive())
             try:
-                for look in range(1, looks + 1):
+                for refresh in range(1, looks + 1):
                     done, _ = await asyncio.wait(
                         [receiving, self._ended], timeout=limit / looks, return_when=asyncio.FIRST_COMPLETED
                     )
                     if done:
                         break
-                    if look == quiet:
+                    if refresh == quiet:
                         yield None
                 else:
                     raise Silent(f"nothing was heard of it for {limit:g} s")

@@ -43,7 +43,7 @@ class Supervisor:
         stop_timeout: seconds that a worker may take to finish.
 
     Attributes:
-        on_look: called when a worker says that somebody wants it to be seen whether there is something new.
+        on_refresh: called when a worker says that somebody wants it to be seen whether there is something new.
         on_lost: called with the task that all serve when a worker, which has taken another's place, cannot.
     """
 
@@ -66,7 +66,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._interrupts = 0
         self._workers: dict[int, WorkerProcess] = {}
-        self.on_look: Callable[[], object] = lambda: None
+        self.on_refresh: Callable[[], object] = lambda: None
         self.on_lost: Callable[[bytes], object] = lambda _task: None
         self._number = 0
         self._proposal: Rollout | None = None
@@ -270,7 +270,7 @@ class Supervisor:
                     worker.dismiss()  # it has nothing to serve, and its replacement may fare better
                     self.on_lost(bytes(self._order.task))
             case RefreshRequest():
-                self.on_look()
+                self.on_refresh()
             case _:
                 pass
 

@@ -80,7 +80,7 @@ class SupervisorClient:
         """Report that it cannot be."""
         await self._channel.send(Failed(self._number, reason[:_LONGEST_REASON]))
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Ask it to see whether there is something new to serve."""
         self._channel.push(RefreshRequest())
 

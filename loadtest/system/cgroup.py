@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final, Protocol
 
+from workers.limits import memberships
+
 MOUNT: Final = Path("/sys/fs/cgroup")
 MIB: Final = 1 << 20
 
@@ -230,12 +232,7 @@ def _version(mount: Path) -> type[_V1 | _V2]:
 
 
 def _memberships(process: str) -> dict[str, str]:
-    """The groups of a process: controller → path; the empty name stands for version 2."""
-    groups = {}
-    for line in Path(f"/proc/{process}/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        groups.update(dict.fromkeys(controllers.split(","), path))
-    return groups
+    return memberships(Path(f"/proc/{process}/cgroup").read_text())
 
 
 def _own(mount: Path, path: str) -> Path:

@@ -88,7 +88,7 @@ class Cache:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             lock = place.parent / f".{place.name}.lock"
-            with locked(lock, place) as alone:
+            with locked(lock, f"waiting for another process that prepares {place}") as alone:
                 os.utime(lock)  # so that nobody takes it for a left one
                 if alone:
                     _clear(place)

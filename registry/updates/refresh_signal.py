@@ -22,10 +22,10 @@ def ignore() -> None:
 
 
 @contextmanager
-def on_signal(loop: AbstractEventLoop, look: Callable[[], object]) -> Iterator[None]:
-    """Have the main thread's event loop call ``look`` on each signal; afterwards the signal is ignored."""
+def on_signal(loop: AbstractEventLoop, refresh: Callable[[], object]) -> Iterator[None]:
+    """Have the main thread's event loop call ``refresh`` on each signal; afterwards the signal is ignored."""
     # When a loop removes a handler of its own, there is a moment in which the signal ends the process.
-    signal.signal(_SIGNAL, lambda *_: loop.call_soon_threadsafe(look))
+    signal.signal(_SIGNAL, lambda *_: loop.call_soon_threadsafe(refresh))
     try:
         yield
     finally:

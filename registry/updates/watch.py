@@ -57,7 +57,7 @@ class Watcher:
         deliver: has one served; raises UnusableModel if it cannot be. Takes no time for ever. If it is cancelled and
             raises CancelledError, what was served before is served on.
         tell: told why the newest version is not served, and None when it is.
-        poll: seconds from one look to the next; 0 looks only when ``look`` is called.
+        poll: seconds from one look to the next; 0 looks only when ``refresh`` is called.
         startup_timeout: see ``registry.updates.beginning``.
         spread: varies the time of a poll, so that many servers do not ask at once.
     """
@@ -93,7 +93,7 @@ class Watcher:
         error = f": {self._update_error}" if self._update_error else ""
         return f"<Watcher of {self._current and self._current.version}{error}>"
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Look now whether there is something new, and do not spare what has failed before."""
         self._asked = True
         self._stirred.set()

@@ -10,12 +10,16 @@ PIPELINED: Final = 8
 
 
 class Pipeline(list[Any]):
-    """What uvicorn uses of a deque, in a tenth of the memory: thousands of connections have nothing in theirs."""
+    """Requests that wait for their turn: the one that came last at the front, the next one to be answered at the end.
+
+    It stands in for uvicorn's deque, of which uvicorn uses ``appendleft`` and ``pop``. An empty list takes a tenth of
+    an empty deque's memory, and most of thousands of connections have nothing in theirs.
+    """
 
     __slots__ = ()
 
     def appendleft(self, entry: Any) -> None:  # noqa: ANN401 - a pair of uvicorn's own types, or of ours
-        """Add an entry, which comes last."""
+        """Add a request behind all others."""
         self.insert(0, entry)
 
 

@@ -366,7 +366,7 @@ def test_whoever_comes_back_when_told_to_is_not_turned_away() -> None:
 
     async def main() -> None:
         bench = Bench(seconds=lambda _items: 1.0, timeout=0.25)
-        bench.batcher.learn(1, 1.0)
+        bench.batcher.observe(1, 1.0)
         running = bench.batcher.submit("running")
         await asyncio.sleep(0.1)
         with pytest.raises(DeadlineUnreachable) as refused:
@@ -543,7 +543,7 @@ def test_large_requests_are_refused_early_rather_than_expired() -> None:
 
     async def main() -> None:
         bench = Bench(seconds=lambda _: 1.0, timeout=12.5)
-        bench.batcher.learn(600, 1.0)
+        bench.batcher.observe(600, 1.0)
         accepted = []
         refused = 0
         for number in range(30):
@@ -632,8 +632,8 @@ def test_a_call_that_is_short_enough_runs_on_the_loop_and_the_others_in_the_exec
 
     async def main() -> None:
         bench = Bench(seconds=lambda _: 0.06, limits=Limits(max_wait=0.0), inline=lambda seconds: seconds < 0.05)
-        bench.batcher.learn(1, 0.001)
-        bench.batcher.learn(60, 0.06)
+        bench.batcher.observe(1, 0.001)
+        bench.batcher.observe(60, 0.06)
         long = bench.batcher.submit("long", 60)
         await asyncio.sleep(0)
         assert bench.given == [["long"]]
@@ -683,8 +683,8 @@ def test_inline_is_asked_before_each_call_with_what_it_is_expected_to_cost() -> 
             return known.cost_fixed + rows * known.cost_per_row
 
         bench = Bench(failing_on({40, 60}), limits=Limits(max_wait=0.0), inline=inline)
-        bench.batcher.learn(1, 0.003)
-        bench.batcher.learn(100, 0.102)
+        bench.batcher.observe(1, 0.003)
+        bench.batcher.observe(100, 0.102)
         await asyncio.gather(*(bench.batcher.submit(rows, rows) for rows in (40, 60)), return_exceptions=True)
         expected = [0.102, 0.042, 0.062]  # a failed call teaches nothing
         for rows in (1, 50, 7, 300):

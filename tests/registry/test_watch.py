@@ -201,7 +201,7 @@ def test_a_version_that_cannot_be_made_ready_again_for_any_fault_is_told() -> No
 def test_without_polling_only_a_request_makes_it_look() -> None:
     """It looks at once."""
     world = World(poll=0)
-    log = live(world, in_turn(world, (10, 2), (500, lambda: world.watcher.look()), (501, 2)))
+    log = live(world, in_turn(world, (10, 2), (500, lambda: world.watcher.refresh()), (501, 2)))
     assert log[2:] == [(500, "prepare 2"), (500, "serve 2")]
 
 
@@ -213,7 +213,7 @@ def test_a_broken_version_is_tried_ever_more_rarely_and_told_once(
     world = World(poll=1000)
     world.resolves = resolves
     world.unusable.add(2)
-    steps = (10, 2), (20, lambda: world.watcher.look()), (60, lambda: world.unusable.clear()), (400, 2)
+    steps = (10, 2), (20, lambda: world.watcher.refresh()), (60, lambda: world.unusable.clear()), (400, 2)
     log = live(world, in_turn(world, *steps))
     tried = [second for second, what in log if what == "prepare 2"]
     assert tried == [20, 21, 23, 27, 35, 51, 83]
@@ -425,7 +425,7 @@ def test_what_hangs_is_not_begun_a_second_time() -> None:
         return await resolve()
 
     world.resolve = count  # type: ignore[method-assign]
-    steps = [(second, world.watcher.look) for second in (25.5, 26.5, 27.5)]
+    steps = [(second, world.watcher.refresh) for second in (25.5, 26.5, 27.5)]
     log = live(world, in_turn(world, (5, 2), *steps, (1000, 2)))
     assert [what for at, what in log if "2" in what and at < 1000] == ["prepare 2", "serve 2 hangs"]
     assert len(asked) > 90

@@ -63,7 +63,7 @@ async def serve():
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(60)
         if told.get("look") == slot.index:
-            supervisor_client.look()
+            supervisor_client.refresh()
         if told.get("tell"):
             while supervisor_client.news == b"null":
                 await asyncio.sleep(0.01)
@@ -333,8 +333,8 @@ async def test_files_reach_every_worker_replacements_too(
 async def test_news_reach_every_worker_and_a_look_reaches_the_supervisor(make: Made, tmp_path: Path) -> None:
     """Each worker knows what was said last, and may say that somebody wants a look to be taken."""
     supervisor, looks = make(), []
-    supervisor.on_look = lambda: looks.append(1)
-    async with running(supervisor, version=1, look=1, tell=str(tmp_path / "news")):
+    supervisor.on_refresh = lambda: looks.append(1)
+    async with running(supervisor, version=1, refresh=1, tell=str(tmp_path / "news")):
         supervisor.inform(b'{"update_error":"none"}')
         files = [tmp_path / f"news{index}" for index in (0, 1)]
         await came_true(lambda: all(file.exists() and file.read_bytes() for file in files))

@@ -47,7 +47,7 @@ class Source(Protocol):
     async def failed(self, reason: str) -> None:
         """The worker cannot, and goes on with what it has."""
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Look now whether there is something new."""
 
     def beat(self) -> None:
@@ -101,9 +101,9 @@ class OwnSource:
         if not self._outcome.done():
             self._outcome.set_exception(registry.UnusableModel(reason))
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """See ``Source``."""
-        self._watcher.look()
+        self._watcher.refresh()
 
     def beat(self) -> None:
         """See ``Source``; nobody listens."""

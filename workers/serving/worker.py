@@ -115,7 +115,7 @@ class Worker:
             max_body_bytes=settings.max_body_bytes,
             board=SharedMetrics(CONTENT, slot.count, slot.index, slot.memory),
         )
-        reload = Reload(source.look, settings.admin_token) if settings.admin_token else None
+        reload = Reload(source.refresh, settings.admin_token) if settings.admin_token else None
         app = create_app(self._service, CODECS, _index(settings), self._lifespan, reload)
         config = uvicorn.Config(
             CountedResponses(app, self._service.metrics),
@@ -183,7 +183,7 @@ class Worker:
             call_timeout=settings.hang_timeout_seconds,
             observer=self._observe,
         )
-        with refresh_signal.on_signal(asyncio.get_running_loop(), self._source.look):
+        with refresh_signal.on_signal(asyncio.get_running_loop(), self._source.refresh):
             beside = self._source.attend(self._dismissed), self._follow(batcher)
             tasks = [asyncio.create_task(each) for each in beside]
             for task in tasks:
@@ -222,7 +222,7 @@ class Worker:
             else:
                 if opened is not None and await self._source.agree():
                     for rows, seconds in opened.calls:
-                        batcher.learn(rows, seconds)
+                        batcher.observe(rows, seconds)
                     self._put_in_service(opened)
                     await self._source.serving(self._description(opened))
 
