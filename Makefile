@@ -51,9 +51,9 @@ test: $(VENV)/.dev ## run the tests that need nothing else, but for the slow one
 	@exec $(PYTEST) $(ARGS)
 
 # Neither servers nor MLflow: what a change of a policy, a kernel or a format is held against while it is made.
-FAST := tests/batcher tests/dataset tests/preprocessing tests/test_architecture.py tests/test_settings.py \
-	tests/test_service_links.py tests/test_threads.py tests/forest/test_compile.py tests/forest/test_compiled.py \
-	tests/forest/test_kernel.py tests/forest/test_layout.py tests/forest/test_parity.py tests/forest/test_artifact.py
+FAST := tests/batcher tests/dataset tests/preprocessing tests/project/test_architecture.py tests/test_settings.py \
+	tests/test_service_links.py tests/workers/test_threads.py tests/forest/test_compile.py tests/forest/test_compiled.py \
+	tests/forest/test_kernel.py tests/forest/test_layout.py tests/forest/checks/test_parity.py tests/forest/test_artifact.py
 test-fast: $(VENV)/.dev ## run the tests that need no server and no MLflow, in less than a minute
 	@exec $(PYTEST) $(FAST) $(ARGS)
 
@@ -164,7 +164,7 @@ endef
 # Every claim of docs/docker.md, held against a real Docker Engine.
 stack-test: $(VENV)/.dev image ## start the stack with three replicas, test it, and take it down
 	@export CANOPY_MODEL_POLL_SECONDS=1; $(FOR_A_WHILE) && \
-		STACK_TEST="$(STACK)" $(PY) -m pytest -m stack tests/test_stack_running.py $(ARGS)
+		STACK_TEST="$(STACK)" $(PY) -m pytest -m stack tests/project/test_stack_running.py $(ARGS)
 
 bench-replicas: $(VENV)/.loadtest image ## measure replicas against one server of their CPU, and with 10,000 users
 	@$(FOR_A_WHILE) && STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) $(PY) -m loadtest.replicas $(ARGS)

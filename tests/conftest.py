@@ -27,8 +27,8 @@ from preprocessing import covertype
 from preprocessing.matrix import Expansion
 from registry import ModelVersion, Prepared
 from registry.caching.lock import locked
-from tests.left_out import LeftOut
-from tests.support import COLUMNS, PATIENCE, Client, Wire
+from tests.helpers.left_out import LeftOut
+from tests.helpers.support import COLUMNS, PATIENCE, Client, Wire
 
 # No deadline: it would measure the machine. `make test-slow` asks for the thorough one.
 hypothesis.settings.register_profile("quick", max_examples=100, deadline=None)
@@ -65,7 +65,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process of a parallel run is left alone with one."""
-    items.sort(key=lambda item: not item.nodeid.startswith(("tests/loadtest/", "tests/registry/", "tests/test_")))
+    items.sort(
+        key=lambda item: (
+            not item.nodeid.startswith(("tests/loadtest/", "tests/registry/", "tests/whole/", "tests/project/"))
+        )
+    )
 
 
 class ByCost(LoadFileScheduling):  # type: ignore[misc]  # xdist is untyped
@@ -187,7 +191,7 @@ def stub_serving(
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     # The connections that a test leaves open do not hold up the end of its server.
     environment = {"STUB": json.dumps(dict(told or {})), "PYTHONPATH": path, "CANOPY_DRAIN_IDLE_SECONDS": "0"}
-    return serving(options, program=("-m", "tests.stub_server"), environment=environment, **how)
+    return serving(options, program=("-m", "tests.helpers.stub_server"), environment=environment, **how)
 
 
 @pytest.fixture(scope="session")

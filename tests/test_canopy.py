@@ -11,7 +11,7 @@ import pytest
 import canopy
 from canopy import VERBS, Command, Verbs, main
 from tests.conftest import ROOT
-from tests.support import PATIENCE, modules_after
+from tests.helpers.support import PATIENCE, modules_after
 
 
 def commands(verbs: Verbs = VERBS, prog: str = "canopy") -> Iterator[tuple[str, Command]]:

@@ -78,7 +78,7 @@ class HotConnection(Connection):
 
     Args:
         path: what it shares with all others.
-        common: see ``Connection``.
+        context: see ``Connection``.
         config: uvicorn's.
         server_state: uvicorn's.
         app_state: uvicorn's.
@@ -89,13 +89,13 @@ class HotConnection(Connection):
     def __init__(
         self,
         path: HotPath,
-        common: ConnectionContext,
+        context: ConnectionContext,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         **_: object,
     ) -> None:
-        super().__init__(common, config, server_state, app_state)
+        super().__init__(context, config, server_state, app_state)
         self._service = path.service
         self._routes = path.routes
         self._responses = path.responses

@@ -47,9 +47,9 @@ class ConnectionContext(NamedTuple):
     Attributes:
         limits: what each may cost.
         metrics: told of what is refused before it was a request.
-        inbox: bounds what a turn of the event loop takes up.
+        read_budget: bounds what a turn of the event loop takes up.
     """
 
     limits: ConnectionLimits
     metrics: Metrics
-    inbox: ReadBudget
+    read_budget: ReadBudget

@@ -62,7 +62,7 @@ class Lifetime(HttpToolsProtocol):
     TLS has no such half, as uvloop and asyncio have it: there the client has gone.
 
     Args:
-        common: what all connections share.
+        context: what all connections share.
         config: uvicorn's.
         server_state: uvicorn's.
         app_state: uvicorn's.
@@ -96,7 +96,7 @@ class Lifetime(HttpToolsProtocol):
     pipeline: Pipeline  # type: ignore[assignment]
 
     def __init__(
-        self, common: ConnectionContext, config: Config, server_state: ServerState, app_state: dict[str, Any]
+        self, context: ConnectionContext, config: Config, server_state: ServerState, app_state: dict[str, Any]
     ) -> None:
         super().__init__(config, server_state, app_state)
         self.pipeline = Pipeline()
@@ -104,7 +104,7 @@ class Lifetime(HttpToolsProtocol):
         self.lost = False
         self.running: Any = None
         self.url = b""
-        self._limits, self._metrics, _ = common
+        self._limits, self._metrics, _ = context
         self._kept = 0  # pieces that were read and not taken up
         self._reading = IDLE
         self._since = self.loop.time()

@@ -35,7 +35,7 @@ class Connection(Lifetime):
     connection would cost more than to look at all of them once a second: ``expire``.
 
     Args:
-        common: what all connections share.
+        context: what all connections share.
         config: uvicorn's.
         server_state: uvicorn's.
         app_state: uvicorn's.
@@ -45,14 +45,14 @@ class Connection(Lifetime):
 
     def __init__(
         self,
-        common: ConnectionContext,
+        context: ConnectionContext,
         config: Config,
         server_state: ServerState,
         app_state: dict[str, Any],
         **_: object,
     ) -> None:
-        super().__init__(common, config, server_state, app_state)
-        self._inbox = common.inbox
+        super().__init__(context, config, server_state, app_state)
+        self._read_budget = context.read_budget
         self._held_back = False
         self._chunk = 0
         self._head_bytes = 0
@@ -60,14 +60,14 @@ class Connection(Lifetime):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come: take them up, or have them kept."""
-        if self._inbox.admit():
+        if self._read_budget.admit():
             self.receive(data)
             return
         self._kept += 1
         if (self._kept > 1 or len(data) > _SLICE) and not self.flow.read_paused:
             self._held_back = True
             self.flow.pause_reading()
-        self._inbox.keep(self, data)
+        self._read_budget.keep(self, data)
 
     def take_up(self, data: bytes) -> None:
         """See ``Recipient``."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from forest import CompiledEngine, compile_forest
 from forest.artifact import FORMAT, MAGIC, BadArtifact, Origin, Parity, read, write
 from tests.forest.conftest import Written
+from tests.forest.files.tampering import ALIGNMENT, PREFIX, header, header_end, sections
 from tests.forest.forests import PLANS, Grown, Plan, assert_same, grow
-from tests.forest.tampering import ALIGNMENT, PREFIX, header, header_end, sections
 
 ARRAYS = ("words", "trees", "thresholds", "offsets", "leaves")
 

@@ -24,8 +24,8 @@ from forest.checks.bench import SIZES
 from forest.files.source import estimator_file
 from tests.conftest import ROOT
 from tests.forest.conftest import Written
+from tests.forest.files.tampering import changed, with_numbers
 from tests.forest.forests import Grown
-from tests.forest.tampering import changed, with_numbers
 
 COMMANDS = ("compile", "inspect", "verify", "bench")
 

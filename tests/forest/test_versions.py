@@ -15,7 +15,7 @@ from forest.engine import Engine
 from forest.files.installed import is_installed
 from forest.fitted import NEWEST, OLDEST
 from tests.conftest import ROOT
-from tests.forest.archives import Archived, archived, forest_of
+from tests.forest.files.archives import Archived, archived, forest_of
 
 FORESTS = [pytest.param(each, id=str(each)) for each in archived() if "missing" not in each.name]
 MISSING = [pytest.param(each, id=each.version) for each in archived() if "missing" in each.name]

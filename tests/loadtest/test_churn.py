@@ -13,8 +13,8 @@ from loadtest.generators.departures import WAYS
 from loadtest.generators.mixed_crowd import CrowdTally, MixedCrowd, learn
 from loadtest.system.footprint import Footprint, footprint
 from tests.conftest import Start, Store
-from tests.stub_server import HELD
-from tests.support import Wire, in_the_batcher, request, rows, until
+from tests.helpers.stub_server import HELD
+from tests.helpers.support import Wire, in_the_batcher, request, rows, until
 
 ROW = [3000.0, *[1.0] * 9, 0.0, 0.0]
 REST = Footprint(memory_mb=50, descriptors=10, queued=0)

@@ -13,7 +13,7 @@ from loadtest.reports.grid import MODES, SENSIBLE
 from loadtest.system.cgroup import NoControlGroups
 from loadtest.system.process import ServerProcess, serving
 from tests.conftest import Store, stub_serving
-from tests.loadtest.test_budget import needs_groups
+from tests.loadtest.system.test_budget import needs_groups
 
 TWO = ["compiled-hot-batched", "compiled-hot-unbatched"]
 SHORT = ["--users", "8", "2", "--seconds", "0.4", "--warm-up", "0.1", "--rounds", "2", "--modes", *TWO]

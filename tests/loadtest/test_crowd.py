@@ -15,7 +15,7 @@ from loadtest.system.budget import Usage
 from loadtest.system.netstat import AcceptQueue
 from loadtest.system.process import ServerProcess
 from tests.conftest import Store, stub_serving
-from tests.loadtest.test_budget import needs_groups
+from tests.loadtest.system.test_budget import needs_groups
 
 QUICK = ["--users", "30", "--rate", "100", "--time", "2", "--processes", "1"]
 

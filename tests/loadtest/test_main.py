@@ -17,7 +17,7 @@ from loadtest.__main__ import WEB_PORTS, main
 from loadtest.system.ports import reserved_port
 from loadtest.system.process import ServerProcess
 from tests.conftest import ROOT, Start, stub_serving
-from tests.support import PATIENCE, until
+from tests.helpers.support import PATIENCE, until
 
 LISTENS: Final = "0A"
 """In /proc/net/tcp, as include/net/tcp_states.h numbers it."""

@@ -11,7 +11,7 @@ from loadtest import overload
 from loadtest.generators.h2load import Plan, Responses, closed_loop, open_loop, read_log
 from loadtest.generators.line import Answer
 from tests.conftest import Start
-from tests.support import rows
+from tests.helpers.support import rows
 
 needs_h2load = pytest.mark.tool("h2load")
 

@@ -10,7 +10,7 @@ import pytest
 from loadtest.locust.generator import read
 from loadtest.system.process import serving
 from tests.conftest import ROOT, Store
-from tests.support import PATIENCE
+from tests.helpers.support import PATIENCE
 
 
 def labels_of(store: Store) -> Path:

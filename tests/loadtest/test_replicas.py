@@ -11,7 +11,7 @@ from loadtest.replicas import Shift, Turn, compared, parser, share
 from loadtest.system.cgroup import MIB, Counters
 from loadtest.system.stack import ContainerUsage, used
 from tests.conftest import ROOT
-from tests.support import PATIENCE
+from tests.helpers.support import PATIENCE
 
 NOTHING = ContainerUsage(0.0, 0.0, 0.0)
 

@@ -14,7 +14,7 @@ from loadtest.reports.activity import Activity
 from loadtest.reports.grid import MODES, Cell, rotated
 from loadtest.reports.results import Latency, Measured, Results, Round, encode, figure, latency, read
 from loadtest.reports.table import Table
-from tests.support import modules_after
+from tests.helpers.support import modules_after
 
 
 def turn(rate: float, cpu_us: float, **told: Any) -> Round:  # noqa: ANN401

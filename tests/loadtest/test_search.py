@@ -17,7 +17,7 @@ from loadtest.system.budget import DoesNotFit, Usage
 from loadtest.system.cgroup import NoControlGroups
 from loadtest.system.netstat import AcceptQueue
 from tests.conftest import stub_serving
-from tests.loadtest.test_budget import needs_groups
+from tests.loadtest.system.test_budget import needs_groups
 
 GOOD = Figures(1000, 60, 16.0, 0, 120.5, 100, 200, 300, 450.4)
 FEW = Crowd("", users=10, rate=50, time="1")

@@ -6,7 +6,7 @@ import pytest
 
 from loadtest.start import main
 from tests.conftest import Store
-from tests.loadtest.test_budget import needs_groups
+from tests.loadtest.system.test_budget import needs_groups
 
 
 @needs_groups

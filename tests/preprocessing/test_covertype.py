@@ -3,7 +3,7 @@
 import pytest
 
 from preprocessing import covertype
-from tests.support import modules_after
+from tests.helpers.support import modules_after
 
 
 def test_there_are_twelve_fields_and_fifty_four_columns() -> None:

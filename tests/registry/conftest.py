@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from dataset import Covertype
 from registry.version import FORMAT, TAG, CompiledArtifactRef
 from tests.conftest import Store
-from tests.isolation import isolated_mlflow
-from tests.object_store import object_store
+from tests.helpers.isolation import isolated_mlflow
+from tests.helpers.object_store import object_store
+from tests.helpers.tracking_server import TrackingServer, tracking_server
 from tests.registry.specimens import Specimen, specimens
 from tests.registry.support import Place, prepared_in
-from tests.tracking_server import TrackingServer, tracking_server
 from training.__main__ import main as train
 
 NAME = "BestModelRF"

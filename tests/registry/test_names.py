@@ -14,7 +14,7 @@ from registry.opening.plain import plain
 from registry.preparing.prepare import prepare
 from registry.tracking.resolve import resolve
 from registry.updates.child import prepare_in_child
-from tests.isolation import MLFLOW_WARNS
+from tests.helpers.isolation import MLFLOW_WARNS
 from tests.registry.support import Place, way
 
 pytestmark = MLFLOW_WARNS

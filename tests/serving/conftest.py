@@ -10,8 +10,8 @@ import pytest
 
 from loadtest.system.process import ServerProcess
 from tests.conftest import Start
-from tests.stub_server import HELD
-from tests.support import Client, Gate, Wire, in_the_batcher, label, request, rows, until
+from tests.helpers.stub_server import HELD
+from tests.helpers.support import Client, Gate, Wire, in_the_batcher, label, request, rows, until
 
 WAYS = ("hot", "asgi")
 

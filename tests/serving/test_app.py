@@ -10,8 +10,8 @@ import pytest
 from loadtest.system.process import ServerProcess
 from preprocessing import covertype
 from tests.conftest import Start
-from tests.stub_server import HELD, NAN_LABEL, NOT_FINITE, RAISES, STOPS, WRONG_SHAPE
-from tests.support import Client, Gate, Reply, counted, in_the_batcher, label, rows, until, wait_for
+from tests.helpers.stub_server import HELD, NAN_LABEL, NOT_FINITE, RAISES, STOPS, WRONG_SHAPE
+from tests.helpers.support import Client, Gate, Reply, counted, in_the_batcher, label, rows, until, wait_for
 
 GOOD = json.dumps({"features": covertype.EXAMPLE}).encode()
 

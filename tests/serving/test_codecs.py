@@ -6,8 +6,8 @@ import pytest
 
 from loadtest.system.process import ServerProcess
 from tests.conftest import Start
-from tests.stub_server import HELD
-from tests.support import ORDINARY, Gate, Wire, in_the_batcher, label, request, rows, until
+from tests.helpers.stub_server import HELD
+from tests.helpers.support import ORDINARY, Gate, Wire, in_the_batcher, label, request, rows, until
 
 LINES = ["tests.serving.lines.Lines"]
 

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Router
 
 from tests.conftest import ROOT, Start
-from tests.support import Client
+from tests.helpers.support import Client
 
 
 @pytest.mark.parametrize("framework", [Starlette, Router, uvicorn.Config])

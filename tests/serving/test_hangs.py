@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Start
-from tests.stub_server import HELD
-from tests.support import Gate, Wire, label, request, rows, until
+from tests.helpers.stub_server import HELD
+from tests.helpers.support import Gate, Wire, label, request, rows, until
 
 
 def test_a_call_that_hangs_fails_alone_and_is_owned_up_to(start: Start, way: str, tmp_path: Path) -> None:

@@ -19,9 +19,9 @@ from serving.metrics.exposition import PrometheusMetrics, document
 from serving.metrics.shared import Histogram, MetricFamily, SharedMetrics
 from serving.model import ModelHandle
 from tests.conftest import Start
+from tests.helpers.stub_server import HELD, NO_JSON, RAISES
+from tests.helpers.support import PATIENCE, Gate, Wire, chunked, in_the_batcher, request, rows, until
 from tests.serving.conftest import Hold
-from tests.stub_server import HELD, NO_JSON, RAISES
-from tests.support import PATIENCE, Gate, Wire, chunked, in_the_batcher, request, rows, until
 from workers import share_memory
 
 SMALL = (

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from dataset import load_sample
 from loadtest.churn import duration
 from loadtest.system.ports import LOOPBACK
-from tests.isolation import isolated_mlflow
+from tests.helpers.isolation import isolated_mlflow
 from tests.soak.campaign import EVENTS, Campaign
 from tests.soak.clients import Clients
 from tests.soak.disk import NoDisk, disk

@@ -12,12 +12,12 @@ from random import Random
 from typing import Final
 
 from loadtest.system.ports import LOOPBACK
+from tests.helpers.support import lives
 from tests.soak.clients import Clients
 from tests.soak.disk import Disk
 from tests.soak.ledger import Fault, Ledger
 from tests.soak.product import PATIENCE, Product
 from tests.soak.registry import TREES, Registry
-from tests.support import lives
 
 LINGER: Final = 5.0
 """Seconds in which clients notice what has happened to their connections."""

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from loadtest.system.ports import LOOPBACK, reserved_port
 from loadtest.system.process import ServerProcess, serving
+from tests.helpers.support import children, lives
 from tests.soak.ledger import Fault, Ledger
-from tests.support import children, lives
 
 PATIENCE: Final = 180.0
 """Seconds after which something that is waited for never comes."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from tests.object_store import BUCKET, object_store
+from tests.helpers.object_store import BUCKET, object_store
+from tests.helpers.tracking_server import tracking_server
 from tests.soak.relay import Relay, relay
-from tests.tracking_server import tracking_server
 from training.__main__ import main as train
 
 NAME: Final = "BestModelRF"

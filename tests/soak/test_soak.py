@@ -10,10 +10,10 @@ from random import Random
 import pytest
 
 from tests.conftest import ROOT, Start
+from tests.helpers.support import PATIENCE, label
 from tests.soak.clients import Clients
 from tests.soak.ledger import Fault, Ledger
 from tests.soak.relay import relay
-from tests.support import PATIENCE, label
 
 
 @pytest.mark.slow

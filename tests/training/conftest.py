@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Store
-from tests.isolation import isolated_mlflow
+from tests.helpers.isolation import isolated_mlflow
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from preprocessing import covertype
 from registry.version import FORMAT, TAG, CompiledArtifactRef
 from settings import EMBEDDED_STORE
 from tests.conftest import Store
-from tests.isolation import MLFLOW_WARNS
+from tests.helpers.isolation import MLFLOW_WARNS
 from tests.training.test_data import write_uci
 from training import __main__ as command
 from training.data import TrainingData

@@ -8,7 +8,7 @@ import pytest
 
 from loadtest.system.cgroup import MIB, Group, NoControlGroups, make_group
 from tests.conftest import ROOT
-from tests.support import PATIENCE
+from tests.helpers.support import PATIENCE
 from workers.limits import cgroup_memory_left, cgroup_quota
 
 MOUNTS = {

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support import until
+from tests.helpers.support import until
 from workers import listen
 
 

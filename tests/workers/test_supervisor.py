@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.support import PATIENCE, lives
+from tests.helpers.support import PATIENCE, lives
 from workers import RolloutRefused, Supervisor, WorkerSlot, listen, share_memory
 
 WORKER = f"""

@@ -151,10 +151,10 @@ class Worker:
             write_timeout=settings.write_timeout_seconds,
             keep_alive=settings.keep_alive_seconds,
         )
-        common = ConnectionContext(limits, self._service.metrics, ReadBudget())
+        context = ConnectionContext(limits, self._service.metrics, ReadBudget())
         ways: dict[str, Callable[..., Connection]] = {
-            "hot": partial(HotConnection, HotPath(self._service, CODECS), common),
-            "asgi": partial(Connection, common),
+            "hot": partial(HotConnection, HotPath(self._service, CODECS), context),
+            "asgi": partial(Connection, context),
         }
         return ways[settings.http]
 

@@ -1,0 +1,138 @@
+"""Taking connections: all who wait, and none when files run out."""
+
+import asyncio
+import errno
+import os
+import resource
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from serving.http.acceptor import Acceptor
+from tests.conftest import Start
+from tests.helpers.support import AT_ONCE, PATIENCE, Client
+
+
+def test_all_who_wait_are_taken_within_a_few_turns() -> None:
+    """A turn of the event loop takes many connections, not one."""
+    made: list[asyncio.Protocol] = []
+
+    class Counted(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.append(self)
+            transport.close()
+
+    async def count_turns(listener: socket.socket, clients: int) -> int:
+        acceptor = Acceptor(listener, Counted)
+        turns = 0
+        while len(made) < clients:
+            await asyncio.sleep(0)
+            turns += 1
+            assert turns < 100 * clients
+        acceptor.close()
+        await acceptor.wait_closed()
+        return turns
+
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=300))
+        for _ in range(200):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        assert uvloop.run(count_turns(listener, 200)) < 50
+
+
+def test_who_is_barred_connects_as_soon_as_someone_else_takes_the_socket_over() -> None:
+    """Newcomers are kept out while those before them are accepted; a filter that is left behind is removed."""
+    came: asyncio.Queue[asyncio.BaseTransport] = asyncio.Queue()
+
+    class Host(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            came.put_nowait(transport)
+
+    async def hand_over(listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        early = socket.create_connection(listener.getsockname())
+        first = Acceptor(listener, Host)
+        first.block_new()
+        late = socket.socket()
+        late.setblocking(False)
+        connecting = asyncio.ensure_future(loop.sock_connect(late, listener.getsockname()))
+        (await came.get()).close()
+        await asyncio.wait([connecting], timeout=0.1)
+        assert not connecting.done()
+        first.close()
+        second = Acceptor(listener, Host)
+        await connecting
+        (await came.get()).close()
+        second.close()
+        early.close()
+        late.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        uvloop.run(hand_over(listener))
+
+
+def test_a_spare_place_that_someone_else_takes_is_not_closed_under_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The acceptor closes what is its own, and only once; and it looks again later."""
+    taken: list[int] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+    client = socket.create_connection(listener.getsockname())
+
+    async def run_out() -> None:
+        acceptor = Acceptor(listener, asyncio.Protocol)
+        opens = os.open
+
+        def take(*_: object) -> int:
+            taken.append(opens(os.devnull, os.O_RDONLY))
+            raise OSError(errno.EMFILE, "too many open files")
+
+        monkeypatch.setattr(os, "open", take)
+        for _ in range(2):
+            acceptor._refuse(OSError(errno.EMFILE, "too many open files"))
+        acceptor.close()
+
+    with listener, client:
+        uvloop.run(run_out())
+    assert len(taken) == 2
+    for descriptor in taken:
+        os.close(descriptor)  # it is still open
+    assert client.fileno() == -1
+
+
+def test_who_is_accepted_just_before_a_drain_does_not_hold_it_up(start: Start) -> None:
+    """However many there are: their connections are closed as soon as they stand."""
+    with start() as server, ExitStack() as stack:
+        for number in range(900):
+            if number == 600:
+                server.process.terminate()
+            connection = stack.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex((server.host, server.port))
+        assert server.process.wait(timeout=AT_ONCE) == 0
+
+
+def test_when_files_run_out_newcomers_are_told_and_later_ones_served(start: Start) -> None:
+    """At the limit of open files a client gets a 503 at once; the others, and those who come later, are served."""
+    with start() as server, ExitStack() as stack:
+        early = Client(server)
+        assert early.predict(1).status == 200
+        pid = server.process.pid
+        room = len(list(Path(f"/proc/{pid}/fd").iterdir())) + 5
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (room, room))
+        refused = 0
+        with ExitStack() as crowd:
+            for _ in range(20):
+                one = crowd.enter_context(socket.create_connection((server.host, server.port), timeout=PATIENCE))
+                one.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+                head = one.recv(4096)
+                assert head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
+                refused += head.startswith(b"HTTP/1.1 503")
+            assert refused
+            assert early.predict(2).status == 200
+        while True:
+            late = stack.enter_context(socket.create_connection((server.host, server.port), timeout=PATIENCE))
+            late.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            if late.recv(4096).startswith(b"HTTP/1.1 200"):
+                break

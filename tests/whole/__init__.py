@@ -1,0 +1,1 @@
+"""The whole product, from its command line to a client's answer."""
