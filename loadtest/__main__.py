@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from loadtest.locust.generator import PROFILES, Crowd
 from loadtest.locust.shapes import SHAPES
 from loadtest.system.machine import allow_connections
+from loadtest.system.options import Options
 from loadtest.system.ports import LOOPBACK, reserved_port
 from loadtest.system.process import serving
 
@@ -27,16 +28,18 @@ WEB_PORTS: Final = range(8089, 8109)
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest") -> int:
     """Run the command line; the exit status is Locust's: 1 if a request failed."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = Options(prog, __doc__)
     parser.add_argument("--host", type=_url, default="http://127.0.0.1:8000", help="the server")
     parser.add_argument("--users", type=int, default=1000, help="most users at a time")
-    parser.add_argument("--rate", type=float, default=100, help="users that arrive a second")
-    parser.add_argument("--time", default="", help="run so long without the web interface: 90, 2m, 1h")
-    parser.add_argument("--profile", choices=PROFILES, default="CoverUser", help="what the users ask")
+    parser.crowd(
+        PROFILES,
+        time="",
+        rate=100,
+        profile="CoverUser",
+        processes=len(os.sched_getaffinity(0)),
+        time_help="run so long without the web interface: 90, 2m, 1h",
+    )
     parser.add_argument("--shape", choices=["", *SHAPES], default="", help="how their number changes")
-    parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)), help="generators")
     parser.add_argument("--web-host", default=LOOPBACK, help="address of the web interface: who sees it starts runs")
     parser.add_argument("--web-port", type=int, help=f"of the web interface; without it {WEB_PORTS[0]} or the next")
     parser.add_argument("locust_options", nargs="*", help="more options of Locust and the locustfile, behind --")

@@ -3,24 +3,23 @@
 What is measured elsewhere with a generator can be no more than this, however quick the server is.
 """
 
-import argparse
 import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import uvloop
 
 from dataset import load_sample
 from loadtest.generators.closed_loop import encode_request, run_crowd
-from loadtest.locust.generator import Crowd, measure
+from loadtest.locust.generator import PROFILES, Crowd, measure
 from loadtest.reports.results import encode, keep, sum_up
 from loadtest.reports.table import Table, number
 from loadtest.system.machine import allow_connections, apart, describe, pinned
+from loadtest.system.options import Options
 from loadtest.system.process import ServerProcess, serving
 
 PROGRAM: Final = ("-m", "loadtest.constant")
@@ -118,25 +117,20 @@ def table(found: Sequence[Ceiling]) -> Table:
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.ceiling") -> int:
     """Run the command line; the exit status is 1 if a request failed, 2 if there was no run."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument("--users", type=int, default=10_000, help="of Locust, with the reference profile")
-    parser.add_argument("--rate", type=float, default=400, help="of them that arrive a second")
-    parser.add_argument("--time", default="1m", help="how long they ask, with their arrival")
-    parser.add_argument("--processes", type=int, default=2, help="of Locust")
+    parser = Options(prog, __doc__)
+    parser.add_argument("--users", type=int, default=10_000, help="of Locust")
+    parser.crowd(PROFILES, time="1m")
     parser.add_argument("--hurried", type=int, default=200, help="users of Locust that never pause, for ten seconds")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 64, 1000], help="of the closed loop")
     parser.add_argument("--seconds", type=float, default=5, help="of the closed loop")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure there")
-    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write the table there, to be pasted")
+    parser.results(tables=True)
     args = parser.parse_args(arguments)
     try:
         allow_connections(max(args.users, *args.connections))
         found = [closed_loop_alone(users, args.seconds) for users in args.connections]
         hurried = Crowd("", args.hurried, args.hurried, "10s", "HurriedUser", args.processes)
         found.append(locust_alone(hurried))
-        found.append(locust_alone(Crowd("", args.users, args.rate, args.time, "ReferenceUser", args.processes)))
+        found.append(locust_alone(Crowd("", args.users, args.rate, args.time, args.profile, args.processes)))
     except RuntimeError as error:
         sys.stderr.write(f"ceiling: {error}\n")
         return 2

@@ -5,7 +5,6 @@ A tenth of the time goes first, as a warm-up; then the server is left alone unti
 what it holds is the measure for what it holds after the churn, left alone again.
 """
 
-import argparse
 import asyncio
 import sys
 import time
@@ -21,6 +20,7 @@ from loadtest.generators.departures import WAYS
 from loadtest.generators.mixed_crowd import CrowdTally, MixedCrowd, learn
 from loadtest.system.footprint import Footprint, footprint
 from loadtest.system.machine import allow_connections
+from loadtest.system.options import Options
 from loadtest.system.process import ServerProcess, serving
 
 IMPATIENT: Final = (
@@ -134,15 +134,13 @@ def duration(text: str) -> float:
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.churn") -> int:
     """Run the command line; the exit status is 1 if a good request failed or the server kept what it should not."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = Options(prog, __doc__)
     parser.add_argument("--time", type=duration, default="1m", metavar="T", help="of the churn: 90s, 10m, 1h")
     parser.add_argument("--clients", type=int, default=140, help="that break off, at any one time")
     parser.add_argument("--good", type=int, default=20, help="clients that behave, at any one time")
     parser.add_argument("--allowed-mb", type=float, default=8, help="by how much the server's memory may grow")
     parser.add_argument("--seed", type=int, default=1, help="of the draw who breaks off how")
-    parser.add_argument("server_options", nargs="*", help="options of server.py, behind --")
+    parser.server_options()
     args = parser.parse_args(arguments)
     try:
         allow_connections(args.clients)

@@ -29,6 +29,7 @@ from loadtest.reports.results import Measured, Results, Round, sum_up
 from loadtest.system.budget import Budget, DoesNotFit, budget
 from loadtest.system.cgroup import NoControlGroups
 from loadtest.system.machine import allow_connections, apart, describe, pinned
+from loadtest.system.options import Options
 from loadtest.system.process import ServerProcess, serving
 
 OUT: Final = Path(".canopy/bench")
@@ -181,23 +182,18 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = Options(prog, __doc__)
     parser.add_argument(
         "--modes", nargs="+", choices=MODES, default=list(SENSIBLE), metavar="MODE", help=" ".join(MODES)
     )
     parser.add_argument("--users", type=int, nargs="+", default=[1, 10, 100, 1000], help="connections of the crowd")
     parser.add_argument("--cpu", type=float, nargs="+", default=[1.0], help="CPU limits of the server, in cores")
     parser.add_argument("--memory", type=float, default=1024, metavar="MIB", help="memory limit of the server")
-    parser.add_argument("--seconds", type=float, default=5, help="counted seconds of a round")
     parser.add_argument("--warm-up", type=float, default=2, help="seconds before counting starts, in each round")
-    parser.add_argument("--rounds", type=int, default=3, help="of each mode, in turns")
+    parser.rounds(3, 5, "of each mode, in turns", "counted seconds of a round")
     parser.add_argument("--quick", action="store_true", help="less of everything: within three minutes")
-    parser.add_argument("--json", metavar="FILE", type=Path, default=OUT / "results.json", help="every figure")
-    parser.add_argument("--html", metavar="FILE", type=Path, default=OUT / "report.html", help="tables and plots")
-    parser.add_argument("--markdown", metavar="FILE", type=Path, help="the tables, to be pasted")
-    parser.add_argument("server_options", nargs="*", help="options of server.py for all modes, behind --")
+    parser.results(OUT / "results.json", html=OUT / "report.html", plots=True, tables=True)
+    parser.server_options()
     return parser
 
 

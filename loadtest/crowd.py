@@ -3,13 +3,11 @@
 The crowd runs on the same machine: apart from the server where there are more than two cores, else beside it.
 """
 
-import argparse
 import math
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -19,6 +17,7 @@ from loadtest.system.budget import DoesNotFit, Usage, budget
 from loadtest.system.cgroup import NoControlGroups
 from loadtest.system.machine import allow_connections, apart, pinned
 from loadtest.system.netstat import AcceptQueue, accept_queue
+from loadtest.system.options import Options
 from loadtest.system.process import serving
 
 
@@ -84,19 +83,13 @@ def visit(
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.crowd") -> int:
     """Run the command line; the exit status is 1 if a request failed, 2 if there was no run."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument("--cpu", type=float, default=0.5, help="cores, of the server and all its processes together")
-    parser.add_argument("--memory", type=float, default=256, metavar="MIB", help="of all its processes together")
+    parser = Options(prog, __doc__)
+    parser.limits(0.5, 256, "the server and all its processes together")
     parser.add_argument("--users", type=int, default=10_000, help="most users at a time")
-    parser.add_argument("--rate", type=float, default=400, help="users that arrive a second")
-    parser.add_argument("--time", default="2m", help="how long they ask, with their arrival")
-    parser.add_argument("--profile", choices=PROFILES, default="ReferenceUser", help="what they ask")
-    parser.add_argument("--processes", type=int, default=2, help="generators")
+    parser.crowd(PROFILES, time="2m")
     parser.add_argument("--expected", help="labels to expect of CoverUser's rows: [NAME/VERSION=]FILE")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
-    parser.add_argument("server_options", nargs="*", help="options of server.py, behind --")
+    parser.results()
+    parser.server_options()
     args = parser.parse_args(arguments)
 
     try:

@@ -4,7 +4,6 @@ Each request has another row of the bundled sample: one row asked over and over 
 in the processor's caches and flatter the server.
 """
 
-import argparse
 import re
 import shutil
 import statistics
@@ -21,6 +20,7 @@ import orjson
 
 from dataset import load_sample
 from loadtest.system.machine import allow_connections, apart, pinned
+from loadtest.system.options import Options
 from loadtest.system.process import ServerProcess, serving
 
 WAYS: Final = {
@@ -119,17 +119,12 @@ def write_script(path: Path, rows: Sequence[Sequence[float]], query: str = "") -
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.http_cost") -> int:
     """Run the command line; the exit status is 1 if a request failed, 2 if wrk is missing."""
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    parser = Options(prog, __doc__)
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 64, 256, 1000, 9000], metavar="N")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=["hot", "asgi"], help="ways to ask, to be compared")
-    parser.add_argument("--seconds", type=float, default=5, help="of a round")
-    parser.add_argument("--rounds", type=int, default=3, help="of each way and number of connections, in turns")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure there")
-    parser.add_argument("server_options", nargs="*", help="options of server.py for all, behind --")
+    parser.rounds(3, 5, "of each way and number of connections, in turns")
+    parser.results()
+    parser.server_options()
     args = parser.parse_args(arguments)
     if shutil.which("wrk") is None:
         sys.stderr.write("wrk was not found: install it (Debian: apt-get install wrk)\n")

@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Final
 
 import orjson
@@ -26,6 +25,7 @@ from loadtest.generators.closed_loop import encode_request
 from loadtest.generators.h2load import MISSING, Responses, available, closed_loop, open_loop
 from loadtest.generators.line import Answer, Line
 from loadtest.system.machine import allow_connections, apart, pinned
+from loadtest.system.options import Options
 from loadtest.system.process import ServerProcess, serving
 
 _MIXED: Final = ("--engine", "sklearn", "--max-batch-rows", "8", "--max-rows-per-request", "8")
@@ -193,18 +193,15 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest
 
     The exit status is 1 if a request failed, none was answered or a 503 lacks Retry-After, and 2 without h2load.
     """
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = Options(prog, __doc__)
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), help="servers to overload")
-    parser.add_argument("--rounds", type=int, default=5, help="of a closed loop and an open one")
-    parser.add_argument("--seconds", type=float, default=5, help="counted seconds of each loop")
+    parser.rounds(5, 5, "of a closed loop and an open one", "counted seconds of each loop")
     parser.add_argument("--clients", type=int, default=256, help="clients of the closed loop")
     parser.add_argument("--most-clients", type=int, default=8000, help="most clients of the open loop")
     parser.add_argument("--factor", type=float, default=2, help="what is offered, as a multiple of the capacity")
     parser.add_argument("--deadline-ms", type=float, default=250, help="deadline of the server in the open loop")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write every figure there")
-    parser.add_argument("server_options", nargs="*", help="options of server.py for all, behind --")
+    parser.results()
+    parser.server_options()
     args = parser.parse_args(arguments)
     if not available():
         sys.stderr.write(MISSING)

@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import uvloop
@@ -27,6 +26,7 @@ from loadtest.locust.generator import CrowdMeasurement as Seen
 from loadtest.reports.results import encode, keep, latency
 from loadtest.reports.table import Table, number
 from loadtest.system.machine import allow_connections, apart, pinned
+from loadtest.system.options import Options
 from loadtest.system.stack import ContainerUsage, NoStack, Readings, Stack, read, used
 
 _IDLE: Final = ("inference", "locust", "locust-replicas")
@@ -229,9 +229,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest
 
 def parser(prog: str = "python -m loadtest.replicas") -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = Options(prog, __doc__)
     parser.add_argument("--replicas", type=int, default=3, help="how many there are to be")
     parser.add_argument(
         "--cpu",
@@ -241,17 +239,13 @@ def parser(prog: str = "python -m loadtest.replicas") -> argparse.ArgumentParser
     )
     parser.add_argument("--memory", type=int, default=256, metavar="MIB", help="of each replica in the comparison")
     parser.add_argument("--users", type=int, default=256, help="of the closed loop")
-    parser.add_argument("--rounds", type=int, default=5, help="of the comparison; 0 leaves it out")
-    parser.add_argument("--seconds", type=float, default=10, help="counted seconds of a turn")
+    parser.rounds(5, 10, "of the comparison; 0 leaves it out", "counted seconds of a turn")
     parser.add_argument("--warm-up", type=float, default=10, help="seconds before counting starts, in each turn")
     parser.add_argument("--crowd", type=int, default=10_000, help="Locust's users; 0 leaves them out")
     parser.add_argument("--crowd-cpu", type=float, default=1.5, help="cores of each replica for them")
     parser.add_argument("--crowd-memory", type=int, default=2500, metavar="MIB", help="of each replica for them")
-    parser.add_argument("--rate", type=float, default=400, help="of them that arrive a second")
-    parser.add_argument("--time", default="2m", help="how long they ask, with their arrival")
-    parser.add_argument("--profile", choices=PROFILES, default="ReferenceUser", help="what they ask")
-    parser.add_argument("--processes", type=int, default=2, help="generators")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
+    parser.crowd(PROFILES, time="2m")
+    parser.results()
     return parser
 
 

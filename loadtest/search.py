@@ -21,6 +21,7 @@ from loadtest.searching.bisection import Found, least, steps
 from loadtest.searching.reference import REFERENCE, Row, table
 from loadtest.system.cgroup import NoControlGroups
 from loadtest.system.machine import allow_connections, describe
+from loadtest.system.options import Options
 
 Resource = Literal["cpu", "memory"]
 
@@ -119,9 +120,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = Options(prog, __doc__)
     scale = ("LEAST", "MOST", "STEP")
     parser.add_argument("--users", type=int, default=10_000, help="who must see no failure")
     parser.add_argument("--p95", type=float, metavar="MS", help="nor a 95th percentile above this")
@@ -130,13 +129,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--memory", type=float, nargs=3, metavar=scale, default=[48, 256, 8], help="in MiB")
     parser.add_argument("--confirm", type=int, default=1, help="how often what was found is tried again")
     parser.add_argument("--reference-rows", action="store_true", help="first ask in the reference system's own limits")
-    parser.add_argument("--rate", type=float, default=400, help="users that arrive a second")
-    parser.add_argument("--time", default="90s", help="of an attempt, with their arrival")
-    parser.add_argument("--profile", choices=PROFILES, default="ReferenceUser", help="what they ask")
-    parser.add_argument("--processes", type=int, default=2, help="generators")
-    parser.add_argument("--json", type=Path, metavar="FILE", default=Path(".canopy/budget-search.json"), help="figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the tables, to be pasted")
-    parser.add_argument("server_options", nargs="*", help="options of server.py, behind --")
+    parser.crowd(PROFILES, time="90s", time_help="of an attempt, with their arrival")
+    parser.results(Path(".canopy/budget-search.json"), tables=True)
+    parser.server_options()
     return parser
 
 

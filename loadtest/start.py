@@ -21,6 +21,7 @@ from typing import Final
 
 from loadtest.system.budget import Budget, budget
 from loadtest.system.cgroup import NoControlGroups
+from loadtest.system.options import Options
 from loadtest.system.ports import LOOPBACK, reserved_port
 from loadtest.system.process import ServerProcess, memory_mb, serving
 
@@ -30,20 +31,16 @@ _LOOKS: Final = 10
 
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.start") -> int:
     """Run the command line; the exit status is 1 if a start failed, 2 if there can be no limits."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = Options(prog, __doc__)
     parser.add_argument(
         "--store",
         required=True,
         metavar="URI",
         help="SQLite store with the model, as sqlite:///PATH, or a tracking server's address",
     )
-    parser.add_argument("--cpu", type=float, default=1.0, help="limit: cores, of the server and its child together")
-    parser.add_argument("--memory", type=float, default=256, metavar="MIB", help="limit, of both together")
-    parser.add_argument("--rounds", type=int, default=3, help="warm starts")
-    parser.add_argument("--seconds", type=float, default=20, help="how long it looks for new versions")
-    parser.add_argument("server_options", nargs="*", help="options of server.py, behind --")
+    parser.limits(1.0, 256, "the server and its child together")
+    parser.rounds(3, 20, "warm starts", "how long it looks for new versions")
+    parser.server_options()
     args = parser.parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory() as cache, tracking(args.store) as uri:
