@@ -124,12 +124,7 @@ def settle(told: Mapping[str, Told], stated: Stated = None, by: str = STATEMENT)
     if len(set(widths.values())) > 1:
         said = ", ".join(f"{width} to {who}" for who, width in widths.items())
         raise SchemaMismatch(f"the model contradicts itself: it takes {said} columns")
-    if not widths:
-        raise SchemaMismatch(
-            "the model tells neither the names nor the number of its columns; log it with a signature, or describe its "
-            f"table by {STATEMENT}"
-        )
-    width = next(iter(widths.values()))
+    width = next(iter(widths.values()), len(PRESETS[0].schema.expanded))
     for preset in PRESETS:
         if len(preset.schema.expanded) == width:
             return Columns(preset.schema, None, "assumed")

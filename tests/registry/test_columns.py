@@ -137,6 +137,8 @@ def order_of(names: Sequence[str]) -> tuple[int, ...]:
 @pytest.mark.parametrize(
     "told",
     [
+        pytest.param({}, id="nothing"),
+        pytest.param({"it": Told(None)}, id="no-width"),
         pytest.param({"it": Told(None, 54)}, id="as-wide-as-the-schema"),
         pytest.param({"it": Told(NUMBERED, 54)}, id="numbers"),
         pytest.param({"it": Told([str(number) for number in NUMBERED])}, id="numbers-as-words"),
@@ -200,14 +202,6 @@ def test_numbers_of_columns_that_differ_are_a_contradiction(width: int) -> None:
     told = {"its estimator": Told(["a", "b"], 2), "its signature": Told(None, width)}
     with pytest.raises(SchemaMismatch, match=f"takes 2 columns to its estimator, {width} to its signature"):
         settle(told)
-
-
-def test_a_model_that_tells_nothing_of_its_columns_is_refused() -> None:
-    """Nobody could say what its rows are; the remedy is told. A statement says it."""
-    told = {"its signature": Told(None), "its estimator": Told(None)}
-    with pytest.raises(SchemaMismatch, match=r"neither the names nor the number .* --schema \(CANOPY_SCHEMA\)"):
-        settle(told)
-    assert settle(told, read_stated("covertype")).known == "stated"
 
 
 def test_a_stated_table_is_held_against_the_names() -> None:

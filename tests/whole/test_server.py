@@ -136,7 +136,7 @@ prediction = registry.opening.engines.open_engine(made).predict(rows)
 assert prediction.labels.shape == (3,)
 """
     found = modules_after(script, [str(prepared.folder)])
-    assert {"workers.serving.worker", "registry", "forest"} <= found
+    assert {"workers", "registry", "forest"} <= found
     assert found.isdisjoint(LIBRARIES)
 
 

@@ -62,7 +62,7 @@ async def serve():
         if told.get("deaf") == slot.index:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             time.sleep(60)
-        if told.get("look") == slot.index:
+        if told.get("refresh") == slot.index:
             supervisor_client.refresh()
         if told.get("tell"):
             while supervisor_client.news == b"null":

@@ -59,8 +59,15 @@ def test_slow_answers_are_waited_for_and_counted(start: Start, tmp_path: Path) -
     """An answer that comes after the counting still has its latency; one that never comes is a failure."""
     gate = tmp_path / "gate"
     with start("--batching", "off", fixed=0.15) as server:
+        answers = iter([0, 8])
+
+        async def some() -> None:
+            """Begin to count at once, and end when each has been answered twice, however long that takes."""
+            least = next(answers)
+            await asyncio.to_thread(until, lambda: counted(server, "answered") >= least)
+
         request = [encode_request(server.host, ROW)]
-        patient = asyncio.run(run_crowd(server.host, server.port, request, users=4, seconds=1, warm_up=0))
+        patient = asyncio.run(run_crowd(server.host, server.port, request, users=4, seconds=0, warm_up=0, look=some))
         assert patient.failures == {}
         assert max(patient.latencies) > 0.45
     with start(gate=str(gate)) as server, Gate(gate):
