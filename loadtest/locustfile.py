@@ -5,12 +5,14 @@ Importing this imports Locust, and that patches the standard library for gevent:
 
 import functools
 import random
+import signal
 import time
 from argparse import Namespace
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+import gevent
 import orjson
 from locust import User, between, constant, events, runners, task
 from locust.argument_parser import LocustArgumentParser
@@ -178,9 +180,21 @@ def add_options(parser: LocustArgumentParser) -> None:
     add("--checked-share", type=float, default=1.0, help="part of CoverUser's answers that is held against --expected")
 
 
+@functools.cache
+def _heed_interrupts() -> gevent.signal_handler:
+    """Let the event loop hear Ctrl-C, for as long as the handler that is returned is kept.
+
+    Locust waits for a KeyboardInterrupt. Python raises that in whatever runs just then; where it is a destructor or a
+    callback, the exception can only be ignored, and the run would go on. The loop raises it where Locust waits.
+    """
+    hub = gevent.get_hub()
+    return gevent.signal_handler(signal.SIGINT, hub.handle_system_error, KeyboardInterrupt, KeyboardInterrupt())
+
+
 @events.init.add_listener
 def set_up(environment: Environment, **_: object) -> None:
-    """Read what answers to expect, take the shape that was asked for, and add to the web interface."""
+    """Heed Ctrl-C, read what answers to expect, take the shape that was asked for, and add to the web interface."""
+    _heed_interrupts()
     options = _options(environment)
     expected = dict(read_expected(argument, _sample()) for argument in options.expected)
     Visitor.answers = Answers(expected, options.checked_share)

@@ -19,6 +19,8 @@ from loadtest.system.process import ServerProcess
 from tests.conftest import ROOT, Start, stub_serving
 from tests.helpers.support import PATIENCE, until
 
+LOCUSTFILE: Final = ROOT / "loadtest" / "locustfile.py"
+
 LISTENS: Final = "0A"
 """In /proc/net/tcp, as include/net/tcp_states.h numbers it."""
 
@@ -31,9 +33,18 @@ def locust(host: str, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
         try:
             yield process
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGINT)
-            process.wait(timeout=PATIENCE)
+            interrupt(process)
+
+
+def interrupt(process: "subprocess.Popen[bytes]") -> None:
+    """Press Ctrl-C once, on a process and all of its group; none of them outlives that."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.wait(timeout=PATIENCE)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def page(address: str) -> str:
@@ -99,6 +110,53 @@ def test_the_web_interface_knows_host_and_users(start: Start) -> None:
             text = page(address)
     assert '"num_users": 321' in text
     assert '"spawn_rate": 45' in text
+
+
+IN_DESTRUCTORS = """
+import time
+
+import gevent
+from locust import events
+
+
+class Thing:
+    def __del__(self):
+        end = time.perf_counter() + 0.05
+        while time.perf_counter() < end:
+            pass
+
+
+def work():
+    while True:
+        Thing()
+        gevent.sleep(0)
+
+
+@events.init.add_listener
+def begin(**_):
+    gevent.spawn(work)
+"""
+"""A locustfile that spends nearly all of its time where Python can only ignore an exception."""
+
+
+@pytest.mark.parametrize("shape", [(), ("--shape", "hold", "--run-time", "1h")], ids=["users", "shape"])
+def test_one_ctrl_c_ends_a_run_whatever_it_is_doing(start: Start, tmp_path: Path, shape: tuple[str, ...]) -> None:
+    """Even if the KeyboardInterrupt that Locust waits for would be raised in vain."""
+    busy = tmp_path / "busy.py"
+    busy.write_text(IN_DESTRUCTORS)
+    with start() as server:
+        command = [sys.executable, "-m", "locust", "-f", f"{LOCUSTFILE},{busy}", "CoverUser", "--headless", *shape]
+        command += ["--users", "2", "--host", f"http://{server.host}:{server.port}"]
+        log = tmp_path / "log"
+        with (
+            log.open("w") as output,
+            subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True) as process,
+        ):
+            until(lambda: server.get("/stats")["connections"] > 2)  # this question is one
+            interrupt(process)
+    told = log.read_text()
+    assert "Aggregated" in told
+    assert "Traceback" not in told
 
 
 def test_two_runs_at_a_time_are_not_in_each_others_way_nor_open_to_the_network(start: Start) -> None:

@@ -171,8 +171,11 @@ print(cgroup_quota(), usable_cpus(), cgroup_memory_left())
 """
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        group.admit(process.pid)
-        told, _ = process.communicate("\n", timeout=PATIENCE)
+        try:
+            group.admit(process.pid)
+            told, _ = process.communicate("\n", timeout=PATIENCE)
+        finally:
+            process.kill()
     quota, cpus, left = told.split()
     assert (quota, cpus) == ("0.3", "1")
     assert 0 < float(left) <= 256 * MIB

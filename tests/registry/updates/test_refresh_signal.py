@@ -43,5 +43,8 @@ def test_there_is_no_moment_in_which_it_ends_a_process(loop: str) -> None:
                 process.send_signal(signal.SIGUSR1)
             return process.poll() is not None
 
-        until(ended, PATIENCE)
+        try:
+            until(ended, PATIENCE)
+        finally:
+            process.kill()
         assert process.returncode == 0
