@@ -23,9 +23,25 @@ def ignore() -> None:
 
 @contextmanager
 def on_signal(loop: AbstractEventLoop, refresh: Callable[[], object]) -> Iterator[None]:
-    """Have the main thread's event loop call ``refresh`` on each signal; afterwards the signal is ignored."""
+    """Have the main thread's event loop call ``refresh`` soon after a signal, once for those that come together.
+
+    Afterwards the signal is ignored.
+    """
+    due = False
+
+    def call() -> None:
+        nonlocal due
+        due = False
+        refresh()
+
+    def heard(*_: object) -> None:
+        nonlocal due
+        if not due:  # a flood of signals interrupts even this, again and again
+            due = True
+            loop.call_soon_threadsafe(call)
+
     # When a loop removes a handler of its own, there is a moment in which the signal ends the process.
-    signal.signal(_SIGNAL, lambda *_: loop.call_soon_threadsafe(refresh))
+    signal.signal(_SIGNAL, heard)
     try:
         yield
     finally:
