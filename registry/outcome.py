@@ -9,11 +9,24 @@ import msgspec
 from registry import errors
 from registry.prepared import Prepared, convert
 
-_ERRORS: Final[dict[str, type[errors.RegistryError]]] = {
-    name: error
-    for name, error in vars(errors).items()
-    if isinstance(error, type) and issubclass(error, errors.RegistryError)
+_ERRORS: Final = {
+    error.__name__: error
+    for error in (
+        errors.Absent,
+        errors.BadColumns,
+        errors.BadModelURI,
+        errors.BadRegistryConfig,
+        errors.CacheUnusable,
+        errors.ModelNotFound,
+        errors.SchemaMismatch,
+        errors.StoreUnavailable,
+        errors.TooLarge,
+        errors.UntrustedFormat,
+        errors.UnusableModel,
+        errors.VersionMismatch,
+    )
 }
+"""What the other process may have failed with. A test sees that none is left out."""
 
 
 class Done(msgspec.Struct, frozen=True, tag="prepared"):
