@@ -13,7 +13,7 @@ _LONGEST: Final = 1 << 16
 _MOST_FILES: Final = 4
 
 
-class Offer(msgspec.Struct, frozen=True, tag="offer"):
+class PrepareRollout(msgspec.Struct, frozen=True, tag="offer"):
     """To the worker: get ready to serve this, whatever it means to the program. ``number`` counts up.
 
     ``files`` are descriptors of whoever has the message: the files are open in both processes.
@@ -24,13 +24,13 @@ class Offer(msgspec.Struct, frozen=True, tag="offer"):
     files: tuple[int, ...] = ()
 
 
-class Commit(msgspec.Struct, frozen=True, tag="commit"):
+class CommitRollout(msgspec.Struct, frozen=True, tag="commit"):
     """To the worker: all are ready, serve it from now on."""
 
     number: int
 
 
-class Withdraw(msgspec.Struct, frozen=True, tag="withdraw"):
+class CancelRollout(msgspec.Struct, frozen=True, tag="withdraw"):
     """To the worker: not all can, go on with what you have."""
 
     number: int
@@ -76,7 +76,9 @@ class Alive(msgspec.Struct, frozen=True, tag="alive"):
     """From the worker, once a second."""
 
 
-Message = Offer | Commit | Withdraw | News | Cover | Ready | Serving | Failed | RefreshRequest | Alive
+Message = (
+    PrepareRollout | CommitRollout | CancelRollout | News | Cover | Ready | Serving | Failed | RefreshRequest | Alive
+)
 
 _DECODER: Final = msgspec.json.Decoder(Message)
 
@@ -129,7 +131,7 @@ class Channel:
 
     def push(self, message: Message) -> bool:
         """Send a message, with its files, at once if there is room for it; returns whether there was. See ``send``."""
-        files = message.files if isinstance(message, Offer) else ()
+        files = message.files if isinstance(message, PrepareRollout) else ()
         with suppress(ConnectionError):
             try:
                 socket.send_fds(self._socket, [msgspec.json.encode(message)], files)
@@ -157,4 +159,4 @@ def _decoded(data: bytes, files: Sequence[int]) -> Message:
         for file in files:
             os.close(file)
         raise
-    return msgspec.structs.replace(message, files=tuple(files)) if isinstance(message, Offer) else message
+    return msgspec.structs.replace(message, files=tuple(files)) if isinstance(message, PrepareRollout) else message

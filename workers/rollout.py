@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from workers.channel import Offer
+from workers.channel import PrepareRollout
 
 _DEATHS: Final = 3
 """So many workers may end while they get ready; then the task is taken to be the reason."""
@@ -25,7 +25,7 @@ class Rollout:
         agreed: done when all are ready; RolloutRefused if one cannot be.
     """
 
-    def __init__(self, offer: Offer, workers: int) -> None:
+    def __init__(self, offer: PrepareRollout, workers: int) -> None:
         self.offer = offer
         self.agreed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._workers = workers

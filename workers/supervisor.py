@@ -12,7 +12,18 @@ from typing import Any, Final
 import msgspec
 
 from workers.backoff import Backoff
-from workers.channel import Commit, Cover, Failed, Message, News, Offer, Ready, RefreshRequest, Serving, Withdraw
+from workers.channel import (
+    CancelRollout,
+    CommitRollout,
+    Cover,
+    Failed,
+    Message,
+    News,
+    PrepareRollout,
+    Ready,
+    RefreshRequest,
+    Serving,
+)
 from workers.process import Silent, WorkerProcess
 from workers.rollout import Rollout, RolloutRefused
 from workers.slot import WorkerSlot
@@ -70,7 +81,7 @@ class Supervisor:
         self.on_lost: Callable[[bytes], object] = lambda _task: None
         self._number = 0
         self._proposal: Rollout | None = None
-        self._order: Offer | None = None
+        self._order: PrepareRollout | None = None
         self._news: News | None = None
         self._serving: set[int] = set()
         self._served: asyncio.Future[str] = asyncio.Future()
@@ -144,14 +155,14 @@ class Supervisor:
             RolloutRefused: a worker cannot, or not in time.
         """
         self._number += 1
-        offer = Offer(self._number, msgspec.Raw(task), tuple(files))
+        offer = PrepareRollout(self._number, msgspec.Raw(task), tuple(files))
         proposal = self._proposal = Rollout(offer, len(self._slots))
         self._tell(offer)
         try:
             async with asyncio.timeout(self._ready_timeout):
                 await proposal.agreed
         except BaseException as error:
-            self._tell(Withdraw(offer.number))
+            self._tell(CancelRollout(offer.number))
             _close(offer)
             if isinstance(error, TimeoutError):
                 raise RolloutRefused(f"not all workers were ready for it within {self._ready_timeout:g} s") from None
@@ -163,7 +174,7 @@ class Supervisor:
         self._order = offer
         self._serving.clear()
         self._served = asyncio.get_running_loop().create_future()
-        self._tell(Commit(offer.number))
+        self._tell(CommitRollout(offer.number))
         return await self._all_of_them()
 
     async def _all_of_them(self) -> str:
@@ -246,7 +257,7 @@ class Supervisor:
             yield Cover(sorted(self._covered))
         if self._order is not None:
             yield self._order
-            yield Commit(self._order.number)
+            yield CommitRollout(self._order.number)
         if self._proposal is not None:
             yield self._proposal.offer
 
@@ -296,7 +307,7 @@ class Supervisor:
             worker.send(signal.SIGKILL if self._interrupts >= _ENOUGH else number)
 
 
-def _close(offer: Offer) -> None:
+def _close(offer: PrepareRollout) -> None:
     """Close a message's files, which those who have got it have open by themselves."""
     for file in offer.files:
         os.close(file)

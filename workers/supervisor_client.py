@@ -5,7 +5,19 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from workers.channel import Alive, Channel, Commit, Cover, Failed, News, Offer, Ready, RefreshRequest, Serving, Withdraw
+from workers.channel import (
+    Alive,
+    CancelRollout,
+    Channel,
+    CommitRollout,
+    Cover,
+    Failed,
+    News,
+    PrepareRollout,
+    Ready,
+    RefreshRequest,
+    Serving,
+)
 
 _LONGEST_REASON: Final = 8192
 """Characters; it has to go through the channel in one piece."""
@@ -26,7 +38,7 @@ class SupervisorClient:
         self.on_cover: Callable[[Sequence[int]], object] = lambda _slots: None
         self.news = b"null"
         self._channel = channel
-        self._offers: asyncio.Queue[Offer] = asyncio.Queue()
+        self._offers: asyncio.Queue[PrepareRollout] = asyncio.Queue()
         self._decisions: dict[int, asyncio.Future[bool]] = {}
         self._number = 0
 
@@ -34,12 +46,12 @@ class SupervisorClient:
         """Listen to the supervisor until it says no more or is gone; then call ``dismissed``, once, with None."""
         while (message := await self._channel.receive()) is not None:
             match message:
-                case Offer(number):
+                case PrepareRollout(number):
                     self._decisions[number] = asyncio.get_running_loop().create_future()
                     self._offers.put_nowait(message)
-                case Commit(number) | Withdraw(number):
+                case CommitRollout(number) | CancelRollout(number):
                     if (decision := self._decisions.get(number)) is not None and not decision.done():
-                        decision.set_result(isinstance(message, Commit))
+                        decision.set_result(isinstance(message, CommitRollout))
                 case Cover(slots):
                     self.on_cover(slots)
                 case News(content):

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from workers.channel import Alive, Channel, Failed, Message, Offer, Serving
+from workers.channel import Alive, Channel, Failed, Message, PrepareRollout, Serving
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def ends() -> Iterator[tuple[Channel, Channel]]:
 async def test_messages_arrive_as_they_were_sent(ends: tuple[Channel, Channel]) -> None:
     """Each by itself and in order, however fast they come."""
     messages: list[Message] = [
-        Offer(1, msgspec.Raw(b'{"folder":"/x"}')),
+        PrepareRollout(1, msgspec.Raw(b'{"folder":"/x"}')),
         Serving(1, "a forest"),
         Alive(),
         Failed(2, "it's spoilt: “é”" * 1000),
@@ -63,9 +63,9 @@ async def test_files_go_along_with_an_offer(ends: tuple[Channel, Channel], tmp_p
     path = tmp_path / "file"
     path.write_text("forest")
     with path.open("rb") as file:
-        assert ends[0].push(Offer(1, msgspec.Raw(b"{}"), (file.fileno(),)))
+        assert ends[0].push(PrepareRollout(1, msgspec.Raw(b"{}"), (file.fileno(),)))
         message = await ends[1].receive()
-        assert isinstance(message, Offer)
+        assert isinstance(message, PrepareRollout)
         (descriptor,) = message.files
         assert descriptor != file.fileno()
         assert not os.get_inheritable(descriptor)

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from workers import Channel, SupervisorClient
-from workers.channel import Commit, Offer, Ready, Withdraw
+from workers.channel import CancelRollout, CommitRollout, PrepareRollout, Ready
 
 
 @pytest_asyncio.fixture
@@ -26,9 +26,9 @@ async def pair() -> AsyncIterator[tuple[Channel, SupervisorClient]]:
     theirs.close()
 
 
-def offer(number: int, *files: int) -> Offer:
+def offer(number: int, *files: int) -> PrepareRollout:
     """A task that is its number."""
-    return Offer(number, msgspec.Raw(str(number).encode()), files)
+    return PrepareRollout(number, msgspec.Raw(str(number).encode()), files)
 
 
 async def test_a_task_is_called_off_while_the_worker_gets_ready(pair: tuple[Channel, SupervisorClient]) -> None:
@@ -39,9 +39,9 @@ async def test_a_task_is_called_off_while_the_worker_gets_ready(pair: tuple[Chan
     waiting = asyncio.create_task(client.called_off())
     await asyncio.sleep(0.01)
     assert not waiting.done()
-    ours.push(Withdraw(1))
+    ours.push(CancelRollout(1))
     await asyncio.wait_for(waiting, 10)
-    for message in (offer(2), Commit(2)):
+    for message in (offer(2), CommitRollout(2)):
         ours.push(message)
     assert await client.task() == (b"2", ())
     with pytest.raises(TimeoutError):
@@ -59,7 +59,7 @@ async def test_what_was_called_off_before_it_was_begun_is_not_begun(
     path.touch()
     before = _open_files()
     with path.open() as file:
-        for message in (offer(1, file.fileno()), Withdraw(1), offer(2)):
+        for message in (offer(1, file.fileno()), CancelRollout(1), offer(2)):
             ours.push(message)
         assert await client.task() == (b"2", ())
     assert _open_files() == before
