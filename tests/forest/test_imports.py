@@ -84,7 +84,9 @@ def test_an_artifact_is_served_without_scikit_learn(written: Written, tiny: Grow
     assert not HEAVY & set(loaded)
 
 
-@pytest.mark.parametrize("name", ["compile", "compiled", "artifact", "estimator", "parity", "bench", "source"])
+@pytest.mark.parametrize(
+    "name", ["compile", "compiled", "artifact", "estimator", "checks.parity", "checks.bench", "files.source"]
+)
 def test_no_module_loads_what_it_may_not_need(name: str) -> None:
     """Each module imports the heavy libraries only where it uses them."""
     code = f"import json, sys, forest.{name}; print(json.dumps([name.partition('.')[0] for name in sys.modules]))"
