@@ -89,9 +89,10 @@ def _batches(rows: NDArray[np.float32], size: int) -> Iterator[NDArray[np.float3
 
 
 def _time(engine: Engine, batches: Iterator[NDArray[np.float32]], seconds: float) -> float:
-    """Mean seconds of a call, over calls for about ``seconds``."""
-    calls, start = 0, time.perf_counter()
-    while (passed := time.perf_counter() - start) < seconds:
+    """Mean seconds of a call, over calls for about ``seconds``, one at least however late the first one begins."""
+    calls, passed, start = 0, 0.0, time.perf_counter()
+    while not calls or passed < seconds:
         engine.predict(next(batches))
         calls += 1
+        passed = time.perf_counter() - start
     return passed / calls

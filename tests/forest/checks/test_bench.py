@@ -95,6 +95,13 @@ def test_the_engines_take_turns(clock: Clock) -> None:
     assert names == (["one"] * 10 + ["two"] * 5) * 3
 
 
+def test_a_round_that_is_over_before_its_first_call_has_one_all_the_same(clock: Clock) -> None:
+    """As on a machine that has much else to do."""
+    one, two = (Worker(name, clock, [], call=1e-3, row=0) for name in "ab")
+    (timing,) = measure(one, two, rows(10), sizes=(1,), seconds=0, rounds=1)
+    assert timing.compiled == pytest.approx(1000)
+
+
 @pytest.mark.parametrize(
     ("count", "size"),
     [
