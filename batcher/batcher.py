@@ -38,8 +38,8 @@ class Batcher(Generic[Item, Result]):
         engine: called with the items of a batch, returns one result an item, in order.
         limits: the bounds to keep.
         executor: runs the engine; None runs it on the event loop, which suits calls of microseconds.
-        inline: asked before each call, with the seconds that it is expected to take, whether to run it on the event
-            loop all the same: handing a short call to a thread and back costs more than the call.
+        inline: asked before each call, with the seconds that it is expected to take and with its items, whether to run
+            it on the event loop all the same: handing a short call to a thread and back costs more than the call.
         timeout: seconds that an item may wait in the queue unless ``submit`` says less.
         call_timeout: seconds after which a call that the executor runs is taken to be stuck: its items fail, and until
             it returns all others are refused. A call on the event loop cannot be watched from there.
@@ -53,7 +53,7 @@ class Batcher(Generic[Item, Result]):
         limits: policy.Limits | None = None,
         *,
         executor: Executor | None = None,
-        inline: Callable[[float], bool] = lambda _seconds: False,
+        inline: Callable[[float, Sequence[Item]], bool] = lambda _seconds, _items: False,
         timeout: float = 30.0,
         call_timeout: float = math.inf,
         observer: Observer | None = None,

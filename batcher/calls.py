@@ -35,7 +35,7 @@ class Calls(Generic[Item, Result]):
         self,
         engine: Callable[[list[Item]], Sequence[Result]],
         executor: Executor | None,
-        inline: Callable[[float], bool],
+        inline: Callable[[float, Sequence[Item]], bool],
         call_timeout: float,
         loop: asyncio.AbstractEventLoop,
         *,
@@ -61,7 +61,7 @@ class Calls(Generic[Item, Result]):
     def start(self, batch: Batch, items: list[Item]) -> None:
         """Call the idle engine with the items of a batch; the outcome may be there before this returns."""
         self.batch = batch
-        if self._executor is None or self._inline(batch.expected):
+        if self._executor is None or self._inline(batch.expected, items):
             try:
                 results = self._run(items)
             except BaseException as error:

@@ -28,6 +28,9 @@ _AWKWARD: Final = re.compile(r'["\\\x00-\x1f]')
 _LARGEST: Final = 1 << 20
 """Bytes of the longest description of a table."""
 
+_NAMED: Final = 8
+"""Fields that are named of those that another table has, or has not."""
+
 
 FieldType: TypeAlias = Literal["number", "integer", "boolean", "category"]
 
@@ -149,6 +152,21 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         if not any(field.missing for field in self.fields):
             return None
         return tuple(math.nan if field.missing else value for field, value in zip(self.fields, row, strict=True))
+
+    def changes(self, before: "Schema") -> str | None:
+        """What is new in comparison to the table before, in words; None if rows are the same."""
+        if before.fields == self.fields:
+            return None
+        old, new = ({field.name: field for field in schema.fields} for schema in (before, self))
+        parts = {
+            "without": [name for name in old if name not in new],
+            "with": [name for name in new if name not in old],
+            "with others by the name of": [name for name in new if name in old and new[name] != old[name]],
+        }
+        said = [
+            f"{how} {', '.join(names[:_NAMED])}{' …' * (len(names) > _NAMED)}" for how, names in parts.items() if names
+        ]
+        return "; ".join(said) or "in another order"
 
     def encode(self) -> bytes:
         """This as JSON, as ``read`` takes it."""

@@ -11,13 +11,13 @@ from preprocessing.schema import BadSchema, FieldType, Row, Schema
 from registry.errors import BadColumns, SchemaMismatch
 from registry.version import SCHEMA_FILE
 
+logger = logging.getLogger("canopy.registry")
+
 Stated: TypeAlias = Schema | None
 """A table that a user states; None if nobody does."""
 
 WORDS: Final = {word: schema for preset in PRESETS for word, schema in preset.statements.items()}
 """What states a table in one word → that table."""
-
-logger = logging.getLogger("canopy.registry")
 
 LOGGED: Final = f"{SCHEMA_FILE} beside the model"
 """Where who made a model states its table."""
@@ -91,7 +91,7 @@ def read_stated(text: str) -> Stated:
         raise BadColumns(f"{text!r} is none of {', '.join(WORDS)}, nor a file that can be read: {reason}") from None
 
 
-def stated(by_user: Stated, logged: Stated) -> tuple[Stated, str]:
+def statement(by_user: Stated, logged: Stated) -> tuple[Stated, str]:
     """What states the table, if anything does, and where; the user's word counts, and the log says if it differs."""
     if by_user is None:
         return logged, LOGGED

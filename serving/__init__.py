@@ -8,7 +8,7 @@ from serving.http.context import ConnectionContext, ConnectionLimits
 from serving.http.protocol import Connection
 from serving.http.read_budget import ReadBudget
 from serving.http.server import DrainingServer
-from serving.inference import Answer, infer, warm_up
+from serving.inference import Answer, infer, is_short, warm_up
 from serving.metrics.content import CONTENT
 from serving.metrics.shared import SharedMetrics
 from serving.model import Model, ModelHandle
@@ -37,5 +37,6 @@ __all__ = [
     "Table",
     "create_app",
     "infer",
+    "is_short",
     "warm_up",
 ]

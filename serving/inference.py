@@ -1,6 +1,7 @@
 """From the rows of a batch to an answer for each of its requests: what the batcher calls its engine."""
 
 import time
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -16,6 +17,10 @@ from serving.model import Model
 from serving.table import Query, Table
 
 _WARM_UP_ROWS = 256
+
+_LONGEST_INLINE = 0.02
+"""Seconds; an engine's call that takes longer runs in a thread, so that the event loop goes on. Handing a call over and
+back costs a third of all work at a thousand clients on one core, and a turn of the loop is as long then anyway."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
@@ -57,6 +62,16 @@ def infer(queries: list[Query]) -> list[Answer]:
         places = [place for place, query in enumerate(queries) if query.table is one]
         answers |= zip(places, _of_one(one, [queries[place] for place in places]), strict=True)
     return [answers[place] for place in range(len(queries))]
+
+
+def is_short(seconds: float, queries: Sequence[Query]) -> bool:
+    """Whether a call may hold up the event loop: it takes little time, and each engine that it asks is sure to return.
+
+    Args:
+        seconds: what the call is expected to take.
+        queries: its requests, some of which a version may answer that is not in service any more.
+    """
+    return seconds <= _LONGEST_INLINE and all(table.bounded for table in {query.table for query in queries})
 
 
 def _of_one(table: Table, queries: list[Query]) -> list[Answer]:

@@ -25,6 +25,11 @@ class Table:
         self.matrix = MatrixBuilder(schema, max_batch_rows)
         self.model: Model | None = None
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the time of a call for its rows depends on their number only: see ``forest.Engine``."""
+        return self.model is not None and self.model.engine.bounded
+
     def __repr__(self) -> str:
         return f"<Table of {len(self.schema.fields)} fields, {self.model or 'not served'}>"
 

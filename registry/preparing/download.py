@@ -28,7 +28,7 @@ from forest import (
 from forest.checks import answers
 from preprocessing.schema import BadSchema, Schema
 from registry.artifacts.fetch import check
-from registry.columns import Columns, Stated, Told, settle, stated, with_example
+from registry.columns import Columns, Stated, Told, settle, statement, with_example
 from registry.config import RegistryConfig
 from registry.errors import Absent, SchemaMismatch, UnusableModel
 from registry.opening.loading import check_skops, load, other_version, own_version
@@ -168,7 +168,7 @@ class Download:
         if all(part.names is None for part in parts.values()):
             # MLflow sorts an example's columns by the signature's names, so that its order tells nothing beside them.
             parts["its input example"] = Told(getattr(self._example, "columns", None), self._example_width)
-        found = settle(parts, *stated(self._stated, self._logged))
+        found = settle(parts, *statement(self._stated, self._logged))
         examples = self._examples(found)
         return with_example(found, examples[0].tolist()) if len(examples) else found
 

@@ -8,7 +8,7 @@ from preprocessing import BadSchema, Schema
 from registry.artifacts.fetch import Unsupported, fetch
 from registry.caching.cache import Cache, key
 from registry.caching.resolution_cache import remember
-from registry.columns import Columns, is_preset, settle, stated
+from registry.columns import Columns, is_preset, settle, statement
 from registry.config import RegistryConfig
 from registry.errors import ModelNotFound, SchemaMismatch, UnusableModel, too_large
 from registry.opening import kernel
@@ -99,7 +99,7 @@ def _fetched(version: ModelVersion, access: RegistryConfig, how: Preparation, fo
         location = locate(version, access)
         logged = _fetched_schema(access, location, file, folder / "schema.json")
         _fetch(access, location, file, artifact)
-        table, by = stated(how.stated, logged)
+        table, by = statement(how.stated, logged)
         said = header.told(artifact)
         if said.names is None:
             raise SchemaMismatch(f"the compiled forest of {version} does not name its columns")

@@ -42,11 +42,11 @@ class Predict(Codec):
         """
         document: dict[str, Any] = {"prediction": answer.labels}
         if options:
-            if answer.probabilities is None:
+            if (probabilities := answer.probabilities) is None:
                 raise NoProbabilities(
                     f"{answer.model} is served by {answer.model.engine.name}, which gives labels only"
                 )
-            document["probabilities"] = answer.probabilities
+            document["probabilities"] = probabilities
             classes = answer.model.engine.classes
             document["classes"] = None if classes is None else classes.tolist()
         return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -49,10 +49,10 @@ WAYS = [
 """Whether one call after another runs on the event loop, over and over."""
 
 
-def in_turn(way: Sequence[bool]) -> Callable[[float], bool]:
+def in_turn(way: Sequence[bool]) -> Callable[[float, Sequence[Any]], bool]:
     """What to tell a batcher so that its calls go this way."""
     turns = cycle(way)
-    return lambda _seconds: next(turns)
+    return lambda _seconds, _items: next(turns)
 
 
 class Bench:
@@ -68,7 +68,7 @@ class Bench:
         *,
         seconds: Callable[[Any], float] = cost,
         limits: Limits | None = None,
-        inline: Callable[[float], bool] = lambda _seconds: False,
+        inline: Callable[[float, Sequence[Any]], bool] = lambda _seconds, _items: False,
         timeout: float = 30.0,
         call_timeout: float = math.inf,
     ) -> None:
@@ -497,7 +497,7 @@ def test_stop_iteration_is_a_failure_like_any_other(in_thread: bool, inline: boo
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
             batcher: Batcher[str, str] = Batcher(
-                engine, executor=executor if in_thread else None, inline=lambda _seconds: inline
+                engine, executor=executor if in_thread else None, inline=lambda _seconds, _items: inline
             )
             first, second = batcher.submit("empty"), batcher.submit("x")
             with pytest.raises(EngineFailed):
@@ -631,7 +631,7 @@ def test_a_call_that_is_short_enough_runs_on_the_loop_and_the_others_in_the_exec
     """A call that ``inline`` is true for ends in the turn in which it starts, and the executor never hears of it."""
 
     async def main() -> None:
-        bench = Bench(seconds=lambda _: 0.06, limits=Limits(max_wait=0.0), inline=lambda seconds: seconds < 0.05)
+        bench = Bench(seconds=lambda _: 0.06, limits=Limits(max_wait=0.0), inline=lambda took, _items: took < 0.05)
         bench.batcher.observe(1, 0.001)
         bench.batcher.observe(60, 0.06)
         long = bench.batcher.submit("long", 60)
@@ -659,7 +659,7 @@ def test_inline_calls_and_the_others_run_in_their_own_threads() -> None:
 
         inline = True
         with ThreadPoolExecutor(1, "executor") as executor:
-            batcher: Batcher[bool, bool] = Batcher(engine, executor=executor, inline=lambda _seconds: inline)
+            batcher: Batcher[bool, bool] = Batcher(engine, executor=executor, inline=lambda _seconds, _items: inline)
             assert await batcher.submit(True)
             inline = False
             assert await batcher.submit(True)
@@ -669,13 +669,15 @@ def test_inline_calls_and_the_others_run_in_their_own_threads() -> None:
 
 
 def test_inline_is_asked_before_each_call_with_what_it_is_expected_to_cost() -> None:
-    """``inline`` is asked once a call, retries included, with the cost model's prediction for the rows of the call."""
+    """``inline`` is asked once a call, retries included, with the predicted cost of its rows, and its items."""
 
     async def main() -> None:
         asked: list[float] = []
+        given: list[list[int]] = []
 
-        def inline(seconds: float) -> bool:
+        def inline(seconds: float, items: Sequence[int]) -> bool:
             asked.append(seconds)
+            given.append(list(items))
             return len(asked) % 2 == 0
 
         def predicted(rows: int) -> float:
@@ -691,6 +693,7 @@ def test_inline_is_asked_before_each_call_with_what_it_is_expected_to_cost() -> 
             expected.append(predicted(rows))
             await bench.latency(rows, rows)
         assert asked == pytest.approx(expected)
+        assert given == [[40, 60], [40], [60], [1], [50], [7], [300]]
 
     run_virtually(main())
 

@@ -34,8 +34,9 @@ class Bench:
     def __init__(self, engine: Callable[[list[str]], Sequence[str]] = list, executor: Executor | None = None) -> None:
         self.told: list[object] = []
         self.loop = asyncio.get_running_loop()
+        in_executor = lambda _seconds, _items: False  # noqa: E731
         self.calls: Calls[str, str] = Calls(
-            engine, executor, lambda _seconds: False, PATIENCE, self.loop, finished=self._finished, stuck=self._stuck
+            engine, executor, in_executor, PATIENCE, self.loop, finished=self._finished, stuck=self._stuck
         )
 
     def start(self, *items: str) -> Batch:

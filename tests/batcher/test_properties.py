@@ -84,7 +84,7 @@ async def play(scenario: Scenario) -> tuple[Log, Batcher[int, int], list[BatchEv
     clients = scenario.clients
     on_loop = False
 
-    def inline(expected: float) -> bool:
+    def inline(expected: float, _items: Sequence[int]) -> bool:
         nonlocal on_loop
         on_loop = expected < scenario.inline_below
         return on_loop

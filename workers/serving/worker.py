@@ -8,8 +8,7 @@ import math
 import os
 import socket
 import threading
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
@@ -45,6 +44,7 @@ from serving import (
     Table,
     create_app,
     infer,
+    is_short,
     warm_up,
 )
 from serving.memory import give_memory_back
@@ -54,10 +54,6 @@ from workers.serving.source import Source
 from workers.threads import Errands, LeftBehind, outlives
 
 logger = logging.getLogger("canopy")
-
-_LONGEST_INLINE = 0.02
-"""Seconds; an engine's call that takes longer runs in a thread, so that the event loop goes on. Handing a call over and
-back costs a third of all work at a thousand clients on one core, and a turn of the loop is as long then anyway."""
 
 _GARBAGE = 20_000
 """New objects that are worth a search for cycles among them. No request leaves a cycle behind, and neither does a
@@ -71,9 +67,6 @@ _MOST_LEFT = 4
 
 _ENGINE = "inference"
 """Name of the engine's thread."""
-
-_NAMED = 8
-"""Fields that the log names of those that a new table has, or has no more."""
 
 
 class _Opened(NamedTuple):
@@ -107,7 +100,6 @@ class Worker:
         self._listener = socket.socket(fileno=slot.listener)
         others = {index: each for index, each in enumerate(slot.listeners) if index != slot.index}
         self._failed = False
-        self._unbounded_until = 0.0
         self._executor = ThreadPoolExecutor(1, _ENGINE)
         self._openings = Errands(_MOST_LEFT)
         self._service = Service(
@@ -178,7 +170,7 @@ class Worker:
             infer,
             limits,
             executor=self._executor,
-            inline={"auto": self._is_short, "inline": _always, "thread": _never}[settings.inference],
+            inline={"auto": is_short, "inline": _always, "thread": _never}[settings.inference],
             timeout=settings.deadline_ms / 1000,
             call_timeout=settings.hang_timeout_seconds,
             observer=self._observe,
@@ -263,12 +255,8 @@ class Worker:
 
     def _put_in_service(self, opened: _Opened) -> None:
         before = self._service.table
-        if before is not None and before is not opened.table:
-            if (changes := _changes(before.schema, opened.table.schema)) is not None:
-                logger.warning("%s takes other rows than %s: %s", opened.model, before.model, changes)
-            if before.model is not None and not before.model.engine.bounded:
-                # What was decoded for it may wait for so long, and is still its engine's.
-                self._unbounded_until = time.monotonic() + self._settings.deadline_ms / 1000
+        if before is not None and (changes := opened.table.schema.changes(before.schema)) is not None:
+            logger.warning("%s takes other rows than %s: %s", opened.model, before.model, changes)
         self._service.put_in_service(opened.model, opened.table)
         if before is None:
             # What is here now stays. Left to the collector, all modules would be searched for garbage over and over: a
@@ -307,13 +295,6 @@ class Worker:
         if event.error is not None and len(event.waits) == 1:
             logger.error("the model failed on a request", exc_info=event.error)
 
-    def _is_short(self, seconds: float) -> bool:
-        """Whether a call of the engine may hold up the event loop."""
-        model = self._service.handle.model
-        if model is None or not model.engine.bounded or time.monotonic() < self._unbounded_until:
-            return False
-        return seconds <= _LONGEST_INLINE
-
     def _description(self, opened: _Opened) -> str:
         """What is served, and a request to paste."""
         model = opened.model
@@ -328,25 +309,11 @@ class Worker:
         )
 
 
-def _changes(before: Schema, after: Schema) -> str | None:
-    """What is new in a table, in words; None if rows are the same."""
-    if before.fields == after.fields:
-        return None
-    old, new = ({field.name: field for field in schema.fields} for schema in (before, after))
-    parts = {
-        "without": [name for name in old if name not in new],
-        "with": [name for name in new if name not in old],
-        "with others by the name of": [name for name in new if name in old and new[name] != old[name]],
-    }
-    said = [f"{how} {', '.join(names[:_NAMED])}{' …' * (len(names) > _NAMED)}" for how, names in parts.items() if names]
-    return "; ".join(said) or "in another order"
-
-
-def _always(_seconds: float) -> bool:
+def _always(_seconds: float, _queries: Sequence[Query]) -> bool:
     return True
 
 
-def _never(_seconds: float) -> bool:
+def _never(_seconds: float, _queries: Sequence[Query]) -> bool:
     return False
 
 
