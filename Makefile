@@ -52,7 +52,7 @@ test: $(VENV)/.dev ## run the tests that need nothing else, but for the slow one
 
 # Neither servers nor MLflow: what a change of a policy, a kernel or a format is held against while it is made.
 FAST := tests/batcher tests/dataset tests/preprocessing tests/project/test_architecture.py tests/test_settings.py \
-	tests/test_service_links.py tests/workers/test_threads.py tests/forest/test_compile.py tests/forest/test_compiled.py \
+	tests/test_service_links.py tests/test_startup.py tests/workers/test_threads.py tests/forest/test_compile.py tests/forest/test_compiled.py \
 	tests/forest/test_kernel.py tests/forest/test_layout.py tests/forest/checks/test_parity.py tests/forest/test_artifact.py
 test-fast: $(VENV)/.dev ## run the tests that need no server and no MLflow, in less than a minute
 	@exec $(PYTEST) $(FAST) $(ARGS)

@@ -21,7 +21,8 @@ import redaction
 import registry
 import workers
 from registry.updates import refresh_signal
-from settings import MENDED, Settings, SettingsError, ignored_variables, start_logging, tame_mlflow
+from settings import Settings, SettingsError, ignored_variables
+from startup import MENDED, start_logging, tame_mlflow
 from workers.serving.source import OwnSource, Source, SupervisedSource, serve_by, watch
 
 logger = logging.getLogger("canopy")
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "server.py") -> int
         mended = redaction.start(os.environ, given)
         settings = Settings.read(given, os.environ, prog)
         uri = registry.ModelURI.parse(settings.model_uri)
-        access = registry.RegistryConfig.read(settings.tracking_uri, os.environ)
+        config = registry.RegistryConfig.read(settings.tracking_uri, os.environ)
         stated = registry.read_stated(settings.schema if handed is None else "")  # a worker is told
     except (redaction.BadVariable, SettingsError, registry.BadRegistryConfig) as error:
         sys.stderr.write(f"canopy: {error}\n")
@@ -80,9 +81,9 @@ def main(arguments: Sequence[str] | None = None, prog: str = "server.py") -> int
     sockets = tuple(listener.detach() for listener in listeners)
     slots = [workers.WorkerSlot(index, count, listener, memory, sockets) for index, listener in enumerate(sockets)]
     if count == 1:
-        return _work(settings, slots[0], OwnSource(settings, uri, access, stated))
+        return _work(settings, slots[0], OwnSource(settings, uri, config, stated))
     try:
-        asyncio.run(_supervise(settings, uri, access, stated, slots))
+        asyncio.run(_supervise(settings, uri, config, stated, slots))
     except registry.RegistryError as error:
         logger.error(str(error))  # noqa: TRY400 - the message says it all
         return 1
@@ -109,7 +110,7 @@ def _work(settings: Settings, slot: workers.WorkerSlot, source: Source) -> int:
 async def _supervise(
     settings: Settings,
     uri: registry.ModelURI,
-    access: registry.RegistryConfig,
+    config: registry.RegistryConfig,
     stated: registry.Stated,
     slots: Sequence[workers.WorkerSlot],
 ) -> None:
@@ -133,7 +134,7 @@ async def _supervise(
         def tell(update_error: str | None) -> None:
             supervisor.inform(msgspec.json.encode(update_error))
 
-        watcher = watch(settings, uri, access, stated, partial(serve_by, supervisor), tell, workers.share_file)
+        watcher = watch(settings, uri, config, stated, partial(serve_by, supervisor), tell, workers.share_file)
         supervisor.on_refresh = watcher.refresh
         supervisor.on_lost = lambda task: watcher.restore(registry.Prepared.decode(task))
 

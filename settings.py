@@ -2,10 +2,7 @@
 
 import argparse
 import difflib
-import logging
-import os
-import pwd
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
 
@@ -27,10 +24,6 @@ MODEL_NAME: Final = "BestModelRF"
 
 _ENVIRONMENT: Final = {"tracking_uri": "MLFLOW_TRACKING_URI"}
 """Settings that are read from a name of their own instead of PREFIX + name."""
-
-
-MENDED: Final = "%s: the line end behind it is left out"
-"""What the log says of a variable that ``redaction.start`` has mended."""
 
 _WITHIN: Final = {
     "max_rows_per_request": ("max_batch_rows", "max_queue_rows"),
@@ -306,42 +299,6 @@ def ignored_variables(environment: Mapping[str, str]) -> list[str]:
             )
             said.append(f"{name} is no setting of Canopy's{f'; {PREFIX}{alike[0]} is' if alike else ''} (see --help)")
     return said
-
-
-def tame_mlflow(environment: MutableMapping[str, str]) -> None:
-    """Set MLflow's own variables as Canopy wants them, where the user has not; call it before MLflow is imported.
-
-    An empty one counts as none, which MLflow would take for a bad value.
-    """
-    wanted = {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-        # What MLflow prints there has the tracking server's password in it.
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        # A server that is down is reported within seconds, not after minutes of silent retries.
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    }
-    try:
-        pwd.getpwuid(os.getuid())
-    except KeyError:
-        # Containers run as users of whom the system knows neither a name nor a home, which MLflow cannot do without.
-        wanted |= {"HOME": "/", "USER": str(os.getuid())}
-    for name, value in wanted.items():
-        environment[name] = environment.get(name) or value
-
-
-def start_logging(level: str, worker: int | None = None) -> None:
-    """Log to the standard error: what Canopy has to say from ``level`` on, and the warnings of others.
-
-    Args:
-        level: a name of ``logging``'s.
-        worker: the index of this worker, which each line tells; None for another process.
-    """
-    who = "" if worker is None else f"worker {worker} "
-    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s %(levelname)s {who}%(name)s: %(message)s")
-    logging.captureWarnings(True)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its retries end in an error that we report
-    logging.getLogger("canopy").setLevel(level.upper())
 
 
 def describe() -> list[tuple[str, str, str]]:

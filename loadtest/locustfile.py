@@ -19,8 +19,8 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
 from dataset import Covertype, load_sample
+from loadtest.generators.answers import Answers, read_expected
 from loadtest.generators.closed_loop import encode_request
-from loadtest.locust.answers import Answers, read_expected
 from loadtest.locust.connection import Connection
 from loadtest.locust.generator import JOINING, ROUTE
 from loadtest.locust.server_tab import add_tab

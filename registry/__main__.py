@@ -23,7 +23,8 @@ from registry.preparing.confinement import die_with_parent, prefer_oom_kill, use
 from registry.preparing.prepare import prepare
 from registry.updates import refresh_signal
 from registry.uri import ModelURI
-from settings import EMBEDDED_STORE, MENDED, STORE, start_logging, tame_mlflow
+from settings import EMBEDDED_STORE, STORE
+from startup import MENDED, start_logging, tame_mlflow
 
 logger = logging.getLogger("canopy.registry")
 
@@ -65,10 +66,10 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
 
 def _prepare(given: argparse.Namespace) -> outcome.Done:
-    uri, access = ModelURI.parse(given.uri), RegistryConfig.read(given.tracking_uri, os.environ)
+    uri, config = ModelURI.parse(given.uri), RegistryConfig.read(given.tracking_uri, os.environ)
     how = Preparation(given.engine, given.trusted_formats, given.other_versions, given.schema)
     limits = {"memory": given.memory, "look_timeout": given.look_timeout}
-    prepared = prepare(uri, access, how, Cache(given.cache), anew=given.anew, **limits)
+    prepared = prepare(uri, config, how, Cache(given.cache), anew=given.anew, **limits)
     if given.parent is None:  # a server tells its own log, when it serves it
         for warning in prepared.warnings:
             logger.warning(warning)

@@ -35,7 +35,7 @@ UNSENDABLE: Final = (
 
 @contextmanager
 def opened(
-    access: RegistryConfig, url: str, headers: Mapping[str, str], *, body: bytes | None = None
+    config: RegistryConfig, url: str, headers: Mapping[str, str], *, body: bytes | None = None
 ) -> Iterator[requests.Response]:
     """Ask for a URL, by POST if there is a body; yields the response, whose content is still to be read.
 
@@ -45,7 +45,7 @@ def opened(
     Raises:
         StoreUnavailable: the server gives no answer, or stops in the middle of it.
     """
-    with _session(access) as session:
+    with _session(config) as session:
         try:
             response = session.request(
                 "GET" if body is None else "POST",
@@ -53,28 +53,28 @@ def opened(
                 data=body,
                 headers=headers,
                 stream=True,
-                timeout=access.timeout,
-                allow_redirects=access.redirects,
-                verify=access.verify,
-                cert=access.certificate or None,
+                timeout=config.timeout,
+                allow_redirects=config.redirects,
+                verify=config.verify,
+                cert=config.certificate or None,
             )
         except (HTTPError, OSError, ValueError) as error:  # a bad address is a ValueError, a missing CA file an OSError
-            raise unavailable(access, _why(error, access, url)) from None
+            raise unavailable(config, _why(error, config, url)) from None
         try:
             with response:
                 yield response
         except (HTTPError, requests.RequestException) as error:  # while the content was read
-            raise unavailable(access, _why(error, access, url)) from None
+            raise unavailable(config, _why(error, config, url)) from None
 
 
-def unavailable(access: RegistryConfig, reason: object) -> StoreUnavailable:
+def unavailable(config: RegistryConfig, reason: object) -> StoreUnavailable:
     """The error that says why the tracking server cannot be used."""
-    return StoreUnavailable(f"the MLflow server {access.address} cannot be used: {reason}")
+    return StoreUnavailable(f"the MLflow server {config.address} cannot be used: {reason}")
 
 
-def _session(access: RegistryConfig) -> requests.Session:
+def _session(config: RegistryConfig) -> requests.Session:
     session = requests.Session()
-    count = access.retries
+    count = config.retries
     retries = Retry(
         count,
         connect=count,
@@ -83,9 +83,9 @@ def _session(access: RegistryConfig) -> requests.Session:
         status=count,
         status_forcelist=_TRANSIENT,
         allowed_methods=None,
-        backoff_factor=access.backoff,
-        backoff_jitter=access.jitter,
-        respect_retry_after_header=access.retry_after,
+        backoff_factor=config.backoff,
+        backoff_jitter=config.jitter,
+        respect_retry_after_header=config.retry_after,
         raise_on_status=False,  # what the last answer says is told
     )
     for scheme in ("http://", "https://"):
@@ -93,7 +93,7 @@ def _session(access: RegistryConfig) -> requests.Session:
     return session
 
 
-def _why(error: Any, access: RegistryConfig, url: str) -> str:  # noqa: ANN401 - requests is untyped
+def _why(error: Any, config: RegistryConfig, url: str) -> str:  # noqa: ANN401 - requests is untyped
     """What went wrong, and what to do about it."""
     if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
         return f"{error}; correct {_FILES}"
@@ -112,7 +112,7 @@ def _why(error: Any, access: RegistryConfig, url: str) -> str:  # noqa: ANN401 -
             return f"{reason}; start it, or correct {_VARIABLE}"
         case ConnectTimeoutError() | ReadTimeoutError():
             return (
-                f"no answer within {access.timeout:g} s; see whether it is up and {_VARIABLE} is right, or raise "
+                f"no answer within {config.timeout:g} s; see whether it is up and {_VARIABLE} is right, or raise "
                 "MLFLOW_HTTP_REQUEST_TIMEOUT"
             )
         case SSLError():

@@ -1,13 +1,14 @@
 """The model in service: a handle that is swapped, never changed."""
 
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 from urllib.parse import quote
 
 from forest import Engine
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Model:
     """One version of a model, ready to predict.
 
@@ -27,6 +28,12 @@ class Model:
 
     def __str__(self) -> str:
         return f"{self.name}/{self.version}"
+
+    @cached_property
+    def classes(self) -> list[Any] | None:
+        """What its probabilities are of, as plain Python values; None if it gives none."""
+        classes = self.engine.classes
+        return None if classes is None else classes.tolist()
 
     @property
     def headers(self) -> dict[str, str]:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import redaction
 from registry.caching.lock import locked
 from registry.tracking.store import sqlite_file
-from settings import EMBEDDED_STORE, MENDED, MODEL_NAME, STORE, tame_mlflow
+from settings import EMBEDDED_STORE, MODEL_NAME, STORE
+from startup import MENDED, tame_mlflow
 
 if TYPE_CHECKING:
     from training.forest import Recipe

@@ -13,7 +13,7 @@ _LONGEST: Final = 1 << 16
 _MOST_FILES: Final = 4
 
 
-class PrepareRollout(msgspec.Struct, frozen=True, tag="offer"):
+class PrepareRollout(msgspec.Struct, frozen=True, tag="prepare"):
     """To the worker: get ready to serve this, whatever it means to the program. ``number`` counts up.
 
     ``files`` are descriptors of whoever has the message: the files are open in both processes.
@@ -30,7 +30,7 @@ class CommitRollout(msgspec.Struct, frozen=True, tag="commit"):
     number: int
 
 
-class CancelRollout(msgspec.Struct, frozen=True, tag="withdraw"):
+class CancelRollout(msgspec.Struct, frozen=True, tag="cancel"):
     """To the worker: not all can, go on with what you have."""
 
     number: int

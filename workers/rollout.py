@@ -17,16 +17,16 @@ class Rollout:
     """What is to be served when every worker can.
 
     Args:
-        offer: what they are told.
+        preparation: what they are told.
         workers: how many there are.
 
     Attributes:
-        offer: see above.
+        preparation: see above.
         agreed: done when all are ready; RolloutRefused if one cannot be.
     """
 
-    def __init__(self, offer: PrepareRollout, workers: int) -> None:
-        self.offer = offer
+    def __init__(self, preparation: PrepareRollout, workers: int) -> None:
+        self.preparation = preparation
         self.agreed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._workers = workers
         self._ready: set[int] = set()

@@ -80,8 +80,8 @@ class Supervisor:
         self.on_refresh: Callable[[], object] = lambda: None
         self.on_lost: Callable[[bytes], object] = lambda _task: None
         self._number = 0
-        self._proposal: Rollout | None = None
-        self._order: PrepareRollout | None = None
+        self._rollout: Rollout | None = None
+        self._committed: PrepareRollout | None = None
         self._news: News | None = None
         self._serving: set[int] = set()
         self._served: asyncio.Future[str] = asyncio.Future()
@@ -155,26 +155,26 @@ class Supervisor:
             RolloutRefused: a worker cannot, or not in time.
         """
         self._number += 1
-        offer = PrepareRollout(self._number, msgspec.Raw(task), tuple(files))
-        proposal = self._proposal = Rollout(offer, len(self._slots))
-        self._tell(offer)
+        preparation = PrepareRollout(self._number, msgspec.Raw(task), tuple(files))
+        rollout = self._rollout = Rollout(preparation, len(self._slots))
+        self._tell(preparation)
         try:
             async with asyncio.timeout(self._ready_timeout):
-                await proposal.agreed
+                await rollout.agreed
         except BaseException as error:
-            self._tell(CancelRollout(offer.number))
-            _close(offer)
+            self._tell(CancelRollout(preparation.number))
+            _close(preparation)
             if isinstance(error, TimeoutError):
                 raise RolloutRefused(f"not all workers were ready for it within {self._ready_timeout:g} s") from None
             raise
         finally:
-            self._proposal = None
-        if self._order is not None:
-            _close(self._order)
-        self._order = offer
+            self._rollout = None
+        if self._committed is not None:
+            _close(self._committed)
+        self._committed = preparation
         self._serving.clear()
         self._served = asyncio.get_running_loop().create_future()
-        self._tell(CommitRollout(offer.number))
+        self._tell(CommitRollout(preparation.number))
         return await self._all_of_them()
 
     async def _all_of_them(self) -> str:
@@ -245,8 +245,8 @@ class Supervisor:
         del self._workers[slot.index]
         self._serving.discard(slot.index)
         self._cover(slot.index)
-        if self._proposal is not None and worker.begun:
-            self._proposal.worker_ended(slot.index, end)
+        if self._rollout is not None and worker.begun:
+            self._rollout.worker_ended(slot.index, end)
         return end
 
     def _story(self) -> Iterator[Message]:
@@ -255,18 +255,18 @@ class Supervisor:
             yield self._news
         if self._covered:
             yield Cover(sorted(self._covered))
-        if self._order is not None:
-            yield self._order
-            yield CommitRollout(self._order.number)
-        if self._proposal is not None:
-            yield self._proposal.offer
+        if self._committed is not None:
+            yield self._committed
+            yield CommitRollout(self._committed.number)
+        if self._rollout is not None:
+            yield self._rollout.preparation
 
     def _heard(self, slot: WorkerSlot, worker: WorkerProcess, message: Message) -> None:
-        proposal = self._proposal
+        rollout = self._rollout
         match message:
-            case Ready(number) if proposal is not None and number == proposal.offer.number:
-                proposal.accept(slot.index)
-            case Serving(number, description) if self._order is not None and number == self._order.number:
+            case Ready(number) if rollout is not None and number == rollout.preparation.number:
+                rollout.accept(slot.index)
+            case Serving(number, description) if self._committed is not None and number == self._committed.number:
                 self._serving.add(slot.index)
                 if self._served.done():
                     logger.info("worker %d serves again", slot.index)
@@ -274,12 +274,12 @@ class Supervisor:
                     self._all_serve = True
                     self._served.set_result(description)
             case Failed(number, reason):
-                if proposal is not None and number == proposal.offer.number:
-                    proposal.refuse(reason)
-                elif self._order is not None and number == self._order.number:
+                if rollout is not None and number == rollout.preparation.number:
+                    rollout.refuse(reason)
+                elif self._committed is not None and number == self._committed.number:
                     logger.error("worker %d: %s", slot.index, reason)
                     worker.dismiss()  # it has nothing to serve, and its replacement may fare better
-                    self.on_lost(bytes(self._order.task))
+                    self.on_lost(bytes(self._committed.task))
             case RefreshRequest():
                 self.on_refresh()
             case _:
@@ -307,7 +307,7 @@ class Supervisor:
             worker.send(signal.SIGKILL if self._interrupts >= _ENOUGH else number)
 
 
-def _close(offer: PrepareRollout) -> None:
+def _close(preparation: PrepareRollout) -> None:
     """Close a message's files, which those who have got it have open by themselves."""
-    for file in offer.files:
+    for file in preparation.files:
         os.close(file)

@@ -6,12 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httptools
 import orjson
 
-_LABELS = frozenset(range(1, 8))
+from loadtest.generators.answers import Answers
+
+_ANSWERS: Final = Answers({})
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ class _User(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         crowd, now = self._crowd, time.perf_counter()
-        if (reason := self._fault()) is not None:
+        if (reason := _ANSWERS.fault(self._parser.get_status_code(), self._body)) is not None:
             crowd.tally.failures[reason] += 1
         else:
             crowd.tally.answered += crowd.counts(now)
@@ -105,13 +107,6 @@ class _User(asyncio.Protocol):
         if not self._transport.is_closing():
             self._sent_at = time.perf_counter()
             self._transport.write(self._crowd.next_request())
-
-    def _fault(self) -> str | None:
-        """What is wrong with the response, if anything."""
-        if (status := self._parser.get_status_code()) != 200:
-            return f"status {status}"
-        labels = orjson.loads(self._body).get("prediction")
-        return None if isinstance(labels, list) and len(labels) == 1 and labels[0] in _LABELS else "wrong answer"
 
 
 async def run_crowd(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from loadtest.generators.answers import same
 from loadtest.generators.departures import WAYS, Leaver, leave
 from loadtest.generators.line import Line
 from loadtest.system.process import ServerProcess
@@ -74,10 +75,8 @@ class MixedCrowd:
                     for request in self.draw.choices(requests, k=100):
                         async with asyncio.timeout(PATIENCE):
                             answer = await line.ask(request)
-                        if answer.status != 200:
-                            tally.failures[f"status {answer.status}"] += 1
-                        elif answer.body != self.truth[request]:
-                            tally.failures["somebody else's answer"] += 1
+                        if (reason := same(answer.status, answer.body, self.truth[request])) is not None:
+                            tally.failures[reason] += 1
                         else:
                             tally.answered += 1
                         if time.monotonic() >= until:

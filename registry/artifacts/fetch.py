@@ -26,11 +26,11 @@ class Unsupported(Exception):
     """Artifacts are where only MLflow's own client can read them."""
 
 
-def fetch(access: RegistryConfig, location: str, file: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
+def fetch(config: RegistryConfig, location: str, file: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
     """Fetch a file and see that it is what training has logged.
 
     Args:
-        access: the way to the tracking server, and to the store of the artifacts.
+        config: the way to the tracking server, and to the store of the artifacts.
         location: address of the root of the artifacts.
         file: the file; its ``path`` is relative to the root.
         path: where to put it; nothing is there yet.
@@ -45,7 +45,7 @@ def fetch(access: RegistryConfig, location: str, file: CompiledArtifactRef | Art
     if scheme not in _OPEN:
         raise Unsupported(scheme)
     digest, size = hashlib.sha256(), 0
-    with _OPEN[scheme](access, location.rstrip("/"), file.path) as chunks, path.open("xb") as out:
+    with _OPEN[scheme](config, location.rstrip("/"), file.path) as chunks, path.open("xb") as out:
         for chunk in chunks:
             digest.update(chunk)
             size += len(chunk)
@@ -71,28 +71,28 @@ def check(file: CompiledArtifactRef | ArtifactRef, size: int, digest: str, locat
 
 
 @contextmanager
-def _proxied(access: RegistryConfig, root: str, path: str) -> Iterator[Iterator[bytes]]:
+def _proxied(config: RegistryConfig, root: str, path: str) -> Iterator[Iterator[bytes]]:
     """By way of the tracking server, or of another MLflow server that the address names."""
-    if not access.light:
+    if not config.light:
         raise Unsupported("mlflow-artifacts")
-    parts, server = urlsplit(root), urlsplit(base(access))
+    parts, server = urlsplit(root), urlsplit(base(config))
     folder = f"{server.path}{_PROXY}/{parts.path.strip('/')}".rstrip("/")
-    with _plain(access, server._replace(netloc=parts.netloc or server.netloc, path=folder).geturl(), path) as chunks:
+    with _plain(config, server._replace(netloc=parts.netloc or server.netloc, path=folder).geturl(), path) as chunks:
         yield chunks
 
 
 @contextmanager
-def _plain(access: RegistryConfig, root: str, path: str) -> Iterator[Iterator[bytes]]:
+def _plain(config: RegistryConfig, root: str, path: str) -> Iterator[Iterator[bytes]]:
     """From a web server. The tracking server's password is for no other."""
-    ours, theirs = urlsplit(access.tracking_uri), urlsplit(root)
+    ours, theirs = urlsplit(config.tracking_uri), urlsplit(root)
     known = (ours.scheme, ours.hostname, ours.port) == (theirs.scheme, theirs.hostname, theirs.port)
     if known:
         root = theirs._replace(netloc=ours.netloc).geturl()
     url = f"{root}/{path}"
-    with opened(access, url, authorization(access) if known and access.light else anonymous()) as response:
+    with opened(config, url, authorization(config) if known and config.light else anonymous()) as response:
         if response.status_code in (401, 403) and not known:
             raise unavailable(
-                access,
+                config,
                 f"it keeps the files at {theirs.hostname}, which refuses us and is not told the tracking server's "
                 "password; name a user for that machine in ~/.netrc",
             )
@@ -100,22 +100,22 @@ def _plain(access: RegistryConfig, root: str, path: str) -> Iterator[Iterator[by
             raise Absent(f"there is no {url}")
         if response.status_code != 200:
             try:
-                refuse(response, access, response.raw.read(CHUNK, decode_content=True))
+                refuse(response, config, response.raw.read(CHUNK, decode_content=True))
             except RegistryRefused as error:
                 raise Absent(f"there is no {url}: {error}") from None
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            raise no_mlflow(access, response.status_code)  # a page to log in at
+            raise no_mlflow(config, response.status_code)  # a page to log in at
         yield response.iter_content(CHUNK)
 
 
-def _s3(access: RegistryConfig, root: str, path: str) -> Chunks:
+def _s3(config: RegistryConfig, root: str, path: str) -> Chunks:
     from registry.artifacts.s3 import read
 
-    return read(access, root, path, CHUNK)
+    return read(config, root, path, CHUNK)
 
 
 @contextmanager
-def _local(_access: RegistryConfig, root: str, path: str) -> Iterator[Iterator[bytes]]:
+def _local(_config: RegistryConfig, root: str, path: str) -> Iterator[Iterator[bytes]]:
     """As ``mlflow.utils.file_utils.local_file_uri_to_path`` reads an address, which a path is to it as well."""
     place = Path(url2pathname(urlsplit(root).path if root.startswith("file:") else root), path)
     try:

@@ -30,7 +30,7 @@ _ELSE: Final = "see whether the store is up and MLFLOW_S3_ENDPOINT_URL is right"
 
 
 @contextmanager
-def read(access: RegistryConfig, root: str, path: str, chunk: int) -> Iterator[Iterator[bytes]]:
+def read(config: RegistryConfig, root: str, path: str, chunk: int) -> Iterator[Iterator[bytes]]:
     """Open a file below ``s3://BUCKET/KEY``; yields its content in chunks.
 
     Raises:
@@ -38,9 +38,9 @@ def read(access: RegistryConfig, root: str, path: str, chunk: int) -> Iterator[I
         StoreUnavailable: the store cannot be used, or refuses.
     """
     parts = urlsplit(root)
-    owner = {"ExpectedBucketOwner": access.s3_owner} if access.s3_owner else {}
+    owner = {"ExpectedBucketOwner": config.s3_owner} if config.s3_owner else {}
     try:
-        client = _client(access)
+        client = _client(config)
         answer = client.get_object(Bucket=parts.netloc, Key=f"{parts.path}/{path}".removeprefix("/"), **owner)
     except (BotoCoreError, ClientError, ValueError) as error:  # an endpoint that is no address is a ValueError
         raise _told(error, f"{root}/{path}") from None
@@ -74,18 +74,18 @@ def _code(error: BaseException) -> str:
     return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
 
 
-def _client(access: RegistryConfig) -> Any:  # noqa: ANN401 - boto3 is untyped
+def _client(config: RegistryConfig) -> Any:  # noqa: ANN401 - boto3 is untyped
     """See ``mlflow.store.artifact.s3_artifact_repo``, whose arguments these are, but for the time-out."""
-    signature = access.s3_signature if access.s3_signature.lower() != "unsigned" else UNSIGNED
-    config = Config(
+    signature = config.s3_signature if config.s3_signature.lower() != "unsigned" else UNSIGNED
+    options = Config(
         signature_version=signature,
-        s3={"addressing_style": access.s3_addressing},
-        connect_timeout=access.timeout,
-        read_timeout=access.timeout,
+        s3={"addressing_style": config.s3_addressing},
+        connect_timeout=config.timeout,
+        read_timeout=config.timeout,
     )
-    verify = None if access.s3_verify else False
+    verify = None if config.s3_verify else False
     session = boto3.session.Session()  # the default one would remember another environment's configuration
     if signature is not UNSIGNED and (credentials := session.get_credentials()) is not None:
         keys = credentials.get_frozen_credentials()
         redaction.add(keys.secret_key, keys.token)
-    return session.client("s3", config=config, endpoint_url=access.s3_endpoint or None, verify=verify)
+    return session.client("s3", config=options, endpoint_url=config.s3_endpoint or None, verify=verify)

@@ -140,9 +140,9 @@ def _clear(place: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def key(version: ModelVersion, access: RegistryConfig, how: Preparation) -> str:
+def key(version: ModelVersion, config: RegistryConfig, how: Preparation) -> str:
     """The name of the entry for a version that is prepared in one way, relative to the cache's folder."""
-    facts = (access.address, version.name, version.number, version.source, version.created)
+    facts = (config.address, version.name, version.number, version.source, version.created)
     ways = (how.engine, how.formats, how.others, how.stated, FORMAT, _RULES, kernel.built())
     digest = hashlib.sha256(msgspec.json.encode((*facts, *ways))).hexdigest()[:16]
     name = quote(version.name, safe=" ").replace("%", "=")[:_LONGEST_NAME]  # % would be read as a URI's

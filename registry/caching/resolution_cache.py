@@ -24,39 +24,39 @@ class _Meaning(msgspec.Struct, frozen=True):
     stamp: str = ""
 
 
-def remember(uri: ModelURI, access: RegistryConfig, cache: Cache, version: ModelVersion, since: str = "") -> None:
+def remember(uri: ModelURI, config: RegistryConfig, cache: Cache, version: ModelVersion, since: str = "") -> None:
     """Write down what a URI means.
 
     Args:
         uri: the URI.
-        access: the registry.
+        config: the registry.
         cache: whose folder to write to.
         version: its meaning.
         since: the stamp of an SQLite store, from before it was asked.
     """
-    _write(_file(_RESOLVED, uri, access, cache), _Meaning(version, since))
+    _write(_file(_RESOLVED, uri, config, cache), _Meaning(version, since))
 
 
-def recall_unchanged(uri: ModelURI, access: RegistryConfig, cache: Cache) -> ModelVersion | None:
+def recall_unchanged(uri: ModelURI, config: RegistryConfig, cache: Cache) -> ModelVersion | None:
     """What a URI means, if it is in an SQLite store that nobody has written to since it was resolved; else None."""
-    meaning = _read(_file(_RESOLVED, uri, access, cache))
-    return meaning.version if meaning and meaning.stamp and meaning.stamp == stamp(access.tracking_uri) else None
+    meaning = _read(_file(_RESOLVED, uri, config, cache))
+    return meaning.version if meaning and meaning.stamp and meaning.stamp == stamp(config.tracking_uri) else None
 
 
-def remember_served(uri: ModelURI, access: RegistryConfig, cache: Cache, version: ModelVersion) -> None:
+def remember_served(uri: ModelURI, config: RegistryConfig, cache: Cache, version: ModelVersion) -> None:
     """Write down what is served for a URI."""
-    _write(_file(_SERVED, uri, access, cache), _Meaning(version))
+    _write(_file(_SERVED, uri, config, cache), _Meaning(version))
 
 
-def keep_served(uri: ModelURI, access: RegistryConfig, cache: Cache) -> None:
+def keep_served(uri: ModelURI, config: RegistryConfig, cache: Cache) -> None:
     """Keep what ``remember_served`` has written down from being removed as what nobody has asked for."""
     with suppress(OSError):
-        os.utime(_file(_SERVED, uri, access, cache))
+        os.utime(_file(_SERVED, uri, config, cache))
 
 
-def last_served(uri: ModelURI, access: RegistryConfig, cache: Cache) -> ModelVersion | None:
+def last_served(uri: ModelURI, config: RegistryConfig, cache: Cache) -> ModelVersion | None:
     """What was served for a URI last, by whichever process; None if nothing was."""
-    meaning = _read(_file(_SERVED, uri, access, cache))
+    meaning = _read(_file(_SERVED, uri, config, cache))
     return meaning.version if meaning else None
 
 
@@ -85,6 +85,6 @@ def _read(file: Path) -> _Meaning | None:
         return None
 
 
-def _file(kind: str, uri: ModelURI, access: RegistryConfig, cache: Cache) -> Path:
-    digest = hashlib.sha256(msgspec.json.encode((access.address, str(uri)))).hexdigest()[:16]
+def _file(kind: str, uri: ModelURI, config: RegistryConfig, cache: Cache) -> Path:
+    digest = hashlib.sha256(msgspec.json.encode((config.address, str(uri)))).hexdigest()[:16]
     return cache.folder / kind / f"{digest}.json"

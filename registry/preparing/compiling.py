@@ -40,7 +40,7 @@ _PENALTY: Final[dict[PreparedEngine, str]] = {
 
 def compile_model(
     version: ModelVersion,
-    access: RegistryConfig,
+    config: RegistryConfig,
     how: Preparation,
     folder: Path,
 ) -> Prepared:
@@ -48,7 +48,7 @@ def compile_model(
 
     Args:
         version: the version.
-        access: the way to the registry.
+        config: the way to the registry.
         how: what to make of it.
         folder: where to put the files, empty.
 
@@ -62,7 +62,7 @@ def compile_model(
     try:
         logger.info("downloading %s", version)
         start = time.monotonic()
-        download(version.uri, access, path)
+        download(version.uri, config, path)
         model = Download(path, how)
         logger.info("downloaded in %.1f s", time.monotonic() - start)
         return _prepare(model, version, _CANDIDATES[how.engine], folder)

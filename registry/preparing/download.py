@@ -42,24 +42,24 @@ from registry.version import SCHEMA_FILE, ArtifactRef, CompiledArtifactRef
 _GREATEST = np.finfo(np.float32).max
 
 
-def download(uri: str, access: RegistryConfig, folder: Path) -> None:
+def download(uri: str, config: RegistryConfig, folder: Path) -> None:
     """Download the files of a version, which a model URI names by its number, into a folder, which is made.
 
     Raises:
         Exception: whatever MLflow and its clients raise.
     """
-    _set_uris(access)
+    _set_uris(config)
     folder.mkdir()
     # ``mlflow.artifacts.download_artifacts`` would take models:/fraud@eu/1 for the file 1 of what is called eu.
     ModelsArtifactRepository(uri).download_artifacts("", str(folder))
 
 
-def _set_uris(access: RegistryConfig) -> None:
-    mlflow.set_tracking_uri(access.tracking_uri)
-    mlflow.set_registry_uri(access.tracking_uri)
+def _set_uris(config: RegistryConfig) -> None:
+    mlflow.set_tracking_uri(config.tracking_uri)
+    mlflow.set_registry_uri(config.tracking_uri)
 
 
-def download_file(access: RegistryConfig, location: str, file: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
+def download_file(config: RegistryConfig, location: str, file: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
     """Do what ``fetch`` does, for artifacts that only MLflow's client can read.
 
     Raises:
@@ -67,7 +67,7 @@ def download_file(access: RegistryConfig, location: str, file: CompiledArtifactR
     """
     folder = path.with_name("download")
     folder.mkdir()
-    _set_uris(access)
+    _set_uris(config)
     try:
         Path(get_artifact_repository(location).download_artifacts(file.path, str(folder))).replace(path)
     except Exception as error:

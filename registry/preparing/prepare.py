@@ -26,7 +26,7 @@ logger = logging.getLogger("canopy.registry")
 
 def prepare(
     uri: ModelURI,
-    access: RegistryConfig,
+    config: RegistryConfig,
     how: Preparation,
     cache: Cache,
     *,
@@ -41,7 +41,7 @@ def prepare(
 
     Args:
         uri: the model.
-        access: the way to the registry.
+        config: the way to the registry.
         how: what to make of it.
         cache: where to find the files, or to put them.
         memory: bytes that this process may have while it loads a model; None sets no limit. It stays.
@@ -56,34 +56,34 @@ def prepare(
         UnusableModel: the version cannot be fetched, loaded or served.
     """
     oldest = time.time() if anew else 0
-    since = stamp(access.tracking_uri)
-    version = _resolve(uri, access, look_timeout)
-    remember(uri, access, cache, version, since)
-    entry = key(version, access, how)
+    since = stamp(config.tracking_uri)
+    version = _resolve(uri, config, look_timeout)
+    remember(uri, config, cache, version, since)
+    entry = key(version, config, how)
     prepared = cache.find(entry, oldest)
     if prepared is None:
         with cache.hold(entry) as draft:
             prepared = cache.find(entry, oldest)  # whoever held it before has made it
             if prepared is None:
-                made = _fetched(version, access, how, draft.folder)
+                made = _fetched(version, config, how, draft.folder)
                 if made is None:
-                    made = _compiled(version, access, how, draft.folder, memory)
+                    made = _compiled(version, config, how, draft.folder, memory)
                 prepared = draft.publish(made)
         cache.prune()
     return prepared
 
 
-def _resolve(uri: ModelURI, access: RegistryConfig, look_timeout: float | None) -> ModelVersion:
+def _resolve(uri: ModelURI, config: RegistryConfig, look_timeout: float | None) -> ModelVersion:
     if look_timeout is None:
-        return resolve(uri, access)
+        return resolve(uri, config)
     try:
         with limit_time(look_timeout):
-            return resolve(uri, access)
+            return resolve(uri, config)
     except Late:
-        raise too_slow(uri, access, look_timeout) from None
+        raise too_slow(uri, config, look_timeout) from None
 
 
-def _fetched(version: ModelVersion, access: RegistryConfig, how: Preparation, folder: Path) -> Prepared | None:
+def _fetched(version: ModelVersion, config: RegistryConfig, how: Preparation, folder: Path) -> Prepared | None:
     """The artifact that training has logged; None if there is none that can be used as it is.
 
     One whose columns are not those of a table in their order is none: what else the model says, ``_compiled`` sees. The
@@ -96,9 +96,9 @@ def _fetched(version: ModelVersion, access: RegistryConfig, how: Preparation, fo
     logger.info("fetching %s, compiled already: %s bytes", version, f"{file.size:,}")
     start = time.monotonic()
     try:
-        location = locate(version, access)
-        logged = _fetched_schema(access, location, file, folder / "schema.json")
-        _fetch(access, location, file, artifact)
+        location = locate(version, config)
+        logged = _fetched_schema(config, location, file, folder / "schema.json")
+        _fetch(config, location, file, artifact)
         table, by = statement(how.stated, logged)
         said = header.told(artifact)
         if said.names is None:
@@ -130,7 +130,7 @@ def _unfit(columns: Columns, *, known: bool) -> str | None:
     return None
 
 
-def _fetched_schema(access: RegistryConfig, location: str, file: CompiledArtifactRef, path: Path) -> Schema | None:
+def _fetched_schema(config: RegistryConfig, location: str, file: CompiledArtifactRef, path: Path) -> Schema | None:
     """The table that was logged beside an artifact, if its tag tells of one.
 
     Raises:
@@ -139,7 +139,7 @@ def _fetched_schema(access: RegistryConfig, location: str, file: CompiledArtifac
     if file.schema is None:
         return None
     try:
-        _fetch(access, location, file.schema, path)
+        _fetch(config, location, file.schema, path)
         return Schema.read(path.read_bytes())
     except BadSchema as error:
         raise SchemaMismatch(f"{file.schema.path} beside the model describes no table: {error}") from None
@@ -147,17 +147,17 @@ def _fetched_schema(access: RegistryConfig, location: str, file: CompiledArtifac
         path.unlink(missing_ok=True)
 
 
-def _fetch(access: RegistryConfig, location: str, file: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
+def _fetch(config: RegistryConfig, location: str, file: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
     try:
-        fetch(access, location, file, path)
+        fetch(config, location, file, path)
     except Unsupported:
         from registry.preparing.download import download_file
 
-        download_file(access, location, file, path)
+        download_file(config, location, file, path)
 
 
 def _compiled(
-    version: ModelVersion, access: RegistryConfig, how: Preparation, folder: Path, memory: int | None
+    version: ModelVersion, config: RegistryConfig, how: Preparation, folder: Path, memory: int | None
 ) -> Prepared:
     """The version downloaded and compiled.
 
@@ -170,7 +170,7 @@ def _compiled(
         expect()
         from registry.preparing.compiling import compile_model
 
-        return compile_model(version, access, how, folder)
+        return compile_model(version, config, how, folder)
     except (MemoryError, ImportError) as error:
         if is_out_of_memory(error):
             raise too_large(version.uri, memory) from None

@@ -17,11 +17,11 @@ class ClientRegistry:
     """Implements ``registry.tracking.record.Registry``; every method raises StoreUnavailable as well.
 
     Args:
-        access: the way to the store.
+        config: the way to the store.
     """
 
-    def __init__(self, access: RegistryConfig) -> None:
-        self._access = access
+    def __init__(self, config: RegistryConfig) -> None:
+        self._config = config
 
     def version(self, name: str, number: str) -> RegistryVersion:
         """See ``Registry``."""
@@ -69,7 +69,7 @@ class ClientRegistry:
         from mlflow.tracking.registry import UnsupportedModelRegistryStoreURIException
         from sqlalchemy.exc import SQLAlchemyError
 
-        address = self._access.tracking_uri
+        address = self._config.tracking_uri
         try:
             yield MlflowClient(address, address)
         except (UnsupportedModelRegistryStoreURIException, SQLAlchemyError, OSError, ImportError) as error:
@@ -81,7 +81,7 @@ class ClientRegistry:
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
         return StoreUnavailable(
-            f"the MLflow store {self._access.address} cannot be used (check MLFLOW_TRACKING_URI): {error}"
+            f"the MLflow store {self._config.address} cannot be used (check MLFLOW_TRACKING_URI): {error}"
         )
 
 

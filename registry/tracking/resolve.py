@@ -15,16 +15,16 @@ from registry.version import TAG, ModelVersion, read_tag
 _MOST_NAMED: Final = 20
 
 
-def resolve(uri: ModelURI, access: RegistryConfig) -> ModelVersion:
+def resolve(uri: ModelURI, config: RegistryConfig) -> ModelVersion:
     """Ask the registry which version ``uri`` means.
 
     Raises:
         ModelNotFound: there is no such model, version, stage or alias.
         StoreUnavailable: the server or store cannot be used.
     """
-    if (path := sqlite_file(access.tracking_uri)) is not None and not path.is_file():
-        raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_remedy(uri, access)}")
-    registry = _registry(access)
+    if (path := sqlite_file(config.tracking_uri)) is not None and not path.is_file():
+        raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_remedy(uri, config)}")
+    registry = _registry(config)
     said, found = "", list[RegistryVersion]()
     try:
         found = _FIND[uri.kind](registry, uri)
@@ -32,7 +32,7 @@ def resolve(uri: ModelURI, access: RegistryConfig) -> ModelVersion:
         # An unknown stage is refused with the list of those that there are.
         said = f" ({error})" if error.code == "INVALID_PARAMETER_VALUE" and uri.kind == "stage" else ""
     if not found:
-        raise _not_found(registry, uri, access, said)
+        raise _not_found(registry, uri, config, said)
     record = max(found, key=lambda record: int(record.number))
     tag = record.tags.get(TAG)
     compiled = read_tag(f"{uri.name}/{record.number}", tag) if tag else None
@@ -40,7 +40,7 @@ def resolve(uri: ModelURI, access: RegistryConfig) -> ModelVersion:
     return ModelVersion(uri.name, record.number, source, record.created, compiled)
 
 
-def locate(version: ModelVersion, access: RegistryConfig) -> str:
+def locate(version: ModelVersion, config: RegistryConfig) -> str:
     """Ask the registry for the root of a version's artifacts.
 
     Raises:
@@ -48,19 +48,19 @@ def locate(version: ModelVersion, access: RegistryConfig) -> str:
         StoreUnavailable: the server or store cannot be used.
     """
     try:
-        return _registry(access).location(version.name, version.number)
+        return _registry(config).location(version.name, version.number)
     except RegistryRefused as error:
         raise ModelNotFound(f"the files of {version} are gone ({error}): register another version") from None
 
 
-def _registry(access: RegistryConfig) -> Registry:
-    if access.light:
+def _registry(config: RegistryConfig) -> Registry:
+    if config.light:
         from registry.tracking.rest import RestRegistry
 
-        return RestRegistry(access)
+        return RestRegistry(config)
     from registry.tracking.client import ClientRegistry
 
-    return ClientRegistry(access)
+    return ClientRegistry(config)
 
 
 _FIND: Final[dict[str, Callable[[Registry, ModelURI], list[RegistryVersion]]]] = {
@@ -71,7 +71,7 @@ _FIND: Final[dict[str, Callable[[Registry, ModelURI], list[RegistryVersion]]]] =
 }
 
 
-def _not_found(registry: Registry, uri: ModelURI, access: RegistryConfig, said: str) -> ModelNotFound:
+def _not_found(registry: Registry, uri: ModelURI, config: RegistryConfig, said: str) -> ModelNotFound:
     """The error, with what there is instead, as far as the registry tells that."""
     models = list[str]()
     with suppress(RegistryRefused):  # the registry has no such model
@@ -81,14 +81,14 @@ def _not_found(registry: Registry, uri: ModelURI, access: RegistryConfig, said: 
         there = _listed(f"{each.number} in {each.stage}{by_number.get(each.number, '')}" for each in versions)
         return ModelNotFound(
             f"{uri.name} has no {uri.kind} {uri.selector}{said}; its versions: {there or 'none'}: promote one, or "
-            + _remedy(uri, access)
+            + _remedy(uri, config)
         )
     with suppress(RegistryRefused):  # what speaks MLflow's language, but not all of it
         models = registry.models()
     named = _listed(models) or "none at all"
     return ModelNotFound(
         f"the registry has no model {uri.name} (for {uri.kind} {uri.selector}), only {named}: "
-        f"register it, or {_remedy(uri, access)}"
+        f"register it, or {_remedy(uri, config)}"
     )
 
 
@@ -98,18 +98,18 @@ def _listed(names: Iterable[str]) -> str:
     return ("..., " if len(every) > _MOST_NAMED else "") + ", ".join(every[-_MOST_NAMED:])
 
 
-def _remedy(uri: ModelURI, access: RegistryConfig) -> str:
-    options = shlex.join(["--name", uri.name, "--tracking-uri", access.address])
+def _remedy(uri: ModelURI, config: RegistryConfig) -> str:
+    options = shlex.join(["--name", uri.name, "--tracking-uri", config.address])
     return (
         "run `make train`, which trains, registers and promotes one "
         f"(with ARGS={shlex.quote(options)} where these are not its defaults)"
     )
 
 
-def too_slow(uri: ModelURI, access: RegistryConfig, seconds: float) -> StoreUnavailable:
+def too_slow(uri: ModelURI, config: RegistryConfig, seconds: float) -> StoreUnavailable:
     """The error for a registry that does not tell in time what a URI means, however it keeps one waiting."""
     return StoreUnavailable(
-        f"the MLflow server or store {access.address} has not told within {seconds:g} s what {uri} means; see whether "
+        f"the MLflow server or store {config.address} has not told within {seconds:g} s what {uri} means; see whether "
         "it is up and MLFLOW_TRACKING_URI is right, or wait longer with --look-timeout-seconds "
         "(CANOPY_LOOK_TIMEOUT_SECONDS)"
     )

@@ -80,11 +80,11 @@ class RestRegistry:
     """Implements ``registry.tracking.record.Registry``; every method raises StoreUnavailable as well.
 
     Args:
-        access: the way to the server.
+        config: the way to the server.
     """
 
-    def __init__(self, access: RegistryConfig) -> None:
-        self._access = access
+    def __init__(self, config: RegistryConfig) -> None:
+        self._config = config
 
     def version(self, name: str, number: str) -> RegistryVersion:
         """See ``Registry``."""
@@ -123,54 +123,54 @@ class RestRegistry:
     def _ask(
         self, path: str, type_: type[T], query: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None
     ) -> T:
-        if self._access.workspace:
-            _check_workspaces(self._access)
-        return _ask(self._access, f"{_BASE}/{path}" + (f"?{urlencode(query)}" if query else ""), type_, body)
+        if self._config.workspace:
+            _check_workspaces(self._config)
+        return _ask(self._config, f"{_BASE}/{path}" + (f"?{urlencode(query)}" if query else ""), type_, body)
 
 
 @lru_cache  # once for a server that has them
-def _check_workspaces(access: RegistryConfig) -> None:
+def _check_workspaces(config: RegistryConfig) -> None:
     """A server without workspaces would give what is in none, without a word; see MLflow's WorkspaceRestStoreMixin."""
-    if not _ask(access, _SERVER_INFO, _Server).workspaces_enabled:
-        raise unavailable(access, "it has no workspaces; start it with --enable-workspaces, or unset MLFLOW_WORKSPACE")
+    if not _ask(config, _SERVER_INFO, _Server).workspaces_enabled:
+        raise unavailable(config, "it has no workspaces; start it with --enable-workspaces, or unset MLFLOW_WORKSPACE")
 
 
-def _ask(access: RegistryConfig, path: str, type_: type[T], body: Mapping[str, Any] | None = None) -> T:
-    headers = authorization(access)
+def _ask(config: RegistryConfig, path: str, type_: type[T], body: Mapping[str, Any] | None = None) -> T:
+    headers = authorization(config)
     if body is not None:
         headers["Content-Type"] = "application/json"
     sent = None if body is None else msgspec.json.encode(body)
-    with opened(access, f"{base(access)}/{path}", headers, body=sent) as response:
+    with opened(config, f"{base(config)}/{path}", headers, body=sent) as response:
         text = response.raw.read(_LONGEST, decode_content=True)
-        refuse(response, access, text)
+        refuse(response, config, text)
     try:
         return msgspec.json.decode(text, type=type_)
     except msgspec.DecodeError:
-        raise no_mlflow(access, response.status_code) from None
+        raise no_mlflow(config, response.status_code) from None
 
 
-def base(access: RegistryConfig) -> str:
+def base(config: RegistryConfig) -> str:
     """The tracking server's address without a slash at its end; a user and password in it are for requests to use."""
-    return access.tracking_uri.removesuffix("/")
+    return config.tracking_uri.removesuffix("/")
 
 
-def authorization(access: RegistryConfig) -> dict[str, str]:
+def authorization(config: RegistryConfig) -> dict[str, str]:
     """The headers that the tracking server knows us by, but for what requests takes from the address and ``.netrc``.
 
     Raises:
         StoreUnavailable: user and password are no UTF-8.
     """
     headers = anonymous()
-    if access.username and access.password:
+    if config.username and config.password:
         try:
-            basic = base64.b64encode(f"{access.username}:{access.password}".encode()).decode()
+            basic = base64.b64encode(f"{config.username}:{config.password}".encode()).decode()
         except UnicodeError:  # whose words have the secret in them
-            raise unavailable(access, UNSENDABLE) from None
+            raise unavailable(config, UNSENDABLE) from None
         headers["Authorization"] = f"Basic {basic}"
-    elif access.token:
-        headers["Authorization"] = f"Bearer {access.token}"
-    if access.workspace:
-        headers["X-MLFLOW-WORKSPACE"] = access.workspace
+    elif config.token:
+        headers["Authorization"] = f"Bearer {config.token}"
+    if config.workspace:
+        headers["X-MLFLOW-WORKSPACE"] = config.workspace
     return headers
 
 
@@ -179,7 +179,7 @@ def anonymous() -> dict[str, str]:
     return {"Accept-Encoding": "identity", "User-Agent": "canopy"}
 
 
-def refuse(response: requests.Response, access: RegistryConfig, text: bytes) -> None:
+def refuse(response: requests.Response, config: RegistryConfig, text: bytes) -> None:
     """Raise what a status other than 200 means.
 
     Raises:
@@ -195,31 +195,31 @@ def refuse(response: requests.Response, access: RegistryConfig, text: bytes) -> 
         error = _Error("", " ".join(text[:200].decode(errors="replace").split()))
     if status == 401 or (status == 403 and error.error_code):
         raise unavailable(
-            access,
+            config,
             f"it refuses us ({status}); set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
             "MLFLOW_TRACKING_TOKEN, to those of a user who may read the model",
         )
     if status == 403:
         raise unavailable(
-            access,
+            config,
             f"it answers 403 ({error.message}); if it does not know the host name that it is called by, start it with "
             "--allowed-hosts and that name",
         )
     if status == 407:
-        raise unavailable(access, "the proxy wants to know who asks; put user and password into HTTP_PROXY")
+        raise unavailable(config, "the proxy wants to know who asks; put user and password into HTTP_PROXY")
     if status >= 500 or status == 429:
-        raise unavailable(access, f"it answers {status} ({error.message}); its own log says why")
+        raise unavailable(config, f"it answers {status} ({error.message}); its own log says why")
     if error.error_code in MISSING:
         raise RegistryRefused(error.error_code, error.message)
     if error.error_code:
-        raise unavailable(access, f"it answers {status} ({error.error_code}: {error.message})")
-    raise no_mlflow(access, status)
+        raise unavailable(config, f"it answers {status} ({error.error_code}: {error.message})")
+    raise no_mlflow(config, status)
 
 
-def no_mlflow(access: RegistryConfig, status: int) -> StoreUnavailable:
+def no_mlflow(config: RegistryConfig, status: int) -> StoreUnavailable:
     """The error for a server that does not speak MLflow's language."""
     return unavailable(
-        access,
+        config,
         f"its answer ({status}) is not that of a tracking server; see whether MLFLOW_TRACKING_URI is the address of "
         "one, with the path before /api if there is any",
     )

@@ -37,7 +37,7 @@ call to a disk that hangs, the kernel lets no process die."""
 
 async def prepare_in_child(
     uri: ModelURI,
-    access: RegistryConfig,
+    config: RegistryConfig,
     how: Preparation,
     cache_folder: Path,
     *,
@@ -52,7 +52,7 @@ async def prepare_in_child(
 
     Args:
         uri: the model.
-        access: the way to the registry; all but its address is read from the environment again.
+        config: the way to the registry; all but its address is read from the environment again.
         how: what to make of it.
         cache_folder: where the prepared models are.
         memory: bytes that the child may have while it loads a model.
@@ -79,7 +79,7 @@ async def prepare_in_child(
         async with temporary_folder() as folder:
             command += ["--schema", await in_daemon_thread(partial(_written, how.stated, folder))]
             # Command lines can be read by every user of a machine, and the address may have a password in it.
-            output, status = await run(command, {"MLFLOW_TRACKING_URI": access.tracking_uri, "TMPDIR": folder})
+            output, status = await run(command, {"MLFLOW_TRACKING_URI": config.tracking_uri, "TMPDIR": folder})
     except OSError as error:  # out of files, space, processes or memory, which passes
         raise UnusableModel(f"{uri}: no process can be started to prepare it: {error.strerror}") from None
     try:

@@ -36,7 +36,7 @@ class CachedFinder:
 
     Args:
         uri: the model.
-        access: the way to the registry.
+        config: the way to the registry.
         how: what to make of versions.
         cache: where prepared models are.
         memory_left: tells the bytes of memory that a child may take; infinite for no limit.
@@ -49,7 +49,7 @@ class CachedFinder:
     def __init__(
         self,
         uri: ModelURI,
-        access: RegistryConfig,
+        config: RegistryConfig,
         how: Preparation,
         cache: Cache,
         *,
@@ -59,7 +59,7 @@ class CachedFinder:
         look_timeout: float,
     ) -> None:
         self._uri = uri
-        self._access = access
+        self._config = config
         self._how = how
         self._cache = cache
         self._memory_left = memory_left
@@ -74,15 +74,15 @@ class CachedFinder:
         """See ``Finder``; only MLflow can tell what is in a store that is no tracking server and has changed."""
         if self._kept is not None:
             await self._on_disk(partial(self._keep, self._kept))
-        if not self._access.light:
-            return await self._on_disk(lambda: recall_unchanged(self._uri, self._access, self._cache)) or UNRESOLVED
+        if not self._config.light:
+            return await self._on_disk(lambda: recall_unchanged(self._uri, self._config, self._cache)) or UNRESOLVED
         try:
-            version = await self._asking.run(lambda: resolve(self._uri, self._access), self._look_timeout)
+            version = await self._asking.run(lambda: resolve(self._uri, self._config), self._look_timeout)
         except LeftBehind:
             return UNRESOLVED
         except TimeoutError:
-            raise too_slow(self._uri, self._access, self._look_timeout) from None
-        await self._on_disk(lambda: remember(self._uri, self._access, self._cache, version))
+            raise too_slow(self._uri, self._config, self._look_timeout) from None
+        await self._on_disk(lambda: remember(self._uri, self._config, self._cache, version))
         return version
 
     async def prepare(self, version: ModelVersion | Unresolved) -> Prepared:
@@ -110,7 +110,7 @@ class CachedFinder:
             async with asyncio.timeout(self._prepare_timeout):
                 return await prepare_in_child(
                     uri,
-                    self._access,
+                    self._config,
                     self._how,
                     self._cache.folder,
                     memory=None if memory == math.inf else int(memory),
@@ -125,7 +125,7 @@ class CachedFinder:
         """See ``Finder``; from now on each ``resolve`` keeps it in the cache, for a server may run for months."""
         self._kept = prepared.version
         try:
-            await self._on_disk(lambda: remember_served(self._uri, self._access, self._cache, prepared.version))
+            await self._on_disk(lambda: remember_served(self._uri, self._config, self._cache, prepared.version))
         except CacheUnusable as error:  # it is served all the same
             logger.warning(str(error))
 
@@ -155,12 +155,12 @@ class CachedFinder:
             ) from None
 
     def _keep(self, version: ModelVersion) -> None:
-        keep_served(self._uri, self._access, self._cache)
+        keep_served(self._uri, self._config, self._cache)
         self._find(version)
 
     def _last_known(self) -> Prepared | None:
-        version = last_served(self._uri, self._access, self._cache)
+        version = last_served(self._uri, self._config, self._cache)
         return self._find(version) if version else None
 
     def _find(self, version: ModelVersion) -> Prepared | None:
-        return self._cache.find(key(version, self._access, self._how))
+        return self._cache.find(key(version, self._config, self._how))

@@ -47,6 +47,5 @@ class Predict(Codec):
                     f"{answer.model} is served by {answer.model.engine.name}, which gives labels only"
                 )
             document["probabilities"] = probabilities
-            classes = answer.model.engine.classes
-            document["classes"] = None if classes is None else classes.tolist()
+            document["classes"] = answer.model.classes
         return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)

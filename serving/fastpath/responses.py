@@ -92,6 +92,11 @@ class Responses:
     def _response(self, answer: Answer, request: HotRequest) -> bytes:
         frame = request.frame
         body = frame.codec.encode(answer, frame.options)
-        timed = f"server-timing: {timing(request)}\r\n" if frame.timed else ""
-        tail = f"{timed}content-length: {len(body)}\r\ncontent-type: {frame.codec.media_type}\r\n\r\n"
-        return self._head + tail.encode() + body
+        timed = f"server-timing: {timing(request)}\r\n".encode() if frame.timed else b""
+        return b"%b%bcontent-length: %d\r\ncontent-type: %b\r\n\r\n%b" % (
+            self._head,
+            timed,
+            len(body),
+            frame.codec.media_type.encode(),
+            body,
+        )

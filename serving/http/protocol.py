@@ -156,12 +156,22 @@ class Connection(Lifetime):
         self._reading = BODY
 
     def begin(self) -> None:
-        """Start to answer a request, whose body may be still to come."""
-        url, headers, expect = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()  # which makes the scope, and forgets these
-        self.url, self.expect_100_continue = url, expect
-        self.headers = self.scope["headers"] = headers
-        self.scope["extensions"] = {EXTENSION: self}  # type: ignore[dict-item]  # ASGI has dicts there
+        """Start to answer a request, whose body may be still to come.
+
+        uvicorn makes the scope before the head is read: here only a request that goes through ASGI has one.
+        """
+        self.scope = {  # type: ignore[typeddict-item]  # uvicorn adds method and target; ASGI's extensions are dicts
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,  # type: ignore[typeddict-item]
+            "root_path": self.root_path,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+            "extensions": {EXTENSION: self},  # type: ignore[dict-item]
+        }
         super().on_headers_complete()
         self.headers = _NOWHERE
         self.cycle.transport = self  # type: ignore[assignment]  # as far as the cycle needs one

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from settings import tame_mlflow
+from startup import tame_mlflow
 
 MLFLOW_WARNS = [
     # SQLAlchemy disapproves of a loader that MLflow uses: once a process, when MLflow first opens a store.

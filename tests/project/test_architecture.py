@@ -28,6 +28,7 @@ ALLOWED = {
     "forest.checks": {"forest"},
     "service_links": set[str](),
     "settings": {"preprocessing", "redaction", "service_links"},
+    "startup": set[str](),
     # Its own words; only the command line, and what the words of others are taken from, know the rooms.
     "registry": {
         "preprocessing",
@@ -36,6 +37,7 @@ ALLOWED = {
         "registry.preparing",
         "registry.updates.refresh_signal",
         "settings",
+        "startup",
     },
     "registry.tracking": {"registry"},
     "registry.artifacts": {"redaction", "registry", "registry.tracking"},
@@ -63,6 +65,7 @@ ALLOWED = {
         "registry.caching.lock",
         "registry.tracking.store",
         "settings",
+        "startup",
     },
     "serving": {
         "batcher",
@@ -89,6 +92,7 @@ ALLOWED = {
         "registry.updates",
         "serving",
         "settings",
+        "startup",
         "workers",
     },
     "loadtest": {
@@ -101,12 +105,20 @@ ALLOWED = {
         "preprocessing",
     },
     "loadtest.system": {"workers.limits"},
-    "loadtest.generators": {"loadtest.system"},
+    "loadtest.generators": {"dataset", "loadtest.system"},
     "loadtest.reports": {"loadtest.generators", "loadtest.system"},
     "loadtest.locust": {"dataset", "loadtest.reports", "loadtest.system"},
     "loadtest.searching": {"loadtest.crowd", "loadtest.locust", "loadtest.reports", "loadtest.system"},
     "canopy": set[str](),
-    "server": {"redaction", "registry", "registry.updates.refresh_signal", "settings", "workers", "workers.serving"},
+    "server": {
+        "redaction",
+        "registry",
+        "registry.updates.refresh_signal",
+        "settings",
+        "startup",
+        "workers",
+        "workers.serving",
+    },
 }
 """What each room may import of the others, besides its own: a room without the rooms within it, or a module."""
 
@@ -125,6 +137,7 @@ FORBIDDEN = {
     "serving.fastpath": {"numpy", "orjson"},
     "loadtest": {"starlette", "uvicorn", "mlflow", "sklearn", "pandas"},
     "settings": {"starlette", "uvicorn", "mlflow", "sklearn", "numpy"},
+    "startup": {"starlette", "uvicorn", "mlflow", "sklearn", "numpy"},
     "workers": {"starlette", "uvicorn", "httptools", "mlflow", "sklearn", "numpy"},
 }
 """Third parties that a room, with the rooms within it, must not know."""

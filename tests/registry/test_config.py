@@ -53,14 +53,14 @@ def test_no_secret_is_shown() -> None:
         "MLFLOW_TRACKING_TOKEN": "sesame",
         "MLFLOW_S3_ENDPOINT_URL": "http://user:sesame@store",
     }
-    access = RegistryConfig.read("http://warden:sesame@server", environment)
-    assert "sesame" not in repr(access)
-    assert access.address == "http://server"
+    config = RegistryConfig.read("http://warden:sesame@server", environment)
+    assert "sesame" not in repr(config)
+    assert config.address == "http://server"
 
 
 def test_the_variables_of_mlflow_are_read() -> None:
     """TLS, time-out, retries, workspace and the S3 store are taken from where MLflow takes them."""
-    access = RegistryConfig.read(
+    config = RegistryConfig.read(
         "https://server",
         {
             "MLFLOW_TRACKING_SERVER_CERT_PATH": "server.pem",
@@ -76,10 +76,10 @@ def test_the_variables_of_mlflow_are_read() -> None:
             "MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE": "virtual",
         },
     )
-    assert (access.verify, access.certificate, access.redirects) == ("server.pem", "client.pem", False)
-    assert (access.timeout, access.retries, access.retry_after, access.workspace) == (2.5, 4, False, "hills")
-    assert (access.s3_endpoint, access.s3_verify, access.s3_owner) == ("http://store:9000", False, "12")
-    assert access.s3_addressing == "virtual"
+    assert (config.verify, config.certificate, config.redirects) == ("server.pem", "client.pem", False)
+    assert (config.timeout, config.retries, config.retry_after, config.workspace) == (2.5, 4, False, "hills")
+    assert (config.s3_endpoint, config.s3_verify, config.s3_owner) == ("http://store:9000", False, "12")
+    assert config.s3_addressing == "virtual"
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,9 @@ def test_no_fault_of_the_store_tells_a_secret(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        access = RegistryConfig.read("http://127.0.0.1:9", environment)
+        config = RegistryConfig.read("http://127.0.0.1:9", environment)
         path = tmp_path_factory.mktemp("fetched") / "file"
-        texts = said(lambda: fetch(access, "s3://bucket/model", FILE, path))
+        texts = said(lambda: fetch(config, "s3://bucket/model", FILE, path))
     assert told(secret, texts) == [], texts
 
 
@@ -113,8 +113,8 @@ def test_no_answer_of_a_server_brings_a_secret_back(secret: str) -> None:
     message = "bad header: " + " ".join(write(secret) for write in WAYS.values())
     page = json.dumps({"error_code": "INTERNAL_ERROR", "message": message})
     with answering(500, page.encode()) as stub:
-        access = RegistryConfig.read(f"http://127.0.0.1:{stub.port}", {"AWS_SECRET_ACCESS_KEY": secret})
-        texts = said(lambda: resolve(URI, access))
+        config = RegistryConfig.read(f"http://127.0.0.1:{stub.port}", {"AWS_SECRET_ACCESS_KEY": secret})
+        texts = said(lambda: resolve(URI, config))
     assert "bad header" in texts[1]
     assert told(secret, texts) == [], texts
 
@@ -147,9 +147,9 @@ def test_a_password_in_a_versions_source_is_not_kept(tmp_path: Path) -> None:
     """What the cache keeps of a version may be read by others than whom the registry lets in."""
     version = {"name": "Forest", "version": "1", "source": "https://warden:barley@store/files"}
     with answering(200, json.dumps({"model_version": version}).encode()) as stub:
-        access = RegistryConfig.read(f"http://127.0.0.1:{stub.port}", {})
-        found = resolve(URI, access)
-        remember(URI, access, Cache(tmp_path), found)
+        config = RegistryConfig.read(f"http://127.0.0.1:{stub.port}", {})
+        found = resolve(URI, config)
+        remember(URI, config, Cache(tmp_path), found)
     assert found.source == "https://store/files"
     (file,) = (path for path in tmp_path.rglob("*.json"))
     assert "barley" not in file.read_text()

@@ -20,12 +20,12 @@ URI = ModelURI.parse("models:/Small/Production")
 
 def keep(folder: Path, prepared: Prepared, address: str) -> None:
     """Let a version be what was served last for the URI, from the registry at an address."""
-    access, cache = RegistryConfig.read(address, {}), Cache(folder)
-    with cache.hold(key(prepared.version, access, Preparation())) as draft:
+    config, cache = RegistryConfig.read(address, {}), Cache(folder)
+    with cache.hold(key(prepared.version, config, Preparation())) as draft:
         made = Prepared(prepared.version, "compiled", draft.folder, COLUMNS)
         shutil.copy(prepared.artifact, made.artifact)
         draft.publish(made)
-    remember_served(URI, access, cache, prepared.version)
+    remember_served(URI, config, cache, prepared.version)
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,9 @@ def test_a_model_with_artifacts_in_s3_is_trained_and_prepared(
     from training.__main__ import main
 
     assert main(["--tracking-uri", tracking_uri, "--trees", "2"]) == 0
-    access = RegistryConfig.read(tracking_uri, s3)
+    config = RegistryConfig.read(tracking_uri, s3)
     prepared = prepare(
-        ModelURI.parse("models:/BestModelRF/Production"), access, Preparation(), Cache(tmp_path / "cache")
+        ModelURI.parse("models:/BestModelRF/Production"), config, Preparation(), Cache(tmp_path / "cache")
     )
     assert str(prepared.version) == "BestModelRF/1"
     assert open_engine(prepared).name == "compiled"

@@ -305,7 +305,7 @@ async def test_it_is_too_late_to_call_off_what_all_were_told_to_serve(make: Made
     supervisor = make()
     async with running(supervisor, version=1):
         serving = asyncio.create_task(supervisor.serve(encoded(version=2)))
-        await came_true(lambda: supervisor._order is not None and supervisor._order.number == 2)
+        await came_true(lambda: supervisor._committed is not None and supervisor._committed.number == 2)
         serving.cancel()
         await asyncio.wait([serving])
         assert not serving.cancelled()

@@ -26,7 +26,7 @@ async def pair() -> AsyncIterator[tuple[Channel, SupervisorClient]]:
     theirs.close()
 
 
-def offer(number: int, *files: int) -> PrepareRollout:
+def preparation(number: int, *files: int) -> PrepareRollout:
     """A task that is its number."""
     return PrepareRollout(number, msgspec.Raw(str(number).encode()), files)
 
@@ -34,14 +34,14 @@ def offer(number: int, *files: int) -> PrepareRollout:
 async def test_a_task_is_called_off_while_the_worker_gets_ready(pair: tuple[Channel, SupervisorClient]) -> None:
     """Whoever hangs over it can go on with the next; one that all serve is never called off."""
     ours, client = pair
-    ours.push(offer(1))
+    ours.push(preparation(1))
     assert await client.task() == (b"1", ())
     waiting = asyncio.create_task(client.called_off())
     await asyncio.sleep(0.01)
     assert not waiting.done()
     ours.push(CancelRollout(1))
     await asyncio.wait_for(waiting, 10)
-    for message in (offer(2), CommitRollout(2)):
+    for message in (preparation(2), CommitRollout(2)):
         ours.push(message)
     assert await client.task() == (b"2", ())
     with pytest.raises(TimeoutError):
@@ -59,7 +59,7 @@ async def test_what_was_called_off_before_it_was_begun_is_not_begun(
     path.touch()
     before = _open_files()
     with path.open() as file:
-        for message in (offer(1, file.fileno()), CancelRollout(1), offer(2)):
+        for message in (preparation(1, file.fileno()), CancelRollout(1), preparation(2)):
             ours.push(message)
         assert await client.task() == (b"2", ())
     assert _open_files() == before

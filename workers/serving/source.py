@@ -61,11 +61,11 @@ class OwnSource:
     """For a worker that is alone: it follows the registry itself, and the log hears of it."""
 
     def __init__(
-        self, settings: Settings, uri: registry.ModelURI, access: registry.RegistryConfig, stated: registry.Stated
+        self, settings: Settings, uri: registry.ModelURI, config: registry.RegistryConfig, stated: registry.Stated
     ) -> None:
         self.update_error: str | None = None
         self.on_cover: Callable[[Sequence[int]], object] = lambda _slots: None  # it is alone
-        self._watcher = watch(settings, uri, access, stated, self._serve, self._tell)
+        self._watcher = watch(settings, uri, config, stated, self._serve, self._tell)
         self._models: asyncio.Queue[tuple[registry.Prepared, asyncio.Future[None]]] = asyncio.Queue()
         self._outcome: asyncio.Future[None]
 
@@ -148,7 +148,7 @@ async def serve_by(supervisor: Supervisor, prepared: registry.Prepared) -> None:
 def watch(
     settings: Settings,
     uri: registry.ModelURI,
-    access: registry.RegistryConfig,
+    config: registry.RegistryConfig,
     stated: registry.Stated,
     serve: Callable[[registry.Prepared], Awaitable[object]],
     tell: Callable[[str | None], object],
@@ -159,7 +159,7 @@ def watch(
     Args:
         settings: the server's.
         uri: the model.
-        access: the way to the registry.
+        config: the way to the registry.
         stated: the table of a model, if it does not tell that itself.
         serve: see ``Delivery``.
         tell: see ``Watcher``.
@@ -167,7 +167,7 @@ def watch(
     """
     finder = CachedFinder(
         uri,
-        access,
+        config,
         registry.Preparation(settings.engine, settings.trusted_formats, settings.other_versions, stated),
         Cache(Path(settings.cache)),
         memory_left=cgroup_memory_left,

@@ -20,7 +20,7 @@ from registry import Prepared, RegistryError, UnusableModel, outcome
 from registry.preparing.confinement import die_with_parent, prefer_oom_kill
 from registry.updates import refresh_signal
 from registry.updates.child import run, temporary_folder
-from settings import start_logging
+from startup import start_logging
 
 
 async def try_out(prepared: Prepared, *, max_batch_rows: int, log_level: str, limit: float) -> None:

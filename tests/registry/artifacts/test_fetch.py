@@ -22,10 +22,10 @@ FILE = CompiledArtifactRef("canopy/a forest+ü.canopy", 1, hashlib.sha256(CONTEN
 NOWHERE = "http://tracking.invalid"
 
 
-def got(access: RegistryConfig, location: str, folder: Path, file: CompiledArtifactRef = FILE) -> bytes:
+def got(config: RegistryConfig, location: str, folder: Path, file: CompiledArtifactRef = FILE) -> bytes:
     """What a fetch has written."""
     path = folder / "fetched"
-    fetch(access, location, file, path)
+    fetch(config, location, file, path)
     return path.read_bytes()
 
 
@@ -48,8 +48,8 @@ def got(access: RegistryConfig, location: str, folder: Path, file: CompiledArtif
 def test_a_file_is_fetched_from_the_tracking_server(tmp_path: Path, location: str, asked: str) -> None:
     """The tracking server's proxy, and any web server, give the file; the tracking server is told who asks."""
     with answering(page=CONTENT) as stub:
-        access = way(f"http://warden:sesame@127.0.0.1:{stub.port}/mlflow")
-        assert got(access, location.format(port=stub.port), tmp_path) == CONTENT
+        config = way(f"http://warden:sesame@127.0.0.1:{stub.port}/mlflow")
+        assert got(config, location.format(port=stub.port), tmp_path) == CONTENT
     ((path, headers),) = stub.asked
     assert unquote(path) == f"{asked}/{FILE.path}"
     assert path.isascii()
@@ -59,8 +59,8 @@ def test_a_file_is_fetched_from_the_tracking_server(tmp_path: Path, location: st
 def test_another_server_is_not_told_the_password(tmp_path: Path) -> None:
     """A file on another web server is asked for without the tracking server's credentials."""
     with answering(page=CONTENT) as stub:
-        access = way(f"http://warden:sesame@localhost:{stub.port}")
-        assert got(access, f"http://127.0.0.1:{stub.port}/files", tmp_path) == CONTENT
+        config = way(f"http://warden:sesame@localhost:{stub.port}")
+        assert got(config, f"http://127.0.0.1:{stub.port}/files", tmp_path) == CONTENT
     ((_, headers),) = stub.asked
     assert "authorization" not in {name.lower() for name in headers}
 
@@ -194,9 +194,9 @@ def test_what_the_store_refuses_is_told(
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     page = f"<Error><Code>{code}</Code></Error>".encode() if code else b"<html>"
     with answering(503, page) as stub:
-        access = way(NOWHERE, **s3 | {"MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{stub.port}"})
+        config = way(NOWHERE, **s3 | {"MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{stub.port}"})
         with pytest.raises(StoreUnavailable, match=remedy):
-            got(access, f"s3://{BUCKET}/m", tmp_path)
+            got(config, f"s3://{BUCKET}/m", tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -217,8 +217,8 @@ import asyncio, sys
 from pathlib import Path
 from registry import RegistryConfig, ModelURI, Preparation
 from registry.updates.child import prepare_in_child
-uri, access = ModelURI.parse("models:/Slow/1"), RegistryConfig.read(sys.argv[1], {})
-asyncio.run(prepare_in_child(uri, access, Preparation(), Path(sys.argv[2])))
+uri, config = ModelURI.parse("models:/Slow/1"), RegistryConfig.read(sys.argv[1], {})
+asyncio.run(prepare_in_child(uri, config, Preparation(), Path(sys.argv[2])))
 """
     with slow_server(cut=300_000) as address:
         parent = subprocess.Popen([sys.executable, "-c", script, address, str(tmp_path)], stderr=subprocess.DEVNULL)
@@ -310,7 +310,7 @@ def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is
     file = CompiledArtifactRef("canopy/forest.canopy", FORMAT, "0" * 64, 1)
     version = ModelVersion("Logged", "1", compiled=file)
     monkeypatch.setattr(module, "locate", lambda *_: "")
-    monkeypatch.setattr(module, "_fetch", lambda _access, _location, _file, path: shutil.copy(logged, path))
+    monkeypatch.setattr(module, "_fetch", lambda _config, _location, _file, path: shutil.copy(logged, path))
     table = None if stated is None else Schema(covertype.SCHEMA.fields, stated, covertype.SCHEMA.example)
     made = module._fetched(version, way("http://tracking.invalid"), Preparation(stated=table), tmp_path)
     assert (made is None) == (reason is not None)
@@ -359,7 +359,7 @@ def test_a_compiled_forest_is_taken_with_the_table_that_was_logged_beside_it(
     write_artifact(logged, compile_forest(forest, columns=names), Origin("Logged"), Parity(rows=1, different=0))
     file = CompiledArtifactRef("canopy/forest.canopy", FORMAT, "0" * 64, 1, ArtifactRef(SCHEMA_FILE, "0" * 64, 1))
 
-    def bring(_access: object, _location: object, wanted: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
+    def bring(_config: object, _location: object, wanted: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
         if wanted is file:
             shutil.copy(logged, path)
         elif description is None:

@@ -32,7 +32,7 @@ def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
     """Save an estimator as an MLflow model, and prepare it: ``prepare(estimator, schema=..., how=..., **saving)``."""
     monkeypatch.setattr(
         "registry.preparing.compiling.download",
-        lambda _uri, _access, folder: shutil.copytree(tmp_path / "saved", folder),
+        lambda _uri, _config, folder: shutil.copytree(tmp_path / "saved", folder),
     )
 
     def run(

@@ -26,8 +26,8 @@ REMEDY = r"serialization_format='skops'.*CANOPY_TRUSTED_FORMATS"
 
 def trusting(place: Place, folder: Path, name: str, choice: EngineChoice = "auto") -> Prepared:
     """The first version of a model, prepared by who trusts only skops."""
-    uri, access = ModelURI.parse(f"models:/{name}/1"), way(place.tracking_uri)
-    return prepare(uri, access, Preparation(choice, "skops"), Cache(folder))
+    uri, config = ModelURI.parse(f"models:/{name}/1"), way(place.tracking_uri)
+    return prepare(uri, config, Preparation(choice, "skops"), Cache(folder))
 
 
 @pytest.mark.parametrize("name", [param for param in FORESTS if "Pickle" not in str(param.values)])
@@ -119,7 +119,7 @@ def test_no_trap_springs(
     """Whatever a model says of itself, none of its code runs and it is refused."""
     version = resolve(ModelURI.parse("models:/Permuted/1"), way(sqlite_place.tracking_uri))
     folder = trap(**flavour)
-    monkeypatch.setattr("registry.preparing.compiling.download", lambda _uri, _access, into: folder.rename(into))
+    monkeypatch.setattr("registry.preparing.compiling.download", lambda _uri, _config, into: folder.rename(into))
     made = tmp_path / "made"
     made.mkdir()
     with pytest.raises(UnusableModel):
@@ -133,7 +133,7 @@ def test_the_trap_would_spring(
     """Where any format is trusted the pickle's code does run: the test above can fail."""
     version = resolve(ModelURI.parse("models:/Permuted/1"), way(sqlite_place.tracking_uri))
     folder = trap()
-    monkeypatch.setattr("registry.preparing.compiling.download", lambda _uri, _access, into: folder.rename(into))
+    monkeypatch.setattr("registry.preparing.compiling.download", lambda _uri, _config, into: folder.rename(into))
     made = tmp_path / "made"
     made.mkdir()
     with pytest.raises(UnusableModel):

@@ -86,8 +86,8 @@ class Bench:
         """Prepare what was saved."""
         folder = self.folder / "prepared"
         folder.mkdir()
-        version, access = ModelVersion("Array", "1"), way("http://tracking.invalid")
-        return compile_model(version, access, Preparation(engine, stated=read_stated(stated)), folder)
+        version, config = ModelVersion("Array", "1"), way("http://tracking.invalid")
+        return compile_model(version, config, Preparation(engine, stated=read_stated(stated)), folder)
 
     def check(self, prepared: Prepared, estimator: Any, given: Any) -> None:  # noqa: ANN401
         """Hold what is served against what an estimator says when it is given its own columns."""
@@ -101,7 +101,7 @@ def bench(matrix: NDArray[np.float32], sample: Covertype, tmp_path: Path, monkey
     found = Bench(matrix[:5000, IN_UCI_ORDER].astype(np.float64), matrix[:5000], sample.labels[:3000], tmp_path)
     saved = tmp_path / "saved"
     monkeypatch.setattr(
-        "registry.preparing.compiling.download", lambda _uri, _access, folder: shutil.copytree(saved, folder)
+        "registry.preparing.compiling.download", lambda _uri, _config, folder: shutil.copytree(saved, folder)
     )
     # What the comparison with scikit-learn finds is not tested here.
     monkeypatch.setattr(importlib.import_module("forest.checks.build"), "_DRAWN_ROWS", 30)

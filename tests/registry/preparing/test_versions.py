@@ -50,7 +50,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Served:
         model: Path, choice: EngineChoice = "auto", others: OtherVersions = "refuse", formats: TrustedFormats = "any"
     ) -> Prepared:
         monkeypatch.setattr(
-            "registry.preparing.compiling.download", lambda _uri, _access, into: shutil.copytree(model, into)
+            "registry.preparing.compiling.download", lambda _uri, _config, into: shutil.copytree(model, into)
         )
         folder = tmp_path / "made"
         shutil.rmtree(folder, ignore_errors=True)

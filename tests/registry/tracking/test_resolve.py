@@ -166,13 +166,13 @@ def test_a_kind_of_store_that_mlflow_lacks_is_unavailable() -> None:
 
 def test_a_version_tells_what_was_compiled_and_where_its_files_are(place: Place) -> None:
     """Both ways give where a version comes from, when it was made, its compiled artifact, and the root of its files."""
-    access = way(place.tracking_uri)
-    version = resolve(ModelURI.parse(f"models:/{READY}@production"), access)
+    config = way(place.tracking_uri)
+    version = resolve(ModelURI.parse(f"models:/{READY}@production"), config)
     assert version.source.startswith("models:/m-")
     assert version.created > 1_600_000_000_000
     assert version.compiled is not None
     assert (version.compiled.path, version.compiled.format) == ("canopy/forest.canopy", FORMAT)
-    assert locate(version, access).endswith(f"{version.source.removeprefix('models:/')}/artifacts")
+    assert locate(version, config).endswith(f"{version.source.removeprefix('models:/')}/artifacts")
 
 
 def test_a_tag_that_cannot_be_read_is_ignored_and_told_once(place: Place, caplog: pytest.LogCaptureFixture) -> None:

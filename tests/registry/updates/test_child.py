@@ -369,7 +369,7 @@ from registry import Columns, ModelVersion, Prepared
 from registry import __main__ as command
 from preprocessing import Schema
 
-def noisy(uri, access, choice, cache, **how):
+def noisy(uri, config, choice, cache, **how):
     {noise}
     return Prepared(ModelVersion(uri.name, "3"), "sklearn", cache.folder, Columns(Schema.unnamed(4)))
 

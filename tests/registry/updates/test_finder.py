@@ -191,16 +191,16 @@ async def test_what_was_served_last_is_known_though_the_registry_is_down(
 
 async def test_a_note_that_cannot_be_read_or_written_is_none(sqlite_place: Place, tmp_path: Path) -> None:
     """A half-written note counts as none, and a folder that takes none does not keep a model from being served."""
-    access, cache = way(sqlite_place.tracking_uri), Cache(tmp_path)
+    config, cache = way(sqlite_place.tracking_uri), Cache(tmp_path)
     made = prepared_in(tmp_path, str(URI), sqlite_place.tracking_uri)
     found = finder(sqlite_place.tracking_uri, tmp_path)
     await found.keep(made)
     known: dict[str, Any] = {".resolved": recall_unchanged, ".served": last_served}
     for kind, read in known.items():
-        assert read(URI, access, cache) == made.version
+        assert read(URI, config, cache) == made.version
         (note,) = (tmp_path / kind).iterdir()
         note.write_bytes(note.read_bytes()[:-9])
-        assert read(URI, access, cache) is None
+        assert read(URI, config, cache) is None
         shutil.rmtree(tmp_path / kind)
         (tmp_path / kind).touch()
     assert prepared_in(tmp_path, str(URI), sqlite_place.tracking_uri) == made
@@ -218,9 +218,9 @@ from registry import RegistryConfig, ModelURI, Preparation
 from registry.caching.cache import Cache
 from registry.caching.entry_builder import sizes
 from registry.updates.finder import CachedFinder
-access = RegistryConfig.read({server_place.tracking_uri!r}, {{}})
+config = RegistryConfig.read({server_place.tracking_uri!r}, {{}})
 found = CachedFinder(
-    ModelURI.parse({str(URI)!r}), access, Preparation(), Cache(Path({str(tmp_path)!r})),
+    ModelURI.parse({str(URI)!r}), config, Preparation(), Cache(Path({str(tmp_path)!r})),
     memory_left=lambda: 0, log_level="info", prepare_timeout=60, look_timeout=60,
 )
 assert asyncio.run(found.resolve()).number == "1"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving import CONTENT, Connection, ConnectionContext, ConnectionLimits, ReadBudget, SharedMetrics
 from serving.http.context import ServerState
@@ -83,11 +84,13 @@ class Client:
 
     Attributes:
         let: whether it may answer.
+        scopes: what the application was told of each request.
         read_budget: of the connection.
     """
 
     def __init__(self) -> None:
         self.let = asyncio.Event()
+        self.scopes: list[Any] = []
         self.transport = Transport()
         config = uvicorn.Config(self._answer, interface="asgi3", ws="none", lifespan="off", log_config=None)
         config.load()
@@ -98,6 +101,12 @@ class Client:
         )
         self._connection.loop = self._loop  # type: ignore[assignment]
         self._connection.connection_made(self.transport)
+
+    def as_uvicorn_does(self, sent: bytes) -> None:
+        """Have uvicorn's own protocol take a request of the same client's, and tell the application of it."""
+        plain = HttpToolsProtocol(self._connection.config, ServerState(), {})
+        plain.connection_made(self.transport)
+        plain.data_received(sent)
 
     async def at(self, now: float, sent: bytes = b"") -> None:
         """Let it be a certain time, at which something is sent; then the connection looks at the clock."""
@@ -141,11 +150,25 @@ class Client:
             await asyncio.sleep(0)
 
     async def _answer(
-        self, _scope: object, _receive: object, send: Callable[[dict[str, object]], Awaitable[None]]
+        self, scope: object, _receive: object, send: Callable[[dict[str, object]], Awaitable[None]]
     ) -> None:
+        self.scopes.append(scope)
         await self.let.wait()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body"})
+
+
+async def test_an_application_is_told_what_uvicorn_tells_it() -> None:
+    """And where to find the connection; the headers, too."""
+    client = Client()
+    sent = request(b"{}", "X-Colour: blue", target="/a%20b?c=d")
+    client.send(sent)
+    client.as_uvicorn_does(sent)
+    await client.settle()
+    ours, theirs = client.scopes
+    assert ours.pop("extensions").keys() == {"canopy.connection"}
+    assert ours == theirs
+    assert (b"x-colour", b"blue") in ours["headers"]
 
 
 async def test_the_time_of_a_request_begins_with_its_own_first_byte() -> None:

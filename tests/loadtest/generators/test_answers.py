@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dataset import Covertype
-from loadtest.locust.answers import ANY_VERSION, Answers, read_expected
+from loadtest.generators.answers import ANY_VERSION, Answers, read_expected
 from tests.conftest import Store
 
 LABELS = [2, 7]
