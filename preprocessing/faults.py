@@ -96,6 +96,29 @@ def first(body: bytes | bytearray) -> InvalidRow | None:
     return _first_fault(body.decode())
 
 
+def check_unique(body: bytes | bytearray, strings: int) -> None:
+    """See to it that no object in a body has a name twice: most parsers would take one of the values without a word.
+
+    Args:
+        body: JSON that could be read.
+        strings: how many strings it has if no name comes twice, names included.
+
+    Raises:
+        InvalidRow: one does.
+    """
+    if body.count(b'"') != 2 * strings and (found := first(body)) is not None:
+        raise found
+
+
+def count_strings(value: object) -> int:
+    """How many strings a part of a body has, names included."""
+    if isinstance(value, str):
+        return 1
+    if isinstance(value, dict):
+        return len(value) + sum(map(count_strings, value.values()))
+    return sum(map(count_strings, value)) if isinstance(value, list) else 0
+
+
 def repeated(body: bytes | bytearray) -> InvalidBody:
     """Where a body has the same name twice in an object."""
     return _first_fault(body.decode()) or InvalidRow("$", "has a name more than once")

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from preprocessing.schema import Field, Row, Schema
+from preprocessing.block import Block, Rows
+from preprocessing.schema import Field, Schema
 
 _LARGEST_TABLE: Final = 1024
 """Rows of a table of indicators; categories with more combinations than that have a table each."""
@@ -42,11 +43,11 @@ class Expansion:
         self.width = len(schema.expanded)
         self._parts = list(_parts(schema))
 
-    def write(self, rows: NDArray[np.float64], out: NDArray[np.floating]) -> None:
+    def write(self, rows: NDArray[Any], out: NDArray[np.floating]) -> None:
         """Write the model's columns for some rows.
 
         Args:
-            rows: (n, n_fields) float64, validated: codes are in range, a missing value is NaN.
+            rows: (n, n_fields) of any numeric or boolean dtype, validated: codes are in range, a missing value is NaN.
             out: (n, n_columns) float32 or float64, overwritten; the columns are ``schema.expanded``.
         """
         for fields, columns, weights, indicators in self._parts:
@@ -72,11 +73,11 @@ class MatrixBuilder:
         self._expansion = Expansion(schema)
         self._buffers: dict[type[np.floating], NDArray[np.floating]] = {}
 
-    def build(self, rows: Sequence[Row], dtype: type[np.floating] = np.float32) -> NDArray[Any]:
+    def build(self, parts: Sequence[Rows], dtype: type[np.floating] = np.float32) -> NDArray[Any]:
         """Build the matrix of some validated rows.
 
         Args:
-            rows: n rows, 1 <= n <= max_rows.
+            parts: n rows, 1 <= n <= max_rows, as lists or blocks of them.
             dtype: float32, or float64, which has every number as it was sent.
 
         Returns:
@@ -85,14 +86,36 @@ class MatrixBuilder:
         Raises:
             ValueError: there are more rows than the buffer holds.
         """
-        if len(rows) > self.max_rows:
-            raise ValueError(f"{len(rows)} rows do not fit a buffer of {self.max_rows}")
+        count = sum(map(len, parts))
+        if count > self.max_rows:
+            raise ValueError(f"{count} rows do not fit a buffer of {self.max_rows}")
         buffer = self._buffers.get(dtype)
         if buffer is None:
             buffer = self._buffers[dtype] = np.zeros((self.max_rows, self._expansion.width), dtype=dtype)
-        matrix = buffer[: len(rows)]
-        self._expansion.write(np.array(rows, dtype=np.float64), matrix)
+        matrix = buffer[:count]
+        start = 0
+        for is_block, neighbours in groupby(parts, key=_is_block):
+            if is_block:
+                for block in neighbours:
+                    end = start + len(block)
+                    self._write(block, matrix[start:end])  # type: ignore[arg-type]
+                    start = end
+            else:
+                rows = np.array(list(chain.from_iterable(neighbours)), dtype=np.float64)  # type: ignore[arg-type]
+                end = start + len(rows)
+                self._expansion.write(rows, matrix[start:end])
+                start = end
         return matrix
+
+    def _write(self, block: Block, out: NDArray[np.floating]) -> None:
+        if block.expanded:
+            out[:] = block.values
+        else:
+            self._expansion.write(block.values, out)
+
+
+def _is_block(part: Rows) -> bool:
+    return type(part) is Block
 
 
 _Group: TypeAlias = list[Field]

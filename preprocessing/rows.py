@@ -46,7 +46,7 @@ class RowDecoder:
         self.schema = schema
         self.max_rows = max_rows
         several = Meta(min_length=1, max_length=max_rows)
-        positional: Any = tuple[tuple(map(_value, schema.fields))]  # type: ignore[misc]
+        positional: Any = tuple[tuple(map(value_type, schema.fields))]  # type: ignore[misc]
         self._one = _decoder("features", positional)
         self._many = _decoder("features", Annotated[list[positional], several])
         self._records = _Records(schema)
@@ -124,11 +124,11 @@ class RowDecoder:
             pass  # the fault is a whole row, which has no field name
         elif match := _INDEX.fullmatch(path):
             field = self.schema.fields[int(match[1])]
-            reason += f" ({field.name}{_allowed(field, named=False)})"
+            reason += f" ({field.name}{allowed(field, named=False)})"
         elif (match := _RECORD.fullmatch(path)) and (name := match[2]) in self.schema.names:
             field = self.schema.fields[self.schema.names.index(name)]
-            if allowed := _allowed(field, named=True):
-                reason += f" ({name} is {allowed.removeprefix(', ')})"
+            if words := allowed(field, named=True):
+                reason += f" ({name} is {words.removeprefix(', ')})"
             path = at(match[1], name)
         return InvalidRow(path, reason)
 
@@ -145,7 +145,7 @@ class _Records:
         members = [f"field{number}" for number in range(len(schema.fields))]
         self.type: Any = msgspec.defstruct(
             "Record",
-            [(member, _named_value(field)) for member, field in zip(members, schema.fields, strict=True)],
+            [(member, named_value(field)) for member, field in zip(members, schema.fields, strict=True)],
             rename=dict(zip(members, schema.names, strict=True)),
             forbid_unknown_fields=True,
             gc=False,
@@ -189,22 +189,22 @@ _TYPES: Final[dict[str, Callable[[Field], Any]]] = {
 }
 
 
-def _value(field: Field) -> Any:  # noqa: ANN401 - msgspec types are built at run time
+def value_type(field: Field) -> Any:  # noqa: ANN401 - msgspec types are built at run time
     """What a row may have for a field."""
     value = _TYPES[field.type](field)
     return value | None if field.missing else value
 
 
-def _named_value(field: Field) -> Any:  # noqa: ANN401
+def named_value(field: Field) -> Any:  # noqa: ANN401
     """What a record may have for a field."""
-    return Literal[tuple(field.codes)] | _value(field) if field.type == "category" else _value(field)
+    return Literal[tuple(field.codes)] | value_type(field) if field.type == "category" else value_type(field)
 
 
 def _decoder(key: str, type_: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401
     return msgspec.json.Decoder(msgspec.defstruct("Body", [(key, type_)], forbid_unknown_fields=True, gc=False))
 
 
-def _allowed(field: Field, *, named: bool) -> str:
+def allowed(field: Field, *, named: bool) -> str:
     """What a category may be, for the messages."""
     if field.type != "category":
         return ""

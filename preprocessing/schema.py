@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Final, Literal, TypeAlias
@@ -75,6 +75,15 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     def is_one_hot(self) -> bool:
         """Whether it becomes an indicator for each of its categories."""
         return self.type == "category" and self.encoding == "one-hot"
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the greatest number that is a value."""
+        if self.type == "number":
+            return -FLOAT32_MAX, FLOAT32_MAX
+        if self.type == "integer":
+            return -WHOLE_MAX, WHOLE_MAX
+        return 0, 1 if self.type == "boolean" else len(self.categories) - 1
 
     @property
     def becomes(self) -> tuple[str, ...]:
@@ -267,9 +276,7 @@ def _misfit(field: Field, value: float | None) -> str | None:
     if value is None:
         return None if field.missing else "has no missing values"
     if field.type == "boolean" or not isinstance(value, bool):
-        whole = (-WHOLE_MAX, WHOLE_MAX)
-        limits: Mapping[str, tuple[float, float]] = {"boolean": (0, 1), "category": (0, _last(field)), "integer": whole}
-        least, greatest = limits.get(field.type, (-FLOAT32_MAX, FLOAT32_MAX))
+        least, greatest = field.limits
         if not (math.isfinite(value) and least <= value <= greatest):
             return f"is a number from {least:g} to {greatest:g}"
         return None if field.type == "number" or value == int(value) else "is a whole number"

@@ -23,6 +23,7 @@ from serving.errors import (
     DEFAULT_RETRY_AFTER,
     EXCEPTION_HANDLERS,
     BodyTooLarge,
+    NotServed,
     UnsupportedMediaType,
     known,
     problem_response,
@@ -30,7 +31,7 @@ from serving.errors import (
 from serving.http.protocol import EXTENSION
 from serving.inference import Answer
 from serving.metrics.content import Metrics
-from serving.routing import Route, not_found
+from serving.routing import Route, label, not_found
 from serving.service import Service, timing
 
 logger = logging.getLogger("canopy.serving")
@@ -79,7 +80,11 @@ def create_app(
         routes=[
             *routes,
             Route("/", index),
-            *(Route(codec.path, _endpoint(service, codec), methods=["POST"]) for codec in codecs),
+            *(
+                Route(path, _endpoint(service, codec), methods=["POST"], label=codec.path)
+                for codec in codecs
+                for path in (codec.path, *codec.more_paths)
+            ),
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/stats", stats),
@@ -114,7 +119,7 @@ class CountedResponses:
             if message["type"] == "http.response.start":
                 connection = scope.get("extensions", {}).get(EXTENSION)
                 if connection is None or not connection.lost:
-                    self._metrics.responded(scope["path"], message["status"])
+                    self._metrics.responded(label(scope), message["status"])
             await send(message)
 
         await self._app(scope, receive, measured if scope["type"] == "http" else send)
@@ -158,16 +163,20 @@ def _endpoint(service: Service, codec: Codec) -> Callable[[Request], Awaitable[R
     """What answers requests for predictions in a format."""
 
     async def predict(request: Request) -> Response:
+        name, version = request.path_params.get("model", service.name), request.path_params.get("version")
+        service.check_served(name, version)
         frame = read_frame(codec, request.scope["query_string"], request.scope["headers"])
         _check_body_type(codec, request.headers)
-        waiter = service.submit(await _read(request, service.max_body_bytes), frame)
+        waiter, frame = service.submit(await _read(request, service.max_body_bytes), frame)
         answer = await _answered(request, service, waiter)
-        content = codec.encode(answer, frame.options)
+        if version not in {None, answer.model.version}:
+            raise NotServed(f"version {version} has just been replaced by {answer.model.version}")
+        content, media_type, more = codec.encode(answer, frame.options)
         service.metrics.predicted(time.monotonic() - waiter.arrived)
-        headers = answer.model.headers
+        headers = answer.model.headers | dict(more)
         if frame.timed:
             headers["Server-Timing"] = timing(waiter)
-        return Response(content, 200, headers, codec.media_type)
+        return Response(content, 200, headers, media_type)
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -189,7 +198,7 @@ def _check_body_type(codec: Codec, headers: Headers) -> None:
             raise UnsupportedMediaType(f"the content encoding is {encoding!r}; send the body as it is")
     for content_type in headers.getlist("content-type"):
         if not codec.takes(content_type.partition(";")[0].strip().lower()):
-            raise UnsupportedMediaType(f"the content type is {content_type!r}; send {codec.content_type}")
+            raise UnsupportedMediaType(f"the content type is {content_type!r}; send {' or '.join(codec.content_types)}")
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -49,6 +49,14 @@ class NoProbabilities(RequestError):
     """Probabilities were asked of a model that gives none."""
 
 
+class UnencodableLabels(RequestError):
+    """The model's labels are of a type that the format has not."""
+
+
+class NotServed(RequestError):
+    """A model or a version is asked for that is not the one in service."""
+
+
 class Unauthorized(RequestError):
     """The request has not the token that it needs."""
 
@@ -83,9 +91,11 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     HeadTooLarge: Problem(431, "head-too-large", "The request line and headers are too long"),
     BadParameter: Problem(400, "bad-parameter", "A header or query parameter has a bad value"),
     BodyTooLarge: Problem(413, "body-too-large", "The body is too long"),
+    NotServed: Problem(404, "model-not-served", "There is no such model, or no such version of it"),
     Unauthorized: Problem(401, "unauthorized", "The request needs a bearer token"),
     UnsupportedMediaType: Problem(415, "unsupported-media-type", "The body is of a type that is not taken here"),
     NoProbabilities: Problem(422, "no-probabilities", "The model gives no probabilities"),
+    UnencodableLabels: Problem(422, "unencodable-labels", "The format has no type for the model's labels"),
     ModelNotReady: Problem(503, "model-not-ready", "No model is loaded yet"),
     batcher.QueueFull: Problem(503, "queue-full", "The queue is full"),
     batcher.DeadlineUnreachable: Problem(503, "deadline-unreachable", "The backlog is longer than the deadline"),
@@ -110,13 +120,29 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def problem_response(error: Exception) -> Response:
-    """The response to an error: a problem document with type, title, status and detail.
+class Failure(NamedTuple):
+    """What a client is told of an error, in whatever form.
 
-    An invalid row adds ``path``, the JSONPath of the fault. Every 503 carries Retry-After in whole seconds; a refusal
-    for overload adds the exact ``retry_after``. What the table does not know is a 500 that tells nothing of the inside.
+    Attributes:
+        problem: status, kind and title.
+        detail: what went wrong this time.
+        path: JSONPath of the fault in the body; None if it lies elsewhere.
+        retry_after: exact seconds to wait before a retry, if they were computed.
+        headers: that the response has whatever its form.
     """
-    extra: dict[str, Any] = {}
+
+    problem: Problem
+    detail: str
+    path: str | None
+    retry_after: float | None
+    headers: dict[str, str]
+
+
+def told(error: Exception) -> Failure:
+    """What to tell of an error: of one that the table does not know, nothing of the inside.
+
+    Every 503 carries Retry-After in whole seconds.
+    """
     headers: dict[str, str] = {}
     if isinstance(error, HTTPException):
         phrase = HTTPStatus(error.status_code).phrase
@@ -128,23 +154,32 @@ def problem_response(error: Exception) -> Response:
     else:
         problem = Problem(500, "internal-error", "The server failed")
         detail = "The fault is the server's; its log has the details."
-    if isinstance(error, preprocessing.InvalidRow):
-        extra["path"] = _sendable(error.path)
+    path = _sendable(error.path) if isinstance(error, preprocessing.InvalidRow) else None
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
+    exact = error.retry_after if isinstance(error, batcher.Overloaded) else None
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        retry_after = DEFAULT_RETRY_AFTER
-        if isinstance(error, batcher.Overloaded):
-            extra["retry_after"] = error.retry_after
-            retry_after = max(1, math.ceil(error.retry_after))
-        headers["Retry-After"] = str(retry_after)
-    document = {
+        headers["Retry-After"] = str(DEFAULT_RETRY_AFTER if exact is None else max(1, math.ceil(exact)))
+    return Failure(problem, detail, path, exact, headers)
+
+
+def problem_response(error: Exception) -> Response:
+    """The response to an error: a problem document with type, title, status and detail.
+
+    An invalid row adds ``path``, the JSONPath of the fault; a refusal for overload adds the exact ``retry_after``.
+    """
+    problem, detail, path, retry_after, headers = told(error)
+    document: dict[str, Any] = {
         "type": f"urn:canopy:problem:{problem.kind}",
         "title": problem.title,
         "status": problem.status,
         "detail": detail,
     }
-    return Response(orjson.dumps(document | extra), problem.status, headers, MEDIA_TYPE)
+    if path is not None:
+        document["path"] = path
+    if retry_after is not None:
+        document["retry_after"] = retry_after
+    return Response(orjson.dumps(document), problem.status, headers, MEDIA_TYPE)
 
 
 async def handle(_request: Request, error: Exception) -> Response:

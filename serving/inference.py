@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -79,8 +78,8 @@ def _of_one(table: Table, queries: list[Query]) -> list[Answer]:
     model = table.model
     if model is None:
         raise ModelNotReady
-    rows = list(chain.from_iterable([query.rows for query in queries]))
-    prediction = _predict(model.engine, table.matrix.build(rows, model.engine.dtype))
+    parts = [query.rows for query in queries]
+    prediction = _predict(model.engine, table.matrix.build(parts, model.engine.dtype))
     labels, probabilities = prediction.labels.tolist(), prediction.probabilities
     answers = []
     start = 0
@@ -91,7 +90,19 @@ def _of_one(table: Table, queries: list[Query]) -> list[Answer]:
     return answers
 
 
-def warm_up(engine: Engine, schema: Schema, row: Row, max_batch_rows: int) -> list[tuple[int, float]]:
+class Trial(NamedTuple):
+    """What came of running an engine.
+
+    Attributes:
+        calls: (rows, seconds) of each call that tells what a call costs.
+        label: one that it gave, as a plain Python value.
+    """
+
+    calls: list[tuple[int, float]]
+    label: Any
+
+
+def warm_up(engine: Engine, schema: Schema, row: Row, max_batch_rows: int) -> Trial:
     """Run an engine that is not yet in service on a plausible row, once and many times over.
 
     If values may be missing, it also sees a row that lacks them.
@@ -102,22 +113,19 @@ def warm_up(engine: Engine, schema: Schema, row: Row, max_batch_rows: int) -> li
         row: the row.
         max_batch_rows: most rows in one call.
 
-    Returns:
-        (rows, seconds) of each call that tells what a call costs.
-
     Raises:
         ValueError: as ``infer`` does.
     """
     matrix = MatrixBuilder(schema, min(_WARM_UP_ROWS, max_batch_rows))
-    _predict(engine, matrix.build([row], engine.dtype))  # the first call pays for lazy imports
+    first = _predict(engine, matrix.build([[row]], engine.dtype))  # pays for lazy imports
     if (sparse := schema.without(row)) is not None:
-        _predict(engine, matrix.build([sparse], engine.dtype))
+        _predict(engine, matrix.build([[sparse]], engine.dtype))
     calls = []
     for rows in (1, matrix.max_rows):
         start = time.perf_counter()
-        _predict(engine, matrix.build([row] * rows, engine.dtype))
+        _predict(engine, matrix.build([[row] * rows], engine.dtype))
         calls.append((rows, time.perf_counter() - start))
-    return calls
+    return Trial(calls, first.labels.tolist()[0])
 
 
 def _predict(engine: Engine, matrix: NDArray[Any]) -> Prediction:

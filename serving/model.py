@@ -18,6 +18,7 @@ class Model:
         engine: what computes its predictions.
         columns: how the order of its columns is known.
         warning: what whoever relies on its answers should know; empty if nothing.
+        label: one that it has given, whose type all of its labels have; None if it is not known.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Model:
     engine: Engine
     columns: Literal["named", "stated", "assumed", "unnamed"] = "named"
     warning: str = ""
+    label: Any = None
 
     def __str__(self) -> str:
         return f"{self.name}/{self.version}"

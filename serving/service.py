@@ -1,13 +1,13 @@
 """What answers requests, whatever brings them: decode and queue."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from batcher import Batcher, FutureWaiter, Waiter
 from serving.codecs import Frame
-from serving.errors import ModelNotReady
+from serving.errors import ModelNotReady, NotServed
 from serving.inference import Answer
 from serving.metrics.content import Metrics
 from serving.metrics.exposition import PrometheusMetrics, document
@@ -16,10 +16,21 @@ from serving.model import Model, ModelHandle
 from serving.table import Query, Table
 
 
+class Asking(Waiter[Query, Answer], Protocol):
+    """Who waits for an answer.
+
+    Attributes:
+        frame: what is asked besides rows, at first outside of the body.
+    """
+
+    frame: Frame
+
+
 class Service:
     """The parts that serve predictions, joined.
 
     Args:
+        name: of the model, as its registry calls it.
         handle: the model in service.
         max_body_bytes: longest body.
         board: where this worker and the others put their figures.
@@ -33,7 +44,8 @@ class Service:
         update_error: why the model in service is not the newest version, if it is not.
     """
 
-    def __init__(self, handle: ModelHandle, *, max_body_bytes: int, board: SharedMetrics) -> None:
+    def __init__(self, name: str, handle: ModelHandle, *, max_body_bytes: int, board: SharedMetrics) -> None:
+        self.name = name
         self.handle = handle
         self.max_body_bytes = max_body_bytes
         self.metrics = Metrics(board)
@@ -48,15 +60,15 @@ class Service:
     def __repr__(self) -> str:
         return f"<Service {self.handle!r} {self.batcher!r}{' draining' * self.draining}>"
 
-    def submit(self, body: bytes, frame: Frame) -> FutureWaiter[Query, Answer]:
+    def submit(self, body: bytes, frame: Frame) -> tuple[FutureWaiter[Query, Answer], Frame]:
         """Queue one request.
 
         Args:
             body: its body.
-            frame: what it asks besides.
+            frame: what it asks outside of it.
 
         Returns:
-            A future, as ``Batcher.submit`` describes it.
+            A future, as ``Batcher.submit`` describes it, and all that the request asks besides rows.
 
         Raises:
             InvalidBody: the body is none of the format, or breaks the schema.
@@ -65,19 +77,19 @@ class Service:
             Overloaded: the request is refused.
         """
         batcher, table = self._ready()
-        rows = frame.codec.decode(table.decoder, body, frame.options)
-        return batcher.submit(Query(table, rows), len(rows), timeout=frame.timeout)
+        rows, frame = frame.codec.decode(table, body, frame)
+        return batcher.submit(Query(table, rows), len(rows), timeout=frame.timeout), frame
 
-    def enqueue(self, waiter: Waiter[Query, Answer], body: bytes | bytearray, frame: Frame) -> None:
-        """Queue one request for a waiter, whose ``item`` and ``rows`` this sets.
+    def enqueue(self, waiter: Asking, body: bytes | bytearray) -> None:
+        """Queue one request for a waiter, whose ``item``, ``rows`` and ``frame`` this sets.
 
         Raises:
             Exception: as ``submit``.
         """
         batcher, table = self._ready()
-        rows = frame.codec.decode(table.decoder, body, frame.options)
+        rows, waiter.frame = waiter.frame.codec.decode(table, body, waiter.frame)
         waiter.item, waiter.rows = Query(table, rows), len(rows)
-        batcher.enqueue(waiter, timeout=frame.timeout)
+        batcher.enqueue(waiter, timeout=waiter.frame.timeout)
 
     def cancel(self, waiter: Waiter[Query, Answer]) -> None:
         """A waiter that was queued has given up."""
@@ -90,6 +102,22 @@ class Service:
             raise ModelNotReady
         self.batcher.raise_if_overloaded()
         return self.batcher, self.table
+
+    def check_served(self, name: str, version: str | None = None) -> None:
+        """See to it that a model is the one in service, and so is a version, if one is asked for.
+
+        Raises:
+            NotServed: it is not.
+            ModelNotReady: no version is loaded.
+        """
+        if name != self.name:
+            raise NotServed(f"no model {name!r} is served here, but {self.name!r}")
+        if version is None:
+            return
+        if self.handle.model is None:
+            raise ModelNotReady
+        if version != self.handle.model.version:
+            raise NotServed(f"version {version!r} of {name} is not served, but {self.handle.model.version}")
 
     def put_in_service(self, model: Model, table: Table) -> None:
         """Answer by a version from now on; what was decoded by another table, the version before it answers."""

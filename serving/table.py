@@ -1,29 +1,51 @@
 """The table of a model in service, and the requests that were decoded by it."""
 
+from functools import cached_property
+
 import msgspec
 
-from preprocessing import Row, RowDecoder, Schema
+from preprocessing import PRESETS, RowDecoder, Schema
+from preprocessing.block import Rows
+from preprocessing.layout import Layouts
 from preprocessing.matrix import MatrixBuilder
+from preprocessing.reader import RowReader
 from serving.model import Model
 
 
 class Table:
-    """A schema with what decodes its rows and builds their matrix; versions of one schema share it.
+    """A schema with what decodes its rows and builds their matrix; versions of one schema and order share it.
 
     Args:
         schema: what rows are.
+        order: for each of the model's own columns, where it stands in ``schema.expanded``; None if they agree.
         max_rows_per_request: most rows of a request.
         max_batch_rows: most rows in one call of an engine.
 
     Attributes:
+        schema, order: see above.
         model: the last version that served it: what was decoded for it is answered by that, whatever serves by then.
     """
 
-    def __init__(self, schema: Schema, *, max_rows_per_request: int, max_batch_rows: int) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        *,
+        order: tuple[int, ...] | None = None,
+        max_rows_per_request: int,
+        max_batch_rows: int,
+    ) -> None:
         self.schema = schema
+        self.order = order
         self.decoder = RowDecoder(schema, max_rows_per_request)
         self.matrix = MatrixBuilder(schema, max_batch_rows)
         self.model: Model | None = None
+        self._max_rows = max_rows_per_request
+
+    @cached_property
+    def reader(self) -> RowReader:
+        """Reads rows of other formats than Canopy's own."""
+        aliases = next((preset.aliases for preset in PRESETS if preset.schema.fields == self.schema.fields), None)
+        return RowReader(self.schema, self._max_rows, Layouts(self.schema, self.order, aliases))
 
     @property
     def bounded(self) -> bool:
@@ -43,4 +65,4 @@ class Query(msgspec.Struct, frozen=True, gc=False):
     """
 
     table: Table
-    rows: list[Row]
+    rows: Rows

@@ -5,10 +5,11 @@ A new one is a ``Codec`` in a file of its own, and a place in ``CODECS``. Both w
 
 from typing import Final
 
-from serving.codecs.codec import Codec, Frame
+from serving.codecs.codec import Codec, Encoded, Frame
 from serving.codecs.predict import Predict
+from serving.codecs.v2 import OpenInference
 
-CODECS: Final[tuple[Codec, ...]] = (Predict(),)
+CODECS: Final[tuple[Codec, ...]] = (Predict(), OpenInference())
 """The formats that are served."""
 
-__all__ = ["CODECS", "Codec", "Frame"]
+__all__ = ["CODECS", "Codec", "Encoded", "Frame"]

@@ -2,25 +2,43 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 from starlette.responses import Response
 
-from preprocessing import Row, RowDecoder
+from preprocessing.block import Rows
 from serving.errors import problem_response
 from serving.inference import Answer
+from serving.table import Table
 
 Pairs = Sequence[tuple[str, str]]
 """Query parameters, or headers with their names in lower case, in the order of the request."""
 
 
+JSON: Final = "application/json"
+
+
+class Encoded(NamedTuple):
+    """The body of an answer.
+
+    Attributes:
+        content: its bytes.
+        media_type: what they are.
+        headers: more that an answer with such a body has, their names in lower case.
+    """
+
+    content: bytes
+    media_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+
 class Frame(msgspec.Struct, frozen=True, gc=False):
-    """What the frame of a request asks, whatever its body has: the format, and how to answer.
+    """What a request asks besides rows: the format, and how to answer.
 
     Attributes:
         codec: the format.
-        options: what the format has read of the target and the headers.
+        options: what the format has read of the target, the headers and the body.
         timeout: seconds that the request may wait in the queue; None leaves that to the server.
         timed: whether the answer tells how the request fared.
         constant: whether answers with the same label of one row are the same bytes.
@@ -39,23 +57,23 @@ class Codec(ABC):
     It is asked on the event loop, once a request: it neither blocks nor keeps anything of a request.
 
     Attributes:
-        path: where it is served, by POST.
+        path: where it is served, by POST; ``{model}`` stands for the name of the model. Figures go by that name.
+        more_paths: where it is served, too; ``{version}`` stands for a version of the model.
         reads: the headers, in lower case, that ``options`` looks at.
-        content_type: the media type of requests that need no closer look.
-        media_type: of answers.
+        content_types: media types of requests that need no closer look, as they are usually written.
     """
 
     path: ClassVar[str]
+    more_paths: tuple[str, ...] = ()
     reads: ClassVar[frozenset[str]] = frozenset()
-    content_type: ClassVar[str] = "application/json"
-    media_type: ClassVar[str] = "application/json"
+    content_types: ClassVar[tuple[str, ...]] = (JSON,)
 
     def takes(self, media_type: str) -> bool:
         """Whether bodies may be of a media type, which is in lower case and without parameters."""
-        return media_type == self.content_type
+        return media_type in self.content_types
 
     def options(self, query: Pairs, headers: Pairs) -> Any:  # noqa: ANN401, ARG002 - a format's own
-        """What a request asks besides rows.
+        """What the frame of a request asks besides rows.
 
         Raises:
             RequestError: it asks for what there is not.
@@ -70,24 +88,29 @@ class Codec(ABC):
         return False
 
     @abstractmethod
-    def decode(self, decoder: RowDecoder, body: bytes | bytearray, options: Any) -> list[Row]:  # noqa: ANN401
+    def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """Decode a body.
 
         Args:
-            decoder: of the table that the model in service takes.
+            table: what rows are for the model in service.
             body: the body.
-            options: what ``options`` has returned.
+            frame: what is asked outside of it.
 
         Returns:
-            At least one and at most ``decoder.max_rows`` rows, in the order of the request.
+            At least one and at most ``max_rows_per_request`` rows, in the order of the request; and what it asks, its
+            body included.
 
         Raises:
             InvalidBody: it is none of the format, or breaks the table's schema.
         """
 
     @abstractmethod
-    def encode(self, answer: Answer, options: Any) -> bytes:  # noqa: ANN401
+    def encode(self, answer: Answer, options: Any) -> Encoded:  # noqa: ANN401
         """Encode the body of an answer.
+
+        Args:
+            answer: the answer.
+            options: those of the frame that ``decode`` has returned.
 
         Raises:
             RequestError: the model cannot give what ``options`` ask for.

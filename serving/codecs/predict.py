@@ -4,11 +4,12 @@ from typing import Any, ClassVar
 
 import orjson
 
-from preprocessing import Row, RowDecoder
-from serving.codecs.codec import Codec, Pairs
+from preprocessing.block import Rows
+from serving.codecs.codec import JSON, Codec, Encoded, Frame, Pairs
 from serving.codecs.frame import flag
 from serving.errors import NoProbabilities
 from serving.inference import Answer
+from serving.table import Table
 
 
 class Predict(Codec):
@@ -18,9 +19,7 @@ class Predict(Codec):
 
     def takes(self, media_type: str) -> bool:
         """See ``Codec``: JSON by any name."""
-        return media_type == self.content_type or (
-            media_type.startswith("application/") and media_type.endswith("+json")
-        )
+        return media_type == JSON or (media_type.startswith("application/") and media_type.endswith("+json"))
 
     def options(self, query: Pairs, headers: Pairs) -> bool:  # noqa: ARG002
         """See ``Codec``."""
@@ -30,11 +29,11 @@ class Predict(Codec):
         """See ``Codec``."""
         return not options
 
-    def decode(self, decoder: RowDecoder, body: bytes | bytearray, options: bool) -> list[Row]:  # noqa: ARG002
+    def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """See ``Codec``."""
-        return decoder.decode(body)
+        return table.decoder.decode(body), frame
 
-    def encode(self, answer: Answer, options: bool) -> bytes:
+    def encode(self, answer: Answer, options: bool) -> Encoded:
         """See ``Codec``: ``prediction``, and if asked ``probabilities`` with the ``classes`` that they are of.
 
         Raises:
@@ -48,4 +47,4 @@ class Predict(Codec):
                 )
             document["probabilities"] = probabilities
             document["classes"] = answer.model.classes
-        return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+        return Encoded(orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 from uvicorn.config import Config
 
@@ -36,13 +37,13 @@ class _Route(NamedTuple):
 
     Attributes:
         codec: the format.
-        content_type: what they say their body is.
+        content_types: what they may say that their body is.
         asking: headers of requests that ask for more than rows.
         plain: what a request without these and without a query asks.
     """
 
     codec: Codec
-    content_type: bytes
+    content_types: frozenset[bytes]
     asking: frozenset[bytes]
     plain: Frame
 
@@ -63,14 +64,21 @@ class HotPath:
 
     def __init__(self, service: Service, codecs: Iterable[Codec]) -> None:
         self.service = service
-        self.routes = {codec.path.encode(): _route(codec) for codec in codecs}
+        self.routes = {path.encode(): _route(codec) for codec in codecs for path in _paths(codec, service.name)}
         self.responses = Responses()
         self.heads = HeadCache()
 
 
+def _paths(codec: Codec, model: str) -> list[str]:
+    """The paths of a format that are the same for each version, as clients write them."""
+    paths = [path for path in (codec.path, *codec.more_paths) if "{version}" not in path]
+    return [path.replace("{model}", quote(model)) for path in paths]
+
+
 def _route(codec: Codec) -> _Route:
     asking = frozenset(name.encode() for name in READS | codec.reads)
-    return _Route(codec, codec.content_type.encode(), asking, read_frame(codec, b"", ()))
+    types = frozenset(each.encode() for each in codec.content_types)
+    return _Route(codec, types, asking, read_frame(codec, b"", ()))
 
 
 class HotConnection(Connection):
@@ -237,7 +245,7 @@ class HotConnection(Connection):
             if name == b"content-length":
                 length = value
             elif name == b"content-type":
-                if value != route.content_type:
+                if value not in route.content_types:
                     return None
             elif name in _ODD:
                 return None
@@ -255,7 +263,7 @@ class HotConnection(Connection):
             return
         body, request.body = request.body, b""  # or an idle connection would keep it until its next request
         try:
-            self._service.enqueue(request, body, request.frame)
+            self._service.enqueue(request, body)
         except Exception as error:
             if hasattr(request, "item"):
                 del request.item  # or an idle connection would keep the model that it was decoded for

@@ -91,12 +91,9 @@ class Responses:
 
     def _response(self, answer: Answer, request: HotRequest) -> bytes:
         frame = request.frame
-        body = frame.codec.encode(answer, frame.options)
-        timed = f"server-timing: {timing(request)}\r\n".encode() if frame.timed else b""
-        return b"%b%bcontent-length: %d\r\ncontent-type: %b\r\n\r\n%b" % (
-            self._head,
-            timed,
-            len(body),
-            frame.codec.media_type.encode(),
-            body,
-        )
+        content, media_type, headers = frame.codec.encode(answer, frame.options)
+        if frame.timed:
+            headers = (*headers, ("server-timing", timing(request)))
+        more = "".join([f"{name}: {value}\r\n" for name, value in headers])
+        tail = f"{more}content-length: {len(content)}\r\ncontent-type: {media_type}\r\n\r\n"
+        return self._head + tail.encode() + content

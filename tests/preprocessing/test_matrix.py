@@ -26,7 +26,7 @@ def by_hand(row: Row) -> list[float]:
 @given(st.lists(ROWS, min_size=1, max_size=16))
 def test_the_matrix_equals_the_columns_built_by_name(rows: list[Row]) -> None:
     """Each row is its ten numbers, rounded to float32, and one indicator of each kind; no trace of the last call."""
-    matrix = BUILDER.build(rows)
+    matrix = BUILDER.build([rows])
     assert matrix.dtype == np.float32
     assert matrix.flags.c_contiguous
     assert matrix.shape == (len(rows), 54)
@@ -36,10 +36,10 @@ def test_the_matrix_equals_the_columns_built_by_name(rows: list[Row]) -> None:
 def test_the_buffer_is_reused() -> None:
     """Building allocates no second matrix."""
     row: Row = (1.0,) * 10 + (0.0, 0.0)
-    assert np.shares_memory(BUILDER.build([row]), BUILDER.build([row] * 16))
+    assert np.shares_memory(BUILDER.build([[row]]), BUILDER.build([[row] * 16]))
 
 
 def test_more_rows_than_the_buffer_holds_are_refused() -> None:
     """The bound is an error, not a silent cut."""
     with pytest.raises(ValueError, match="17 rows do not fit a buffer of 16"):
-        BUILDER.build([(1.0,) * 10 + (0.0, 0.0)] * 17)
+        BUILDER.build([[(1.0,) * 10 + (0.0, 0.0)] * 17])

@@ -317,7 +317,7 @@ def test_white_space_and_key_order_do_not_matter() -> None:
 def test_minus_zero_is_zero() -> None:
     """As a number, and as a code, whose column it sets."""
     built = [
-        MatrixBuilder(covertype.SCHEMA, 1).build(DECODER.decode(features([zero] * len(covertype.FIELDS)))).tolist()
+        MatrixBuilder(covertype.SCHEMA, 1).build([DECODER.decode(features([zero] * len(covertype.FIELDS)))]).tolist()
         for zero in (-0.0, 0)
     ]
     assert built[0] == built[1]

@@ -47,7 +47,7 @@ def test_rows_of_any_table_become_its_columns(data: st.DataObject) -> None:
     decoder, builder = RowDecoder(schema, 4), MatrixBuilder(schema, 4)
     expected = np.array([columns_by_hand(schema, row) for row in several], dtype=np.float32)
     by_position = decoder.decode(json.dumps({"features": several}).encode())
-    np.testing.assert_array_equal(builder.build(by_position), expected)
+    np.testing.assert_array_equal(builder.build([by_position]), expected)
     records = []
     for row in several:
         record = {}
@@ -56,7 +56,7 @@ def test_rows_of_any_table_become_its_columns(data: st.DataObject) -> None:
             record[field.name] = data.draw(st.sampled_from([value, *spoken]))
         records.append(record)
     by_name = decoder.decode(json.dumps({"instances": records}, ensure_ascii=data.draw(st.booleans())).encode())
-    np.testing.assert_array_equal(builder.build(by_name), expected)
+    np.testing.assert_array_equal(builder.build([by_name]), expected)
 
 
 @given(st.data())

@@ -4,11 +4,13 @@ from typing import ClassVar
 
 from starlette.responses import Response
 
-from preprocessing import InvalidRow, Row, RowDecoder
-from serving.codecs import Codec
+from preprocessing import InvalidRow, Row
+from preprocessing.block import Rows
+from serving.codecs import Codec, Encoded, Frame
 from serving.codecs.codec import Pairs
 from serving.errors import known
 from serving.inference import Answer
+from serving.table import Table
 
 
 class Lines(Codec):
@@ -16,8 +18,7 @@ class Lines(Codec):
 
     path: ClassVar[str] = "/lines"
     reads: ClassVar[frozenset[str]] = frozenset({"label-prefix"})
-    content_type: ClassVar[str] = "text/plain"
-    media_type: ClassVar[str] = "text/plain; charset=utf-8"
+    content_types: ClassVar[tuple[str, ...]] = ("text/plain",)
 
     def options(self, query: Pairs, headers: Pairs) -> str:  # noqa: ARG002
         """See ``Codec``."""
@@ -27,8 +28,9 @@ class Lines(Codec):
         """See ``Codec``."""
         return True
 
-    def decode(self, decoder: RowDecoder, body: bytes | bytearray, options: str) -> list[Row]:  # noqa: ARG002
+    def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """See ``Codec``."""
+        decoder = table.decoder
         rows: list[Row] = []
         if body == b"?":
             raise KeyError
@@ -39,11 +41,12 @@ class Lines(Codec):
             if len(values) != len(decoder.schema.fields):
                 raise InvalidRow(f"line {number}", f"has {len(values)} values")
             rows.append(tuple(map(float, values)))
-        return rows
+        return rows, frame
 
-    def encode(self, answer: Answer, options: str) -> bytes:
+    def encode(self, answer: Answer, options: str) -> Encoded:
         """See ``Codec``."""
-        return "".join(f"{options}{label}\n" for label in answer.labels).encode()
+        content = "".join(f"{options}{label}\n" for label in answer.labels).encode()
+        return Encoded(content, "text/plain; charset=utf-8")
 
     def error(self, error: Exception) -> Response:
         """See ``Codec``."""

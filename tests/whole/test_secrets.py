@@ -58,10 +58,10 @@ def test_no_route_and_no_log_publishes_what_a_library_says_of_a_secret(
     assert told(SECRET, [*said, log.read_text()]) == []
 
 
-def run(*options: str, wait: float = 0.2, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*options: str, wait: str = "0.2", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a server that gives up soon, to its end."""
     return subprocess.run(
-        [sys.executable, str(ROOT / "server.py"), "--port", "0", "--model-wait-seconds", f"{wait:g}", *options],
+        [sys.executable, str(ROOT / "server.py"), "--port", "0", "--model-wait-seconds", wait, *options],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -78,7 +78,7 @@ def test_a_server_that_cannot_start_tells_no_secret(status: int, tmp_path: Path)
     message = f"{SECRET} {SECRET!r} Basic {base64.b64encode(f'warden:{SECRET}'.encode()).decode()}"
     page = json.dumps({"error_code": "PERMISSION_DENIED", "message": message}).encode()
     with answering(status, page) as stub:
-        for wait in (0.2, 2, 20):  # a busy machine may need longer to hear what the registry says
+        for wait in ("0.2", "2", "20"):  # a busy machine may need longer to hear what the registry says
             done = run(
                 wait=wait,
                 MLFLOW_TRACKING_URI=f"http://127.0.0.1:{stub.port}",

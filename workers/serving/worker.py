@@ -21,7 +21,6 @@ from starlette.applications import Starlette
 import registry
 import registry.opening.engines
 from batcher import Batcher, BatchEvent, Limits
-from preprocessing import Schema
 from registry.updates import refresh_signal
 from serving import (
     CODECS,
@@ -103,6 +102,7 @@ class Worker:
         self._executor = ThreadPoolExecutor(1, _ENGINE)
         self._openings = Errands(_MOST_LEFT)
         self._service = Service(
+            registry.ModelURI.parse(settings.model_uri).name,
             ModelHandle(),
             max_body_bytes=settings.max_body_bytes,
             board=SharedMetrics(CONTENT, slot.count, slot.index, slot.memory),
@@ -240,18 +240,23 @@ class Worker:
     def _open(self, prepared: registry.Prepared) -> _Opened:
         """Open a version and try it out; takes long."""
         engine = registry.opening.engines.open_engine(prepared)
-        table = self._table(prepared.schema)
-        calls = warm_up(engine, table.schema, prepared.row, self._settings.max_batch_rows)
+        table = self._table(prepared.columns)
+        calls, label = warm_up(engine, table.schema, prepared.row, self._settings.max_batch_rows)
         version, columns = prepared.version, prepared.columns.known
-        return _Opened(Model(version.name, version.number, engine, columns, prepared.assumption), table, calls)
+        return _Opened(Model(version.name, version.number, engine, columns, prepared.assumption, label), table, calls)
 
-    def _table(self, schema: Schema) -> Table:
-        """What decodes for a version: the same as for the one in service, if they have one schema."""
+    def _table(self, columns: registry.Columns) -> Table:
+        """What decodes for a version: the same as for the one in service, if they have one schema and order."""
         now = self._service.table
-        if now is not None and now.schema == schema:
+        if now is not None and (now.schema, now.order) == (columns.schema, columns.order):
             return now
         settings = self._settings
-        return Table(schema, max_rows_per_request=settings.max_rows_per_request, max_batch_rows=settings.max_batch_rows)
+        return Table(
+            columns.schema,
+            order=columns.order,
+            max_rows_per_request=settings.max_rows_per_request,
+            max_batch_rows=settings.max_batch_rows,
+        )
 
     def _put_in_service(self, opened: _Opened) -> None:
         before = self._service.table

@@ -78,7 +78,7 @@ def assert_served(prepared: Prepared, estimator: Any, table: Any, rows: list[lis
     engine = open_engine(prepared)
     records = [dict(zip(prepared.schema.names, row, strict=True)) for row in rows]
     for body in ({"features": rows}, {"instances": records}):
-        found = engine.predict(matrix.build(decoder.decode(json.dumps(body).encode())))
+        found = engine.predict(matrix.build([decoder.decode(json.dumps(body).encode())]))
         np.testing.assert_array_equal(found.labels, estimator.predict(table))
         assert found.probabilities is not None
         np.testing.assert_array_equal(found.probabilities, estimator.predict_proba(table))
@@ -181,7 +181,7 @@ def test_missing_values_are_served_by_what_takes_them(prepare: Prepare) -> None:
     assert "allows missing values" in made.warning
     rows[::2, 0] = np.nan
     assert_served(made, mine, rows, [[None if np.isnan(value) else value for value in row] for row in rows.tolist()])
-    assert len(warm_up(open_engine(made), made.schema, made.row, 10)) == 2
+    assert len(warm_up(open_engine(made), made.schema, made.row, 10).calls) == 2
     with pytest.raises(UnusableModel, match="allows missing values"):
         prepare(mine, how=Preparation("compiled", stated=stated))
 

@@ -1,0 +1,402 @@
+"""The Open Inference Protocol, version 2, over HTTP, with its extension for binary tensors.
+
+https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md and
+https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
+"""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from math import prod
+from typing import Annotated, Any, ClassVar, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import orjson
+from msgspec import UNSET, Meta, Raw, UnsetType
+from starlette.responses import Response
+
+from preprocessing import InvalidRow, faults
+from preprocessing.block import Rows
+from serving.codecs.codec import JSON, Codec, Encoded, Frame, Pairs
+from serving.codecs.frame import only
+from serving.codecs.tensors import (
+    BYTES,
+    DTYPES,
+    LABELS,
+    PROBABILITIES,
+    Tensor,
+    Values,
+    outputs,
+    pack,
+    read_tensors,
+    unpack,
+)
+from serving.errors import BadParameter, told
+from serving.inference import Answer
+from serving.table import Table
+
+HEADER_LENGTH: Final = "Inference-Header-Content-Length"
+"""Header that tells how many bytes of a body are JSON; tensors in binary form follow."""
+
+BINARY: Final = "application/octet-stream"
+
+_SIZE: Final = "binary_data_size"
+_KEPT: Final = 256
+"""Frames that are remembered."""
+
+_CONTENT_TYPES: Final = frozenset({"np", "pd", "str"})
+"""MLServer's names of what tensors are that are no more than what they look like."""
+
+_CONTROL: Final = frozenset({"binary_data_output", "content_type", "priority", "timeout"})
+"""Parameters of a request that ask for something; all others are given back."""
+
+Dimension = Annotated[int, Meta(ge=0, le=1 << 32)]
+
+
+class _Input(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    name: str
+    shape: list[Dimension]
+    datatype: str
+    parameters: dict[str, Any] | UnsetType | None = UNSET
+    data: Raw | UnsetType = UNSET
+
+    def strings(self) -> int:
+        """How many strings it has, names included."""
+        strings = 5  # three names, two of which have one
+        if self.parameters is not UNSET:
+            strings += 1 + faults.count_strings(self.parameters)
+        if self.data is not UNSET:
+            strings += 1
+            if self.datatype == BYTES:
+                strings += bytes(self.data).count(b'"') // 2
+        return strings
+
+
+class _Output(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    name: str
+    parameters: dict[str, Any] | UnsetType | None = UNSET
+
+    def strings(self) -> int:
+        """How many strings it has, names included."""
+        return 2 + (self.parameters is not UNSET) + faults.count_strings(self.parameters)
+
+
+class _Request(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    inputs: list[_Input]
+    id: str | UnsetType | None = UNSET
+    parameters: dict[str, Any] | UnsetType | None = UNSET
+    outputs: list[_Output] | UnsetType | None = UNSET
+
+    def strings(self) -> int:
+        """How many strings it has, names included."""
+        strings = 1 + sum([each.strings() for each in self.inputs])
+        if self.id is not UNSET:
+            strings += 1 + (self.id is not None)
+        if self.parameters is not UNSET:
+            strings += 1 + faults.count_strings(self.parameters)
+        if self.outputs is not UNSET:
+            strings += 1 + sum([each.strings() for each in self.outputs or ()])
+        return strings
+
+
+_REQUEST: Final = msgspec.json.Decoder(_Request)
+
+
+def _elements(datatype: str) -> Any:  # noqa: ANN401 - a type that is built at run time
+    """What an element of a tensor is in JSON."""
+    if datatype == BYTES:
+        return str
+    if datatype == "BOOL":
+        return bool
+    if datatype.startswith("FP"):
+        return float
+    info = np.iinfo(DTYPES[datatype])
+    if info.bits == 64:  # msgspec has bounds of 63 bits; the rows' own are closer
+        return int
+    return Annotated[int, Meta(ge=int(info.min), le=int(info.max))]
+
+
+_DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    datatype: msgspec.json.Decoder(list[_elements(datatype) | None])  # type: ignore[misc]
+    for datatype in (*DTYPES, BYTES)
+}
+
+
+class Wants(NamedTuple):
+    """What a request asks besides rows.
+
+    Attributes:
+        outputs: the names of the outputs, and whether each is to be in binary form.
+        id: of the request; None if it has none.
+        parameters: of the request, to be given back, as JSON; empty if there are none.
+    """
+
+    outputs: tuple[tuple[str, bool], ...] = ((LABELS, False),)
+    id: str | None = None
+    parameters: bytes = b""
+
+
+_PLAIN: Final = Wants()
+
+
+class OpenInference(Codec):
+    """``POST /v2/models/{model}/infer``; its options are the length of the JSON at first, and ``Wants`` then."""
+
+    path: ClassVar[str] = "/v2/models/{model}/infer"
+    more_paths: tuple[str, ...] = ("/v2/models/{model}/versions/{version}/infer",)
+    reads: ClassVar[frozenset[str]] = frozenset({HEADER_LENGTH.lower()})
+    content_types: ClassVar[tuple[str, ...]] = (JSON, BINARY)
+
+    def __init__(self) -> None:
+        self._frames: dict[tuple[Frame, Wants], Frame] = {}
+
+    def options(self, query: Pairs, headers: Pairs) -> int | None:  # noqa: ARG002
+        """See ``Codec``: how many bytes of the body are JSON; None for all of them."""
+        text = only(HEADER_LENGTH, headers)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit()) or len(text) > 10:
+            raise BadParameter(f"{HEADER_LENGTH} must be a number of bytes, not {text!r}")
+        return int(text)
+
+    def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
+        """See ``Codec``."""
+        length: int | None = frame.options
+        if length is not None and length > len(body):
+            raise InvalidRow("$", f"has {len(body)} bytes, and {HEADER_LENGTH} says that {length} of them are JSON")
+        request = _read(body if length is None else body[:length])
+        binary = memoryview(body)[len(body) if length is None else length :]
+        wants, timeout = _PLAIN, frame.timeout
+        if request.outputs or request.parameters or request.id:
+            wants, timeout = _wants(request), _timeout(request.parameters or {}, timeout)
+        rows = read_tensors(table, _tensors(request.inputs, binary), _place)
+        return rows, self._frame(frame, wants, timeout)
+
+    def _frame(self, frame: Frame, wants: Wants, timeout: float | None) -> Frame:
+        """What is asked inside of the body and outside; the same object for what is often asked."""
+        constant = wants.id is None and not wants.parameters and not frame.timed and len(wants.outputs) == 1
+        constant = constant and wants.outputs[0][0] == LABELS
+        if not constant or timeout != frame.timeout:
+            return Frame(self, wants, timeout, frame.timed, constant)
+        found = self._frames.get((frame, wants))
+        if found is None:
+            if len(self._frames) >= _KEPT:
+                self._frames.clear()
+            found = self._frames[frame, wants] = Frame(self, wants, timeout, frame.timed, constant)
+        return found
+
+    def encode(self, answer: Answer, options: Wants) -> Encoded:
+        """See ``Codec``: JSON, with the outputs behind it that were asked for in binary form."""
+        document: dict[str, Any] = {"model_name": answer.model.name, "model_version": answer.model.version}
+        if options.id is not None:
+            document["id"] = options.id
+        if options.parameters:
+            document["parameters"] = orjson.Fragment(options.parameters)
+        told_outputs, parts = [], []
+        for output, (_, binary) in zip(
+            outputs(answer, [name for name, _ in options.outputs]), options.outputs, strict=True
+        ):
+            each: dict[str, Any] = {"name": output.name, "datatype": output.datatype, "shape": output.shape}
+            if binary:
+                parts.append(pack(output))
+                each["parameters"] = {_SIZE: len(parts[-1])}
+            else:
+                each["data"] = output.values
+            told_outputs.append(each)
+        document["outputs"] = told_outputs
+        content = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+        if not parts:
+            return Encoded(content)
+        return Encoded(b"".join((content, *parts)), BINARY, ((HEADER_LENGTH.lower(), str(len(content))),))
+
+    def error(self, error: Exception) -> Response:
+        """See ``Codec``."""
+        return v2_error(error)
+
+
+def v2_error(error: Exception) -> Response:
+    """The protocol's response to a failure: what a body has wrong is 400, as everything else is in the table."""
+    failure = told(error)
+    status = 400 if failure.problem.status == 422 else failure.problem.status
+    return Response(orjson.dumps({"error": failure.detail}), status, failure.headers, JSON)
+
+
+def _read(content: bytes | bytearray) -> _Request:
+    """Read the JSON of a request.
+
+    Raises:
+        InvalidBody: it is none, or not what the protocol asks for.
+    """
+    try:
+        request = _REQUEST.decode(content)
+    except msgspec.ValidationError as error:
+        faults.parse(content)  # what is no JSON further behind is another fault
+        raise InvalidRow(*faults.split(error)) from None
+    except faults.UNREADABLE as error:
+        raise faults.unreadable(content, error) from None
+    faults.check_unique(content, request.strings())
+    return request
+
+
+def _place(tensor: int, element: int | None) -> str:
+    return f"$.inputs[{tensor}]" if element is None else f"$.inputs[{tensor}].data[{element}]"
+
+
+def _tensors(inputs: Sequence[_Input], binary: memoryview) -> list[Tensor]:
+    """The inputs of a request with their values.
+
+    Args:
+        inputs: as the JSON has them.
+        binary: what follows the JSON.
+    """
+    tensors, start = [], 0
+    for number, each in enumerate(inputs):
+        if each.datatype not in _DECODERS:
+            raise InvalidRow(
+                f"$.inputs[{number}].datatype", f"{faults.shortened(each.datatype)!r} is none of {', '.join(_DECODERS)}"
+            )
+        size = _binary_size(each.parameters, number) if each.parameters else None
+        count = prod(each.shape)
+        values: Values
+        if size is not None:
+            if each.data is not UNSET:
+                raise InvalidRow(f"$.inputs[{number}]", f"has both `data` and the parameter {_SIZE}")
+            if size > len(binary) - start:
+                raise InvalidRow(
+                    f"$.inputs[{number}].parameters.{_SIZE}",
+                    f"is {size}, and {len(binary) - start} bytes follow the JSON, whose length {HEADER_LENGTH} tells",
+                )
+            try:
+                values = unpack(each.datatype, binary[start : start + size], count)
+            except ValueError as error:
+                raise InvalidRow(f"$.inputs[{number}]", str(error)) from None
+            start += size
+        elif each.data is UNSET:
+            raise InvalidRow(f"$.inputs[{number}]", f"has neither `data` nor the parameter {_SIZE}")
+        else:
+            values = _data(each.data, each.datatype, number)
+            if len(values) != count:
+                raise InvalidRow(
+                    f"$.inputs[{number}].data", f"has {len(values)} elements, and the shape {each.shape} says {count}"
+                )
+        tensors.append(Tensor(each.name, each.shape, values))
+    if start != len(binary):
+        raise InvalidRow("$", f"has {len(binary) - start} bytes behind its last tensor")
+    return tensors
+
+
+def _binary_size(parameters: Mapping[str, Any], number: int) -> int | None:
+    """How many bytes of a tensor follow the JSON; None if it is in it."""
+    path = f"$.inputs[{number}].parameters"
+    for name in parameters:
+        if name.startswith("shared_memory"):
+            raise InvalidRow(f"{path}.{name}", "is not taken here: send the values in the request")
+    _check_content_type(parameters, path)
+    size = parameters.get(_SIZE)
+    if size is None:
+        return None
+    if type(size) is not int or size < 0:
+        raise InvalidRow(f"{path}.{_SIZE}", "must be a number of bytes")
+    return size
+
+
+def _check_content_type(parameters: Mapping[str, Any], path: str) -> None:
+    found = parameters.get("content_type")
+    if found is not None and found not in _CONTENT_TYPES:
+        raise InvalidRow(
+            f"{path}.content_type", f"{faults.shortened(str(found))!r} is none of {', '.join(sorted(_CONTENT_TYPES))}"
+        )
+
+
+def _data(data: Raw, datatype: str, number: int) -> list[Any]:
+    """The elements of a tensor in JSON, flat or nested by its dimensions."""
+    try:
+        values: list[Any] = _DECODERS[datatype].decode(data)
+    except msgspec.ValidationError as error:
+        nested = msgspec.json.decode(data)
+        path, reason = faults.split(error)
+        if isinstance(nested, list) and nested and isinstance(nested[0], list):
+            return _data(Raw(msgspec.json.encode(_flat(nested, number))), datatype, number)
+        path = f"$.inputs[{number}].data{path.removeprefix('$')}"
+        raise InvalidRow(path, f"{reason}, which no {datatype} is") from None
+    if datatype == "FP32" or datatype == "FP16":
+        return _rounded(values, datatype)
+    return values
+
+
+def _flat(nested: list[Any], number: int) -> list[Any]:
+    """The elements of nested arrays.
+
+    Raises:
+        InvalidRow: some of them are nested, and others are not.
+    """
+    while any(isinstance(part, list) for part in nested):
+        if not all(isinstance(part, list) for part in nested):
+            raise InvalidRow(f"$.inputs[{number}].data", "has arrays beside values")
+        nested = list(chain.from_iterable(nested))
+    return nested
+
+
+def _rounded(values: list[Any], datatype: str) -> list[Any]:
+    """Numbers as their datatype has them; what is beyond it is infinite, which no row takes."""
+    if datatype == "FP32" and None not in values:
+        return array("f", values).tolist()
+    with np.errstate(over="ignore"):
+        numbers = np.array(values, DTYPES[datatype]).tolist()
+    return [None if value is None else number for value, number in zip(values, numbers, strict=True)]
+
+
+def _wants(request: _Request) -> Wants:
+    """What a request asks besides rows.
+
+    Raises:
+        InvalidRow: it asks for what there is not.
+    """
+    parameters = request.parameters or {}
+    _check_parameters(parameters)
+    binary = parameters.get("binary_data_output", False)
+    if type(binary) is not bool:
+        raise InvalidRow("$.parameters.binary_data_output", "must be true or false")
+    wanted: list[tuple[str, bool]] = []
+    for number, output in enumerate(request.outputs or ()):
+        path = f"$.outputs[{number}]"
+        if output.name not in {LABELS, PROBABILITIES}:
+            raise InvalidRow(
+                f"{path}.name", f"{faults.shortened(output.name)!r} is neither {LABELS!r} nor {PROBABILITIES!r}"
+            )
+        if output.name in {name for name, _ in wanted}:
+            raise InvalidRow(f"{path}.name", f"{output.name!r} is there more than once")
+        wanted.append((output.name, _is_binary(output.parameters or {}, path, binary=binary)))
+    echoed = {name: value for name, value in parameters.items() if name not in _CONTROL}
+    return Wants(
+        tuple(wanted) or ((LABELS, binary),), request.id or None, msgspec.json.encode(echoed) if echoed else b""
+    )
+
+
+def _check_parameters(parameters: Mapping[str, Any]) -> None:
+    _check_content_type(parameters, "$.parameters")
+    for name in ("sequence_id", "priority"):
+        if parameters.get(name):
+            raise InvalidRow(f"$.parameters.{name}", "is not taken here: requests stand in no sequence and wait alike")
+
+
+def _is_binary(parameters: Mapping[str, Any], path: str, *, binary: bool) -> bool:
+    """Whether an output is to be in binary form."""
+    for name in parameters:
+        if name == "classification" or name.startswith("shared_memory"):
+            raise InvalidRow(f"{path}.parameters.{name}", f"is not given here; {PROBABILITIES!r} has each class")
+    found = parameters.get("binary_data", binary)
+    if type(found) is not bool:
+        raise InvalidRow(f"{path}.parameters.binary_data", "must be true or false")
+    return found
+
+
+def _timeout(parameters: Mapping[str, Any], outside: float | None) -> float | None:
+    """Seconds that the request may wait: what its parameter says, in microseconds, and what its frame says."""
+    found = parameters.get("timeout")
+    if found is None or found == 0:
+        return outside
+    if type(found) is not int or found < 0:
+        raise InvalidRow("$.parameters.timeout", "must be a number of microseconds")
+    return found / 1e6 if outside is None else min(outside, found / 1e6)
