@@ -30,7 +30,7 @@ logger = logging.getLogger("canopy")
 _BACKLOG = 4096
 """Connections that may wait at a socket to be accepted."""
 
-_SHARED = 4096
+_SHARED = 8192
 """Bytes of shared memory for each worker."""
 
 _START = 60

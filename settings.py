@@ -25,6 +25,9 @@ MODEL_NAME: Final = "BestModelRF"
 _ENVIRONMENT: Final = {"tracking_uri": "MLFLOW_TRACKING_URI"}
 """Settings that are read from a name of their own instead of PREFIX + name."""
 
+_PLATFORM: Final = {"port": "AIP_HTTP_PORT", "predict_route": "AIP_PREDICT_ROUTE", "health_route": "AIP_HEALTH_ROUTE"}
+"""Settings that Vertex AI gives by variables of its own; Canopy's come first."""
+
 _WITHIN: Final = {
     "max_rows_per_request": ("max_batch_rows", "max_queue_rows"),
     "drain_idle_seconds": ("drain_timeout_seconds",),
@@ -54,9 +57,15 @@ _VALUES: Final = {
     "tracking_uri": "URI",
     "schema": "FILE|NAME",
     "cache": "FOLDER",
+    "predict_route": "PATH",
+    "health_route": "PATH",
     "admin_token": "TOKEN",
 }
 """What the value of other settings is, but for those that are one of some words."""
+
+
+_ROUTE: Final = r"^(/[A-Za-z0-9_.~:@/-]*)?$"
+"""A path, or nothing."""
 
 
 class SettingsError(ValueError):
@@ -181,6 +190,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["hot", "asgi"],
         Meta(description="how POST /predict is served: hot, past ASGI, at a fraction of the cost, or by Starlette"),
     ] = "hot"
+    predict_route: Annotated[
+        str,
+        Meta(
+            pattern=_ROUTE,
+            description="another path at which V1 requests for predictions are answered, as Vertex AI names one",
+        ),
+    ] = ""
+    health_route: Annotated[
+        str, Meta(pattern=_ROUTE, description="another path for /health/ready, as Vertex AI names one")
+    ] = ""
     max_head_bytes: Annotated[
         int, Meta(ge=256, le=1 << 30, description="longest request line and headers, in bytes; longer ones get 431")
     ] = 32_768
@@ -256,6 +275,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 keys[name] = option(name)
             elif variable(name) not in links and (text := environment.get(variable(name))):
                 keys[name] = variable(name)
+            elif text := environment.get(_PLATFORM.get(name, "")):
+                keys[name] = _PLATFORM[name]
             else:
                 continue
             values[name] = _convert(keys[name], text, field.type)

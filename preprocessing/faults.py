@@ -26,6 +26,15 @@ _TYPES: Final = {
 }
 """What msgspec calls them, and what JSON does."""
 
+_KINDS: Final = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
+
 _TYPE: Final = re.compile("`((?:" + "|".join(_TYPES) + r")(?: \| (?:" + "|".join(_TYPES) + "))*)`")
 
 
@@ -116,7 +125,14 @@ def count_strings(value: object) -> int:
         return 1
     if isinstance(value, dict):
         return len(value) + sum(map(count_strings, value.values()))
-    return sum(map(count_strings, value)) if isinstance(value, list) else 0
+    if isinstance(value, list):
+        return sum([count_strings(part) for part in value if isinstance(part, str | dict | list)])
+    return 0
+
+
+def kind(value: object) -> str:
+    """What JSON calls a value."""
+    return next((word for type_, word in _KINDS.items() if isinstance(value, type_)), "null")
 
 
 def repeated(body: bytes | bytearray) -> InvalidBody:

@@ -2,7 +2,7 @@
 
 from serving.admin import Reload
 from serving.app import CountedResponses, create_app
-from serving.codecs import CODECS, Codec
+from serving.codecs import Codec, make_codecs, places
 from serving.fastpath.hotpath import HotConnection, HotPath
 from serving.http.context import ConnectionContext, ConnectionLimits
 from serving.http.protocol import Connection
@@ -16,7 +16,6 @@ from serving.service import Service
 from serving.table import Query, Table
 
 __all__ = [
-    "CODECS",
     "CONTENT",
     "Answer",
     "Codec",
@@ -38,5 +37,7 @@ __all__ = [
     "create_app",
     "infer",
     "is_short",
+    "make_codecs",
+    "places",
     "warm_up",
 ]

@@ -3,11 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import orjson
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -31,7 +30,8 @@ from serving.errors import (
 from serving.http.protocol import EXTENSION
 from serving.inference import Answer
 from serving.metrics.content import Metrics
-from serving.routing import Route, label, not_found
+from serving.protocols import protocol_routes
+from serving.routing import Route, json_response, label, not_found
 from serving.service import Service, timing
 
 logger = logging.getLogger("canopy.serving")
@@ -41,50 +41,54 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 def create_app(
     service: Service,
-    codecs: Iterable[Codec],
+    codecs: Mapping[str, Codec],
     description: dict[str, Any],
     lifespan: Lifespan,
     reload: Reload | None = None,
+    health_route: str = "",
 ) -> Starlette:
     """Build the application.
 
     Args:
         service: answers the requests.
-        codecs: the formats of requests for predictions.
+        codecs: path → the format of requests for predictions there.
         description: what ``GET /`` tells.
         lifespan: starts and stops what ``service`` needs.
         reload: what ``POST /admin/reload`` does; None leaves the route out.
+        health_route: another path for ``/health/ready``; empty if there is none.
     """
 
     async def index(_request: Request) -> Response:
-        return _json(description | service.rows() | service.state())
+        return json_response(description | service.rows() | service.state())
 
     async def live(_request: Request) -> Response:
-        return _json({"status": "live"})
+        return json_response({"status": "live"})
 
     async def ready(_request: Request) -> Response:
         state = service.state()
         if state["status"] == "ready":
-            return _json(state)
-        return _json(state, 503, {"Retry-After": str(DEFAULT_RETRY_AFTER)})
+            return json_response(state)
+        return json_response(state, 503, {"Retry-After": str(DEFAULT_RETRY_AFTER)})
 
     async def stats(_request: Request) -> Response:
-        return _json(service.statistics())
+        return json_response(service.statistics())
 
     async def metrics(request: Request) -> Response:
         content, media_type = service.expose(request.headers.get("accept", ""))
         return Response(content, headers={"Content-Type": media_type})
 
     routes = [] if reload is None else [Route("/admin/reload", reload.endpoint, methods=["POST"])]
+    if health_route:
+        routes.append(Route(health_route, ready, label="/health/ready"))
     app = Starlette(
         routes=[
             *routes,
             Route("/", index),
             *(
-                Route(path, _endpoint(service, codec), methods=["POST"], label=codec.path)
-                for codec in codecs
-                for path in (codec.path, *codec.more_paths)
+                Route(path, _endpoint(service, codec), methods=["POST"], label=codec.path, error=codec.error)
+                for path, codec in codecs.items()
             ),
+            *protocol_routes(service),
             Route("/health/live", live),
             Route("/health/ready", ready),
             Route("/stats", stats),
@@ -153,10 +157,6 @@ class _Faults:
                 raise
             logger.exception("a request failed")
             await problem_response(error)(scope, receive, send)
-
-
-def _json(document: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(orjson.dumps(document), status, headers, "application/json")
 
 
 def _endpoint(service: Service, codec: Codec) -> Callable[[Request], Awaitable[Response]]:

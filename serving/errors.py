@@ -182,6 +182,18 @@ def problem_response(error: Exception) -> Response:
     return Response(orjson.dumps(document), problem.status, headers, MEDIA_TYPE)
 
 
+def plain_status(failure: Failure) -> int:
+    """The status in protocols that know no 422: whatever is wrong with a body is a bad request there."""
+    status = failure.problem.status
+    return 400 if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
+
+
+def plain_error(error: Exception) -> Response:
+    """The response to an error in protocols that have ``{"error": …}`` for it."""
+    failure = told(error)
+    return Response(orjson.dumps({"error": failure.detail}), plain_status(failure), failure.headers, "application/json")
+
+
 async def handle(_request: Request, error: Exception) -> Response:
     """Exception handler of the Starlette application."""
     return problem_response(error)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from serving.errors import RequestError
 from serving.metrics.content import ELSEWHERE
 
 LABEL: Final = "canopy.route"
@@ -25,6 +27,7 @@ class Route(StarletteRoute):
         endpoint: answers.
         methods: that it takes.
         label: the name that its figures go by; by default its path.
+        error: the response to its own failures; None leaves that to the application.
     """
 
     def __init__(
@@ -34,9 +37,11 @@ class Route(StarletteRoute):
         *,
         methods: Sequence[str] = ("GET",),
         label: str | None = None,
+        error: Callable[[Exception], Response] | None = None,
     ) -> None:
         super().__init__(path, endpoint, methods=methods)
         self._label = label or path
+        self._error = error
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """See ``BaseRoute``. Starlette's pattern would let a line feed follow the path."""
@@ -53,8 +58,39 @@ class Route(StarletteRoute):
         """
         methods = ", ".join(sorted(self.methods or ()))
         if scope["method"] not in (self.methods or ()):
-            raise HTTPException(405, f"{self.path} takes {methods}, not {scope['method']}", {"Allow": methods})
+            error = HTTPException(405, f"{self.path} takes {methods}, not {scope['method']}", {"Allow": methods})
+            if self._error is None:
+                raise error
+            await self._error(error)(scope, receive, send)
+            return
         await super().handle(scope, receive, send)
+
+
+def json_response(document: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A response that has JSON."""
+    return Response(orjson.dumps(document), status, headers, "application/json")
+
+
+def telling(
+    tell: Callable[[Request], object],
+    response: Callable[[object], Response],
+    error: Callable[[Exception], Response],
+) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that tells something.
+
+    Args:
+        tell: what.
+        response: the response to have it.
+        error: the response to a failure of ``tell``.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return response(tell(request))
+        except RequestError as fault:
+            return error(fault)
+
+    return endpoint
 
 
 def label(scope: Scope) -> str:

@@ -134,6 +134,11 @@ class Service:
         """Whether a call of the engine does not return."""
         return self.batcher is not None and self.batcher.stuck
 
+    @property
+    def ready(self) -> bool:
+        """Whether it serves, and is not about to stop."""
+        return bool(self.state()["status"] == "ready")
+
     def state(self) -> dict[str, Any]:
         """Readiness and the model in service."""
         model = self.handle.model

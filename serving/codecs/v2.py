@@ -32,7 +32,7 @@ from serving.codecs.tensors import (
     read_tensors,
     unpack,
 )
-from serving.errors import BadParameter, told
+from serving.errors import BadParameter, plain_error
 from serving.inference import Answer
 from serving.table import Table
 
@@ -212,14 +212,7 @@ class OpenInference(Codec):
 
     def error(self, error: Exception) -> Response:
         """See ``Codec``."""
-        return v2_error(error)
-
-
-def v2_error(error: Exception) -> Response:
-    """The protocol's response to a failure: what a body has wrong is 400, as everything else is in the table."""
-    failure = told(error)
-    status = 400 if failure.problem.status == 422 else failure.problem.status
-    return Response(orjson.dumps({"error": failure.detail}), status, failure.headers, JSON)
+        return plain_error(error)
 
 
 def _read(content: bytes | bytearray) -> _Request:

@@ -7,7 +7,7 @@ the ordinary way, whose answers are the same.
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -53,7 +53,7 @@ class HotPath:
 
     Args:
         service: answers the requests.
-        codecs: the formats.
+        codecs: path → the format there.
 
     Attributes:
         service: answers the requests.
@@ -62,17 +62,15 @@ class HotPath:
         heads: what the connections have learned to recognise.
     """
 
-    def __init__(self, service: Service, codecs: Iterable[Codec]) -> None:
+    def __init__(self, service: Service, codecs: Mapping[str, Codec]) -> None:
         self.service = service
-        self.routes = {path.encode(): _route(codec) for codec in codecs for path in _paths(codec, service.name)}
+        self.routes = {
+            path.replace("{model}", quote(service.name)).encode(): _route(codec)
+            for path, codec in codecs.items()
+            if "{version}" not in path
+        }
         self.responses = Responses()
         self.heads = HeadCache()
-
-
-def _paths(codec: Codec, model: str) -> list[str]:
-    """The paths of a format that are the same for each version, as clients write them."""
-    paths = [path for path in (codec.path, *codec.more_paths) if "{version}" not in path]
-    return [path.replace("{model}", quote(model)) for path in paths]
 
 
 def _route(codec: Codec) -> _Route:
@@ -244,10 +242,7 @@ class HotConnection(Connection):
         for name, value in self.headers:
             if name == b"content-length":
                 length = value
-            elif name == b"content-type":
-                if value not in route.content_types:
-                    return None
-            elif name in _ODD:
+            elif name in _ODD or (name == b"content-type" and value not in route.content_types):
                 return None
             elif name in route.asking:
                 asks = True

@@ -21,6 +21,11 @@ ROUTES: Final = (
     "/stats",
     "/metrics",
     "/admin/reload",
+    "/v1",
+    "/v2",
+    "/ping",
+    "/health",
+    "/version",
 )
 ELSEWHERE: Final = "other"
 """What stands for every other path, and for what was no request: a label must not be the clients' to choose."""

@@ -160,6 +160,11 @@ def codec(name: str) -> serving.Codec:
     return made
 
 
+def formats(predict_route: str = "") -> tuple[serving.Codec, ...]:
+    """Stands in for ``serving.make_codecs``."""
+    return (*serving.make_codecs(predict_route), *map(codec, TOLD.get("codecs", [])))
+
+
 def only_hot(app: ASGIApp, _metrics: object) -> ASGIApp:
     """Stands in for ``serving.CountedResponses``: what should not come here is answered 403."""
 
@@ -171,7 +176,7 @@ def only_hot(app: ASGIApp, _metrics: object) -> ASGIApp:
 
 
 if __name__ == "__main__":
-    worker.CODECS = (*serving.CODECS, *map(codec, TOLD.get("codecs", [])))  # type: ignore[attr-defined]
+    worker.make_codecs = formats  # type: ignore[attr-defined]
     if TOLD.get("hot_only"):
         worker.CountedResponses = only_hot  # type: ignore[assignment, attr-defined]
     source.CachedFinder = StubFinder  # type: ignore[assignment, attr-defined]

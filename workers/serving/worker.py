@@ -8,7 +8,7 @@ import math
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
@@ -23,9 +23,9 @@ import registry.opening.engines
 from batcher import Batcher, BatchEvent, Limits
 from registry.updates import refresh_signal
 from serving import (
-    CODECS,
     CONTENT,
     Answer,
+    Codec,
     Connection,
     ConnectionContext,
     ConnectionLimits,
@@ -44,6 +44,8 @@ from serving import (
     create_app,
     infer,
     is_short,
+    make_codecs,
+    places,
     warm_up,
 )
 from serving.memory import give_memory_back
@@ -108,11 +110,19 @@ class Worker:
             board=SharedMetrics(CONTENT, slot.count, slot.index, slot.memory),
         )
         reload = Reload(source.refresh, settings.admin_token) if settings.admin_token else None
-        app = create_app(self._service, CODECS, _index(settings), self._lifespan, reload)
+        codecs = places(make_codecs(settings.predict_route))
+        app = create_app(
+            self._service,
+            codecs,
+            _index(settings, self._service.name, codecs),
+            self._lifespan,
+            reload,
+            settings.health_route,
+        )
         config = uvicorn.Config(
             CountedResponses(app, self._service.metrics),
             loop="uvloop",
-            http=self._connection(settings),  # type: ignore[arg-type]  # uvicorn only ever calls it
+            http=self._connection(settings, codecs),  # type: ignore[arg-type]  # uvicorn only ever calls it
             ws="none",
             lifespan="on",
             log_config=None,
@@ -135,7 +145,7 @@ class Worker:
         )
         source.on_cover = self._uvicorn.cover
 
-    def _connection(self, settings: Settings) -> Callable[..., Connection]:
+    def _connection(self, settings: Settings, codecs: Mapping[str, Codec]) -> Callable[..., Connection]:
         limits = ConnectionLimits(
             max_head_bytes=settings.max_head_bytes,
             head_timeout=settings.head_timeout_seconds,
@@ -145,7 +155,7 @@ class Worker:
         )
         context = ConnectionContext(limits, self._service.metrics, ReadBudget())
         ways: dict[str, Callable[..., Connection]] = {
-            "hot": partial(HotConnection, HotPath(self._service, CODECS), context),
+            "hot": partial(HotConnection, HotPath(self._service, codecs), context),
             "asgi": partial(Connection, context),
         }
         return ways[settings.http]
@@ -322,7 +332,7 @@ def _never(_seconds: float, _queries: Sequence[Query]) -> bool:
     return False
 
 
-def _index(settings: Settings) -> dict[str, Any]:
+def _index(settings: Settings, model: str, codecs: Mapping[str, Codec]) -> dict[str, Any]:
     """What ``GET /`` tells besides the state."""
     return {
         "name": "canopy-serve",
@@ -330,7 +340,7 @@ def _index(settings: Settings) -> dict[str, Any]:
         "description": "Predictions for rows",
         "max_rows_per_request": settings.max_rows_per_request,
         "endpoints": [
-            *(f"POST {codec.path}" for codec in CODECS),
+            *(f"POST {path.replace('{model}', model)}" for path in codecs),
             "GET /health/live",
             "GET /health/ready",
             "GET /stats",
