@@ -15,7 +15,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .PHONY: help setup serve train test test-fast test-tools test-slow soak lint format loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
-	stack stack-test stack-down lock clean
+	stack stack-test stack-down proto lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -171,6 +171,9 @@ bench-replicas: $(VENV)/.loadtest image ## measure replicas against one server o
 
 # The group dev contains all others, so that it is resolved first and constrains them: they agree on every version.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+proto: $(VENV)/.dev ## make Python of the messages of the gRPC service
+	$(PY) -m grpc_tools.protoc -I. --python_out=. serving/grpc/open_inference.proto
+
 lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
 	$(LOCK) pyproject.toml --group dev $(ARGS) -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/runtime.txt

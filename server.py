@@ -21,7 +21,7 @@ import redaction
 import registry
 import workers
 from registry.updates import refresh_signal
-from settings import Settings, SettingsError, ignored_variables
+from settings import Settings, SettingsError, ignored_variables, option, variable
 from startup import MENDED, start_logging, tame_mlflow
 from workers.serving.source import OwnSource, Source, SupervisedSource, serve_by, watch
 
@@ -74,8 +74,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "server.py") -> int
     tame_mlflow(os.environ)
     _raise_file_limit()
     count = workers.usable_cpus() if settings.workers == "auto" else settings.workers
-    listeners = _listen(settings, count)
-    if not listeners:
+    listeners = _listen(settings.host, settings.port, "port", count)
+    if not listeners or not _free_for_grpc(settings, count):
         return 1
     memory = workers.share_memory(_SHARED * count)
     sockets = tuple(listener.detach() for listener in listeners)
@@ -155,18 +155,35 @@ def _raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _listen(settings: Settings, count: int) -> list[socket.socket]:
-    """Take the address; none if it cannot be had, for the reason that is logged in one line."""
+def _listen(host: str, port: int, setting: str, count: int) -> list[socket.socket]:
+    """Take an address; none if it cannot be had, for the reason that is logged in one line."""
     try:
-        return workers.listen(settings.host, settings.port, _BACKLOG, count)
+        return workers.listen(host, port, _BACKLOG, count)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
+        said = f"{option(setting)} ({variable(setting)})"
         if getattr(error, "errno", None) == errno.EADDRINUSE:
-            remedy = "stop what uses it or choose another with --port (CANOPY_PORT)"
+            remedy = f"stop what uses it or choose another with {said}"
         else:
-            remedy = "choose another address with --host (CANOPY_HOST) or --port (CANOPY_PORT)"
-        logger.error("cannot listen on %s port %d: %s; %s", settings.host, settings.port, reason, remedy)  # noqa: TRY400
+            remedy = f"choose another address with --host (CANOPY_HOST) or {said}"
+        logger.error("cannot listen on %s port %d: %s; %s", host, port, reason, remedy)  # noqa: TRY400
         return []
+
+
+def _free_for_grpc(settings: Settings, count: int) -> bool:
+    """Whether the port for gRPC is free, if there is to be one: gRPC takes it in each worker, and shares it.
+
+    It would share it with another server as well, and neither would notice.
+    """
+    if settings.grpc_port == "off":
+        return True
+    if settings.grpc_port == 0 and count > 1:
+        logger.error("several workers cannot share a port that is not named: set --grpc-port (CANOPY_GRPC_PORT)")
+        return False
+    taken = _listen(settings.host, settings.grpc_port, "grpc_port", 1)
+    for each in taken:
+        each.close()
+    return bool(taken)
 
 
 if __name__ == "__main__":

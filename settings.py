@@ -50,6 +50,7 @@ _UNITS: Final = {"seconds": "SECONDS", "ms": "MS", "bytes": "BYTES", "rows": "RO
 _VALUES: Final = {
     "host": "ADDRESS",
     "port": "PORT",
+    "grpc_port": "PORT|off",
     "workers": "N|auto",
     "tls_certificate": "FILE",
     "tls_key": "FILE",
@@ -81,6 +82,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=1024)] | Literal["auto"],
         Meta(description="processes that serve; auto takes as many as the CPU quota and affinity leave CPUs"),
     ] = 1
+    grpc_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | Literal["off"],
+        Meta(description="TCP port for the Open Inference Protocol over gRPC; 0 takes a free one, off opens none"),
+    ] = "off"
     tls_certificate: Annotated[
         str, Meta(description="PEM file of the certificate, with its chain, for HTTPS; without one HTTP is spoken")
     ] = ""

@@ -59,7 +59,7 @@ def create_app(
     """
 
     async def index(_request: Request) -> Response:
-        return json_response(description | service.rows() | service.state())
+        return json_response(description | {"grpc_port": service.grpc_port} | service.rows() | service.state())
 
     async def live(_request: Request) -> Response:
         return json_response({"status": "live"})

@@ -41,6 +41,7 @@ class Service:
         metrics: adds to the board.
         connections: those that are open.
         draining: whether the server is about to stop: it answers what it has, but is not ready for more.
+        grpc_port: where it is served over gRPC as well; None if it is not.
         update_error: why the model in service is not the newest version, if it is not.
     """
 
@@ -53,6 +54,7 @@ class Service:
         self.table: Table | None = None
         self.batcher: Batcher[Query, Answer] | None = None
         self.draining = False
+        self.grpc_port: int | None = None
         self.update_error: str | None = None
         self._board = board
         self._prometheus = PrometheusMetrics(board, handle)

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from math import prod
-from typing import Annotated, Any, ClassVar, Final, NamedTuple
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 import numpy as np
@@ -18,13 +18,13 @@ from starlette.responses import Response
 
 from preprocessing import InvalidRow, faults
 from preprocessing.block import Rows
+from serving.codecs.asking import Wants, check_input, read_timeout, read_wants
 from serving.codecs.codec import JSON, Codec, Encoded, Frame, Pairs
 from serving.codecs.frame import only
 from serving.codecs.tensors import (
     BYTES,
     DTYPES,
     LABELS,
-    PROBABILITIES,
     Tensor,
     Values,
     outputs,
@@ -44,12 +44,6 @@ BINARY: Final = "application/octet-stream"
 _SIZE: Final = "binary_data_size"
 _KEPT: Final = 256
 """Frames that are remembered."""
-
-_CONTENT_TYPES: Final = frozenset({"np", "pd", "str"})
-"""MLServer's names of what tensors are that are no more than what they look like."""
-
-_CONTROL: Final = frozenset({"binary_data_output", "content_type", "priority", "timeout"})
-"""Parameters of a request that ask for something; all others are given back."""
 
 Dimension = Annotated[int, Meta(ge=0, le=1 << 32)]
 
@@ -123,20 +117,6 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
 }
 
 
-class Wants(NamedTuple):
-    """What a request asks besides rows.
-
-    Attributes:
-        outputs: the names of the outputs, and whether each is to be in binary form.
-        id: of the request; None if it has none.
-        parameters: of the request, to be given back, as JSON; empty if there are none.
-    """
-
-    outputs: tuple[tuple[str, bool], ...] = ((LABELS, False),)
-    id: str | None = None
-    parameters: bytes = b""
-
-
 _PLAIN: Final = Wants()
 
 
@@ -169,7 +149,10 @@ class OpenInference(Codec):
         binary = memoryview(body)[len(body) if length is None else length :]
         wants, timeout = _PLAIN, frame.timeout
         if request.outputs or request.parameters or request.id:
-            wants, timeout = _wants(request), _timeout(request.parameters or {}, timeout)
+            parameters = request.parameters or {}
+            asked = [(output.name, output.parameters or {}) for output in request.outputs or ()]
+            wants = read_wants(parameters, asked, request.id or None)
+            timeout = read_timeout(parameters, timeout)
         rows = read_tensors(table, _tensors(request.inputs, binary), _place)
         return rows, self._frame(frame, wants, timeout)
 
@@ -282,24 +265,13 @@ def _tensors(inputs: Sequence[_Input], binary: memoryview) -> list[Tensor]:
 def _binary_size(parameters: Mapping[str, Any], number: int) -> int | None:
     """How many bytes of a tensor follow the JSON; None if it is in it."""
     path = f"$.inputs[{number}].parameters"
-    for name in parameters:
-        if name.startswith("shared_memory"):
-            raise InvalidRow(f"{path}.{name}", "is not taken here: send the values in the request")
-    _check_content_type(parameters, path)
+    check_input(parameters, path)
     size = parameters.get(_SIZE)
     if size is None:
         return None
     if type(size) is not int or size < 0:
         raise InvalidRow(f"{path}.{_SIZE}", "must be a number of bytes")
     return size
-
-
-def _check_content_type(parameters: Mapping[str, Any], path: str) -> None:
-    found = parameters.get("content_type")
-    if found is not None and found not in _CONTENT_TYPES:
-        raise InvalidRow(
-            f"{path}.content_type", f"{faults.shortened(str(found))!r} is none of {', '.join(sorted(_CONTENT_TYPES))}"
-        )
 
 
 def _data(data: Raw, datatype: str, number: int) -> list[Any]:
@@ -338,58 +310,3 @@ def _rounded(values: list[Any], datatype: str) -> list[Any]:
     with np.errstate(over="ignore"):
         numbers = np.array(values, DTYPES[datatype]).tolist()
     return [None if value is None else number for value, number in zip(values, numbers, strict=True)]
-
-
-def _wants(request: _Request) -> Wants:
-    """What a request asks besides rows.
-
-    Raises:
-        InvalidRow: it asks for what there is not.
-    """
-    parameters = request.parameters or {}
-    _check_parameters(parameters)
-    binary = parameters.get("binary_data_output", False)
-    if type(binary) is not bool:
-        raise InvalidRow("$.parameters.binary_data_output", "must be true or false")
-    wanted: list[tuple[str, bool]] = []
-    for number, output in enumerate(request.outputs or ()):
-        path = f"$.outputs[{number}]"
-        if output.name not in {LABELS, PROBABILITIES}:
-            raise InvalidRow(
-                f"{path}.name", f"{faults.shortened(output.name)!r} is neither {LABELS!r} nor {PROBABILITIES!r}"
-            )
-        if output.name in {name for name, _ in wanted}:
-            raise InvalidRow(f"{path}.name", f"{output.name!r} is there more than once")
-        wanted.append((output.name, _is_binary(output.parameters or {}, path, binary=binary)))
-    echoed = {name: value for name, value in parameters.items() if name not in _CONTROL}
-    return Wants(
-        tuple(wanted) or ((LABELS, binary),), request.id or None, msgspec.json.encode(echoed) if echoed else b""
-    )
-
-
-def _check_parameters(parameters: Mapping[str, Any]) -> None:
-    _check_content_type(parameters, "$.parameters")
-    for name in ("sequence_id", "priority"):
-        if parameters.get(name):
-            raise InvalidRow(f"$.parameters.{name}", "is not taken here: requests stand in no sequence and wait alike")
-
-
-def _is_binary(parameters: Mapping[str, Any], path: str, *, binary: bool) -> bool:
-    """Whether an output is to be in binary form."""
-    for name in parameters:
-        if name == "classification" or name.startswith("shared_memory"):
-            raise InvalidRow(f"{path}.parameters.{name}", f"is not given here; {PROBABILITIES!r} has each class")
-    found = parameters.get("binary_data", binary)
-    if type(found) is not bool:
-        raise InvalidRow(f"{path}.parameters.binary_data", "must be true or false")
-    return found
-
-
-def _timeout(parameters: Mapping[str, Any], outside: float | None) -> float | None:
-    """Seconds that the request may wait: what its parameter says, in microseconds, and what its frame says."""
-    found = parameters.get("timeout")
-    if found is None or found == 0:
-        return outside
-    if type(found) is not int or found < 0:
-        raise InvalidRow("$.parameters.timeout", "must be a number of microseconds")
-    return found / 1e6 if outside is None else min(outside, found / 1e6)

@@ -5,10 +5,10 @@ import contextlib
 import logging
 import math
 import signal
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from socket import socket
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
@@ -81,6 +81,7 @@ class DrainingServer(uvicorn.Server):
         timeout: seconds to the end of step 6.
         beat: called once a second, for as long as the service is well.
         others: the listening sockets of other workers, by index, which this one may have to ``cover``.
+        beside: from step 3 on, drains a server of another protocol in so many seconds; step 7 waits for it.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class DrainingServer(uvicorn.Server):
         timeout: float,
         beat: Callable[[], None],
         others: Mapping[int, socket] | None = None,
+        beside: Callable[[float], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         super().__init__(config)
         self.server_state: ServerState = ServerState()
@@ -103,6 +105,7 @@ class DrainingServer(uvicorn.Server):
         self._timeout = timeout
         self._beat = beat
         self._others = others or {}
+        self._beside = beside
         self._acceptors: list[Acceptor] = []
         self._covered: set[int] = set()
         self._covering: dict[int, Acceptor] = {}
@@ -226,6 +229,7 @@ class DrainingServer(uvicorn.Server):
             loop.call_at(began + self._timeout + _OVERTIME, self._abandon),
         ]
         watching = loop.create_task(self._watch())
+        beside = None if self._beside is None else loop.create_task(self._beside(self._timeout + _OVERTIME))
         self._part()
         for covering in self._covering.values():
             covering.close()
@@ -239,6 +243,8 @@ class DrainingServer(uvicorn.Server):
         self.server_state.closed = True
         left = began + self._timeout + _OVERTIME + 1 - loop.time()
         self.config.timeout_graceful_shutdown = max(1, math.ceil(left))
+        if beside is not None:
+            await beside
         await super().shutdown(sockets)
         if self.force_exit:  # uvicorn would leave the lifespan to be cancelled, which logs a traceback
             await self.lifespan.shutdown()

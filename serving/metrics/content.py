@@ -13,6 +13,9 @@ from serving.codecs import CODECS
 from serving.errors import PROBLEMS
 from serving.metrics.shared import Histogram, MetricFamily, SharedMetrics
 
+MODEL_INFER: Final = "/inference.GRPCInferenceService/ModelInfer"
+"""The path of predictions over gRPC, as HTTP/2 has it."""
+
 ROUTES: Final = (
     "/",
     *(codec.path for codec in CODECS),
@@ -26,6 +29,7 @@ ROUTES: Final = (
     "/ping",
     "/health",
     "/version",
+    MODEL_INFER,
 )
 ELSEWHERE: Final = "other"
 """What stands for every other path, and for what was no request: a label must not be the clients' to choose."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import uvicorn
@@ -53,6 +53,9 @@ from settings import Settings
 from workers import WorkerSlot
 from workers.serving.source import Source
 from workers.threads import Errands, LeftBehind, outlives
+
+if TYPE_CHECKING:
+    from serving.grpc.server import GrpcServer
 
 logger = logging.getLogger("canopy")
 
@@ -109,6 +112,7 @@ class Worker:
             max_body_bytes=settings.max_body_bytes,
             board=SharedMetrics(CONTENT, slot.count, slot.index, slot.memory),
         )
+        self._grpc = _grpc_server(self._service, settings, slot.count)
         reload = Reload(source.refresh, settings.admin_token) if settings.admin_token else None
         codecs = places(make_codecs(settings.predict_route))
         app = create_app(
@@ -142,6 +146,7 @@ class Worker:
             timeout=settings.drain_timeout_seconds,
             beat=self._beat,
             others={index: socket.socket(fileno=each) for index, each in others.items()},
+            beside=None if self._grpc is None else self._grpc.stop,
         )
         source.on_cover = self._uvicorn.cover
 
@@ -194,6 +199,8 @@ class Worker:
             while self._slot.late and not (self._service.handle.model or self._service.draining or self._failed):
                 self._beat()
                 await asyncio.sleep(_LATE)
+            if self._grpc is not None:
+                await self._listen_for_grpc(self._grpc)
             try:
                 yield
             finally:
@@ -201,6 +208,14 @@ class Worker:
                 for task in tasks:
                     task.cancel()
                 batcher.close()
+
+    async def _listen_for_grpc(self, server: "GrpcServer") -> None:
+        try:
+            await server.start()
+        except OSError as error:
+            self._fail(str(error))
+        else:
+            self._service.grpc_port = server.port
 
     async def _follow(self, batcher: Batcher[Query, Answer]) -> None:
         """Serve what the source has, one version after the other; what cannot be served leaves the one before."""
@@ -318,10 +333,21 @@ class Worker:
         address = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         body = orjson.dumps({"features": opened.table.schema.row}).decode()
         workers = f", {self._slot.count} workers" if self._slot.count > 1 else ""
+        beside = "" if self._grpc is None else f", and over gRPC at port {self._grpc.port}"
         return (
-            f"serving {model} ({model.engine.name} engine, batching {self._settings.batching}{workers}) at {address}; "
-            f"try\n\n    curl -s {address}/predict -H 'content-type: application/json' -d '{body}'\n"
+            f"serving {model} ({model.engine.name} engine, batching {self._settings.batching}{workers}) at {address}"
+            f"{beside}; try\n\n    curl -s {address}/predict -H 'content-type: application/json' -d '{body}'\n"
         )
+
+
+def _grpc_server(service: Service, settings: Settings, workers: int) -> "GrpcServer | None":
+    """A server for gRPC, if one is wanted: importing it takes memory that others do without."""
+    if settings.grpc_port == "off":
+        return None
+    from serving.grpc.server import GrpcServer, Tls
+
+    tls = Tls(settings.tls_certificate, settings.tls_key) if settings.tls_certificate else None
+    return GrpcServer(service, settings.host, settings.grpc_port, shared=workers > 1, tls=tls)
 
 
 def _always(_seconds: float, _queries: Sequence[Query]) -> bool:

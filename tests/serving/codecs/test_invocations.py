@@ -44,7 +44,8 @@ def read(codec: Codec, body: bytes, content_type: str = "application/json", tabl
 
 def built(rows: Rows, table: Table = TABLE) -> list[Any]:
     """The matrix of some rows."""
-    return table.matrix.build([rows], np.float64).tolist()
+    matrix: list[Any] = table.matrix.build([rows], np.float64).tolist()
+    return matrix
 
 
 def test_a_frame_as_pandas_writes_it() -> None:
@@ -193,12 +194,12 @@ def test_errors_have_the_protocols_form() -> None:
         (KeyError("secret"), 500, "INTERNAL_ERROR"),
     ):
         response = Invocations().error(error)
-        document = json.loads(response.body)
+        document = json.loads(bytes(response.body))
         assert (response.status_code, document["error_code"]) == (status, code)
         assert "secret" not in document["message"]
     response = Instances().error(ModelNotReady())
     assert response.headers["retry-after"] == "1"
-    assert json.loads(response.body) == {"error": "the model is still being loaded"}
+    assert json.loads(bytes(response.body)) == {"error": "the model is still being loaded"}
 
 
 JSON = st.recursive(

@@ -15,9 +15,10 @@ from forest import Prediction
 from preprocessing import Field, InvalidBody, Schema, covertype
 from preprocessing.block import Rows
 from serving.codecs import Frame
+from serving.codecs.asking import Wants
 from serving.codecs.frame import read_frame
 from serving.codecs.tensors import BYTES, DTYPES, Output, input_infos, output_infos, pack, unpack
-from serving.codecs.v2 import OpenInference, Wants
+from serving.codecs.v2 import OpenInference
 from serving.errors import NoProbabilities, UnencodableLabels
 from serving.inference import Answer
 from serving.model import Model
@@ -63,7 +64,8 @@ def in_binary(described: list[dict[str, Any]], data: bytes, **more: Any) -> tupl
 
 def values(rows: Rows) -> list[Any]:
     """The matrix of some rows."""
-    return TABLE.matrix.build([rows], np.float64).tolist()
+    matrix: list[Any] = TABLE.matrix.build([rows], np.float64).tolist()
+    return matrix
 
 
 def test_rows_come_as_a_matrix_or_as_a_tensor_for_each_field() -> None:
