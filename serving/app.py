@@ -5,7 +5,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -17,10 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from batcher import Closed
 from serving.admin import Reload
 from serving.codecs import Codec
-from serving.codecs.frame import read_frame
+from serving.codecs.frame import PARAMETERS, read_frame
 from serving.errors import (
     DEFAULT_RETRY_AFTER,
     EXCEPTION_HANDLERS,
+    PROBLEMS,
     BodyTooLarge,
     NotServed,
     UnsupportedMediaType,
@@ -30,11 +32,16 @@ from serving.errors import (
 from serving.http.protocol import EXTENSION
 from serving.inference import Answer
 from serving.metrics.content import Metrics
+from serving.openapi import Document
+from serving.operation import JSON, Body, Operation, Served, always, told
 from serving.protocols import protocol_routes
 from serving.routing import Route, json_response, label, not_found
 from serving.service import Service, timing
 
 logger = logging.getLogger("canopy.serving")
+
+_PREDICTING: Final = tuple(sorted({problem.status for problem in PROBLEMS.values()} - {401}))
+"""Statuses of failures to predict."""
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -77,27 +84,39 @@ def create_app(
         content, media_type = service.expose(request.headers.get("accept", ""))
         return Response(content, headers={"Content-Type": media_type})
 
+    async def openapi(_request: Request) -> Response:
+        return Response(document.content(), media_type="application/json")
+
     routes = [] if reload is None else [Route("/admin/reload", reload.endpoint, methods=["POST"])]
     if health_route:
         routes.append(Route(health_route, ready, label="/health/ready"))
     app = Starlette(
         routes=[
             *routes,
-            Route("/", index),
+            Route("/", index, about=always(told("index", "What is served, and where.", "server"))),
             *(
-                Route(path, _endpoint(service, codec), methods=["POST"], label=codec.path, error=codec.error)
+                Route(
+                    path,
+                    _endpoint(service, codec),
+                    methods=["POST"],
+                    label=codec.path,
+                    error=codec.error,
+                    about=partial(_about, codec, path),
+                )
                 for path, codec in codecs.items()
             ),
             *protocol_routes(service),
-            Route("/health/live", live),
-            Route("/health/ready", ready),
-            Route("/stats", stats),
-            Route("/metrics", metrics),
+            Route("/health/live", live, about=always(told("live", "Whether the process lives.", "server"))),
+            Route("/health/ready", ready, about=always(_READY)),
+            Route("/stats", stats, about=always(told("stats", "Figures of all workers.", "server"))),
+            Route("/metrics", metrics, about=always(_METRICS)),
+            Route("/openapi.json", openapi, about=always(_OPENAPI)),
         ],
         middleware=[Middleware(_Faults)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
+    document = Document(service, app.routes)
     # Starlette would send POST /predict/ to another address, over which most clients lose the body or the method.
     app.router.redirect_slashes = False
     app.router.default = not_found
@@ -157,6 +176,31 @@ class _Faults:
                 raise
             logger.exception("a request failed")
             await problem_response(error)(scope, receive, send)
+
+
+_READY: Final = told(
+    "ready",
+    "Whether it serves, and which version.",
+    "server",
+    error={JSON: Body({"type": "object"})},
+    statuses=(503,),
+)
+_METRICS: Final = Operation(
+    "metrics",
+    "Figures of all workers, for Prometheus.",
+    "server",
+    {"text/plain": Body({"type": "string"}), "application/openmetrics-text": Body({"type": "string"})},
+)
+_OPENAPI: Final = told("openapi", "This document.", "server", statuses=(503,))
+
+
+def _about(codec: Codec, path: str, served: Served) -> Operation:
+    """What a format does, with what all of them have."""
+    operation = codec.about(served)
+    name = operation.name
+    if path != codec.path:
+        name += "OfVersion" if "{version}" in path else "AsAsked"
+    return operation._replace(name=name, parameters=(*operation.parameters, *PARAMETERS), statuses=_PREDICTING)
 
 
 def _endpoint(service: Service, codec: Codec) -> Callable[[Request], Awaitable[Response]]:

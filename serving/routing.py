@@ -1,7 +1,7 @@
 """Starlette's routing without those of its defaults that are not ours."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -14,9 +14,14 @@ from starlette.websockets import WebSocketClose
 
 from serving.errors import RequestError
 from serving.metrics.content import ELSEWHERE
+from serving.operation import Operation, Served
 
 LABEL: Final = "canopy.route"
 """Key in the scope of a request under which its route has the name that figures go by."""
+
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+"""What answers requests."""
 
 
 class Route(StarletteRoute):
@@ -28,18 +33,24 @@ class Route(StarletteRoute):
         methods: that it takes.
         label: the name that its figures go by; by default its path.
         error: the response to its own failures; None leaves that to the application.
+        about: what it does, for what is served; None if it is not to be described.
+
+    Attributes:
+        about: see above.
     """
 
     def __init__(
         self,
         path: str,
-        endpoint: Callable[[Request], Awaitable[Response]],
+        endpoint: Endpoint,
         *,
         methods: Sequence[str] = ("GET",),
         label: str | None = None,
         error: Callable[[Exception], Response] | None = None,
+        about: Callable[[Served], Operation] | None = None,
     ) -> None:
         super().__init__(path, endpoint, methods=methods)
+        self.about = about
         self._label = label or path
         self._error = error
 
@@ -75,7 +86,7 @@ def telling(
     tell: Callable[[Request], object],
     response: Callable[[object], Response],
     error: Callable[[Exception], Response],
-) -> Callable[[Request], Awaitable[Response]]:
+) -> Endpoint:
     """An endpoint that tells something.
 
     Args:

@@ -22,7 +22,7 @@ class Table:
         max_batch_rows: most rows in one call of an engine.
 
     Attributes:
-        schema, order: see above.
+        schema, order, max_rows_per_request: see above.
         model: the last version that served it: what was decoded for it is answered by that, whatever serves by then.
     """
 
@@ -39,13 +39,13 @@ class Table:
         self.decoder = RowDecoder(schema, max_rows_per_request)
         self.matrix = MatrixBuilder(schema, max_batch_rows)
         self.model: Model | None = None
-        self._max_rows = max_rows_per_request
+        self.max_rows_per_request = max_rows_per_request
 
     @cached_property
     def reader(self) -> RowReader:
         """Reads rows of other formats than Canopy's own."""
         aliases = next((preset.aliases for preset in PRESETS if preset.schema.fields == self.schema.fields), None)
-        return RowReader(self.schema, self._max_rows, Layouts(self.schema, self.order, aliases))
+        return RowReader(self.schema, self.max_rows_per_request, Layouts(self.schema, self.order, aliases))
 
     @property
     def bounded(self) -> bool:

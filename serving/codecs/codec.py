@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from starlette.responses import Response
@@ -10,13 +10,11 @@ from starlette.responses import Response
 from preprocessing.block import Rows
 from serving.errors import problem_response
 from serving.inference import Answer
+from serving.operation import JSON, Operation, Served
 from serving.table import Table
 
 Pairs = Sequence[tuple[str, str]]
 """Query parameters, or headers with their names in lower case, in the order of the request."""
-
-
-JSON: Final = "application/json"
 
 
 class Encoded(NamedTuple):
@@ -115,6 +113,10 @@ class Codec(ABC):
         Raises:
             RequestError: the model cannot give what ``options`` ask for.
         """
+
+    @abstractmethod
+    def about(self, served: Served) -> Operation:
+        """What it takes and gives, for what is served."""
 
     def error(self, error: Exception) -> Response:
         """The response to a failure, which may be one of the server's own; by default an RFC 9457 problem document."""

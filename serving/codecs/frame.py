@@ -14,6 +14,22 @@ TIMING: Final = "Canopy-Timing"
 READS: Final = frozenset({DEADLINE.lower(), TIMING.lower()})
 """The headers, in lower case, that are read whatever the format."""
 
+PARAMETERS: Final = (
+    {
+        "name": DEADLINE,
+        "in": "header",
+        "description": "Longest time in the queue, in milliseconds; more than that is 504.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 86_400_000},
+    },
+    {
+        "name": TIMING,
+        "in": "header",
+        "description": "Whether the answer has Server-Timing: how long the request waited, and its batch took.",
+        "schema": {"type": "boolean"},
+    },
+)
+"""What a format need not describe."""
+
 _DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 

@@ -10,10 +10,20 @@ from starlette.responses import Response
 
 from preprocessing import InvalidRow, faults
 from preprocessing.block import Rows
-from serving.codecs.codec import JSON, Codec, Encoded, Frame, Pairs
-from serving.codecs.values import read_columns, read_csv, read_json, read_list, read_matrix
+from preprocessing.jsonschema import example_row
+from serving.codecs.codec import Codec, Encoded, Frame, Pairs
+from serving.codecs.values import (
+    PREDICTIONS,
+    read_columns,
+    read_csv,
+    read_json,
+    read_list,
+    read_matrix,
+    rows_schema,
+)
 from serving.errors import plain_status, told
 from serving.inference import Answer
+from serving.operation import JSON, Body, Operation, Served
 from serving.table import Table
 
 CSV: Final = "text/csv"
@@ -49,6 +59,53 @@ class Invocations(Codec):
     def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """See ``Codec``."""
         return read_csv(table, body) if frame.options else _read(table, read_json(body)), frame
+
+    def about(self, served: Served) -> Operation:
+        """See ``Codec``."""
+        rows = rows_schema(served)
+        split = {
+            "type": "object",
+            "required": ["data"],
+            "properties": {
+                "columns": {"type": "array", "items": {"type": "string"}},
+                "index": {"type": "array"},
+                "data": {"type": "array", "items": {"type": "array"}, "minItems": 1, "maxItems": served.max_rows},
+            },
+            "additionalProperties": False,
+        }
+        forms = {
+            "dataframe_split": split,
+            "dataframe_records": {"type": "array", "items": {"type": "object"}, "minItems": 1},
+            "instances": rows,
+            "inputs": {"anyOf": [rows, {"type": "object", "additionalProperties": {"type": "array"}}]},
+        }
+        request = [
+            {
+                "type": "object",
+                "required": [name],
+                "properties": {name: form, "params": {"type": ["object", "null"], "maxProperties": 0}},
+                "additionalProperties": False,
+            }
+            for name, form in forms.items()
+        ]
+        error = {
+            "type": "object",
+            "required": ["error_code", "message"],
+            "properties": {"error_code": {"type": "string"}, "message": {"type": "string"}},
+        }
+        names, row = served.schema.names, example_row(served.schema)
+        lines = "\n".join([",".join(names), ",".join("" if value is None else str(value) for value in row), ""])
+        return Operation(
+            "invocations",
+            "Predict as clients of MLflow's model server and of SageMaker ask.",
+            "MLflow",
+            {JSON: Body(PREDICTIONS)},
+            {
+                JSON: Body({"anyOf": request}, {"dataframe_split": {"columns": names, "data": [row]}}),
+                CSV: Body({"type": "string"}, lines),
+            },
+            error={JSON: Body(error)},
+        )
 
     def encode(self, answer: Answer, options: bool) -> Encoded:  # noqa: ARG002
         """See ``Codec``."""

@@ -5,10 +5,12 @@ from typing import Any, ClassVar
 import orjson
 
 from preprocessing.block import Rows
-from serving.codecs.codec import JSON, Codec, Encoded, Frame, Pairs
+from preprocessing.jsonschema import example_row
+from serving.codecs.codec import Codec, Encoded, Frame, Pairs
 from serving.codecs.frame import flag
 from serving.errors import NoProbabilities
 from serving.inference import Answer
+from serving.operation import JSON, Body, Operation, Served
 from serving.table import Table
 
 
@@ -32,6 +34,47 @@ class Predict(Codec):
     def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """See ``Codec``."""
         return table.decoder.decode(body), frame
+
+    def about(self, served: Served) -> Operation:
+        """See ``Codec``."""
+        row, record = {"$ref": "#/components/schemas/Row"}, {"$ref": "#/components/schemas/Record"}
+        several = {"minItems": 1, "maxItems": served.max_rows}
+        forms = {
+            "features": {"anyOf": [row, {"type": "array", "items": row, **several}]},
+            "instances": {"type": "array", "items": record, **several},
+        }
+        request = [
+            {"type": "object", "required": [name], "properties": {name: form}, "additionalProperties": False}
+            for name, form in forms.items()
+        ]
+        label = {"$ref": "#/components/schemas/Label"}
+        answer = {
+            "type": "object",
+            "required": ["prediction"],
+            "properties": {
+                "prediction": {"type": "array", "items": label, "description": "A label for each row."},
+                "probabilities": {
+                    "type": "array",
+                    "items": {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}},
+                    "description": "For each row, in the order of `classes`.",
+                },
+                "classes": {"type": ["array", "null"], "items": label},
+            },
+        }
+        asking = {
+            "name": "probabilities",
+            "in": "query",
+            "description": "Whether the answer has probabilities.",
+            "schema": {"type": "boolean"},
+        }
+        return Operation(
+            "predict",
+            "Predict for one row, or for several.",
+            "predictions",
+            {JSON: Body(answer)},
+            {JSON: Body({"anyOf": request}, {"features": example_row(served.schema)})},
+            (asking,),
+        )
 
     def encode(self, answer: Answer, options: bool) -> Encoded:
         """See ``Codec``: ``prediction``, and if asked ``probabilities`` with the ``classes`` that they are of.

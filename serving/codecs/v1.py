@@ -11,10 +11,12 @@ from starlette.responses import Response
 
 from preprocessing import InvalidRow, faults
 from preprocessing.block import Rows
+from preprocessing.jsonschema import example_row
 from serving.codecs.codec import Codec, Encoded, Frame
-from serving.codecs.values import read_json, read_list
+from serving.codecs.values import PREDICTIONS, read_json, read_list, rows_schema
 from serving.errors import plain_error
 from serving.inference import Answer
+from serving.operation import ERROR, JSON, Body, Operation, Served
 from serving.table import Table
 
 _BESIDE: Final = frozenset({"parameters", "signature_name"})
@@ -49,6 +51,23 @@ class Instances(Codec):
             if value and (name, value) != ("signature_name", "serving_default"):
                 raise InvalidRow(f"$.{name}", "is not taken here: the model has neither parameters nor signatures")
         return read_list(table, content["instances"], "$.instances"), frame
+
+    def about(self, served: Served) -> Operation:
+        """See ``Codec``."""
+        request = {
+            "type": "object",
+            "required": ["instances"],
+            "properties": {"instances": rows_schema(served)},
+            "additionalProperties": False,
+        }
+        return Operation(
+            "predictV1",
+            "Predict as KServe's V1 protocol, TensorFlow Serving and Vertex AI ask.",
+            "V1",
+            {JSON: Body(PREDICTIONS)},
+            {JSON: Body(request, {"instances": [example_row(served.schema)]})},
+            error={JSON: Body(ERROR)},
+        )
 
     def encode(self, answer: Answer, options: None) -> Encoded:  # noqa: ARG002
         """See ``Codec``."""

@@ -18,13 +18,16 @@ from starlette.responses import Response
 
 from preprocessing import InvalidRow, faults
 from preprocessing.block import Rows
+from preprocessing.jsonschema import example_row
 from serving.codecs.asking import Wants, check_input, read_timeout, read_wants
-from serving.codecs.codec import JSON, Codec, Encoded, Frame, Pairs
+from serving.codecs.codec import Codec, Encoded, Frame, Pairs
 from serving.codecs.frame import only
 from serving.codecs.tensors import (
     BYTES,
     DTYPES,
     LABELS,
+    MATRIX,
+    PROBABILITIES,
     Tensor,
     Values,
     outputs,
@@ -34,6 +37,7 @@ from serving.codecs.tensors import (
 )
 from serving.errors import BadParameter, plain_error
 from serving.inference import Answer
+from serving.operation import ERROR, JSON, Body, Operation, Served
 from serving.table import Table
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
@@ -168,6 +172,82 @@ class OpenInference(Codec):
                 self._frames.clear()
             found = self._frames[frame, wants] = Frame(self, wants, timeout, frame.timed, constant)
         return found
+
+    def about(self, served: Served) -> Operation:
+        """See ``Codec``."""
+        tensor = {
+            "type": "object",
+            "required": ["name", "shape", "datatype"],
+            "properties": {
+                "name": {"type": "string", "enum": [MATRIX, *served.schema.names]},
+                "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "maxItems": 2},
+                "datatype": {"type": "string", "enum": list(_DECODERS)},
+                "parameters": {"type": ["object", "null"]},
+                "data": {"type": "array"},
+            },
+            "additionalProperties": False,
+        }
+        output = {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string", "enum": [LABELS, PROBABILITIES]},
+                "parameters": {"type": ["object", "null"]},
+            },
+            "additionalProperties": False,
+        }
+        request = {
+            "type": "object",
+            "required": ["inputs"],
+            "properties": {
+                "inputs": {"type": "array", "items": tensor, "minItems": 1},
+                "outputs": {"type": ["array", "null"], "items": output},
+                "id": {"type": ["string", "null"]},
+                "parameters": {"type": ["object", "null"]},
+            },
+            "additionalProperties": False,
+        }
+        answer = {
+            "type": "object",
+            "required": ["model_name", "model_version", "outputs"],
+            "properties": {
+                "model_name": {"type": "string"},
+                "model_version": {"type": "string"},
+                "id": {"type": "string"},
+                "parameters": {"type": "object"},
+                "outputs": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "required": ["name", "datatype", "shape"],
+                        "properties": {
+                            "name": {"type": "string"},
+                            "datatype": {"type": "string"},
+                            "shape": {"type": "array", "items": {"type": "integer"}},
+                            "data": {"type": "array"},
+                            "parameters": {"type": "object"},
+                        },
+                    },
+                },
+            },
+        }
+        row = example_row(served.schema)
+        example = {"inputs": [{"name": MATRIX, "shape": [1, len(row)], "datatype": "FP64", "data": row}]}
+        length = {
+            "name": HEADER_LENGTH,
+            "in": "header",
+            "description": f"Bytes of the body that are JSON; tensors in binary form follow, as {BINARY}.",
+            "schema": {"type": "integer", "minimum": 0},
+        }
+        return Operation(
+            "infer",
+            "Predict as the Open Inference Protocol asks.",
+            "Open Inference Protocol",
+            {JSON: Body(answer), BINARY: Body({})},
+            {JSON: Body(request, example), BINARY: Body({})},
+            (length,),
+            error={JSON: Body(ERROR)},
+        )
 
     def encode(self, answer: Answer, options: Wants) -> Encoded:
         """See ``Codec``: JSON, with the outputs behind it that were asked for in binary form."""

@@ -10,13 +10,35 @@ import msgspec
 
 from preprocessing import InvalidRow, MalformedJSON, faults
 from preprocessing.block import Rows
+from preprocessing.jsonschema import JSONSchema
 from preprocessing.reader import Place
 from preprocessing.schema import at
+from serving.operation import Served
 from serving.table import Table
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MISSING: Final = frozenset({"", "nan", "null", "na", "n/a", "none"})
 _BOOLEANS: Final = {"true": True, "false": False}
+
+
+PREDICTIONS: Final[JSONSchema] = {
+    "type": "object",
+    "required": ["predictions"],
+    "properties": {"predictions": {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}},
+}
+"""The answer of protocols that have nothing but labels."""
+
+
+def rows_schema(served: Served) -> JSONSchema:
+    """What ``read_list`` takes, in the words of JSON Schema."""
+    kinds = ("Row", "Record", "Columns", "ColumnsRecord")
+    several = {"minItems": 1, "maxItems": served.max_rows}
+    return {
+        "anyOf": [
+            {"type": "array", "items": {"$ref": f"#/components/schemas/{kind}"}, **several}
+            for kind in (kinds if served.schema.expanded != served.schema.names else kinds[:2])
+        ]
+    }
 
 
 def read_json(body: bytes | bytearray) -> Any:  # noqa: ANN401 - JSON

@@ -22,6 +22,7 @@ from serving.errors import MalformedRequest, NotServed
 from serving.grpc.open_inference_pb2 import InferParameter, InferTensorContents, ModelInferRequest, ModelInferResponse
 from serving.inference import Answer
 from serving.metrics.content import MODEL_INFER
+from serving.operation import Operation, Served
 from serving.table import Table
 
 MEDIA_TYPE: Final = "application/x-protobuf"
@@ -66,6 +67,14 @@ class GrpcInference(Codec):
         wants = read_wants(parameters | {"binary_data_output": raw}, asked, request.id or None)
         rows = read_tensors(table, _tensors(request), _place)
         return rows, Frame(self, wants, read_timeout(parameters, frame.timeout), frame.timed)
+
+    def about(self, served: Served) -> Operation:
+        """See ``Codec``. OpenAPI has no place for it.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError
 
     def encode(self, answer: Answer, options: Wants) -> Encoded:
         """See ``Codec``: outputs in raw form for inputs in raw form, all of them or none."""

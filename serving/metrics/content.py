@@ -23,6 +23,7 @@ ROUTES: Final = (
     "/health/ready",
     "/stats",
     "/metrics",
+    "/openapi.json",
     "/admin/reload",
     "/v1",
     "/v2",

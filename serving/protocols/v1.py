@@ -9,6 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from serving.errors import ModelNotReady, plain_error
+from serving.operation import ERROR, JSON, Body, always, told
 from serving.routing import Route, json_response, telling
 from serving.service import Service
 
@@ -35,10 +36,22 @@ def v1_routes(service: Service) -> list[Route]:
         return {"name": service.name, "ready": True, "model_version_status": [status]}
 
     return [
-        Route(path, telling(endpoint, json_response, plain_error), label=_LABEL, error=plain_error)
-        for path, endpoint in (
-            ("/v1/models", models),
-            ("/v1/models/{model}", model),
-            ("/v1/models/{model}/versions/{version}", model),
+        Route(
+            path,
+            telling(endpoint, json_response, plain_error),
+            label=_LABEL,
+            error=plain_error,
+            about=always(told(name, summary, "V1", error={JSON: Body(ERROR)}, statuses=statuses)),
+        )
+        for path, endpoint, name, summary, statuses in (
+            ("/v1/models", models, "modelsV1", "The model that is served.", ()),
+            ("/v1/models/{model}", model, "modelV1", "Whether the model is served.", (404, 503)),
+            (
+                "/v1/models/{model}/versions/{version}",
+                model,
+                "modelOfVersionV1",
+                "Whether a version of it is served.",
+                (404, 503),
+            ),
         )
     ]

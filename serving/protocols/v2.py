@@ -16,7 +16,8 @@ from preprocessing import InvalidRow, MalformedJSON
 from serving.codecs.tensors import TensorInfo, input_infos, output_infos
 from serving.errors import DEFAULT_RETRY_AFTER, ModelNotReady, RequestError, plain_error
 from serving.model import Model
-from serving.routing import Route, json_response, telling
+from serving.operation import ERROR, JSON, OBJECT, Body, Operation, always, told
+from serving.routing import Endpoint, Route, json_response, telling
 from serving.service import Service
 from serving.table import Table
 
@@ -83,21 +84,50 @@ def v2_routes(service: Service) -> list[Route]:
             return plain_error(error)
         return json_response(_index(service, ready_only=ready_only))
 
-    def route(path: str, tell: Callable[[Request], object]) -> Route:
-        return Route(path, telling(tell, json_response, plain_error), label=_LABEL, error=plain_error)
+    def route(path: str, endpoint: Endpoint, about: Operation, method: str = "GET") -> Route:
+        return Route(path, endpoint, methods=[method], label=_LABEL, error=plain_error, about=always(about))
+
+    def tells(tell: Callable[[Request], object]) -> Endpoint:
+        return telling(tell, json_response, plain_error)
 
     model = "/v2/models/{model}"
-    version = "/versions/{version}"
+    number = "/versions/{version}"
     return [
-        route("/v2", server),
-        route("/v2/health/live", live),
-        route(model, metadata),
-        route(f"{model}{version}", metadata),
-        Route("/v2/health/ready", ready, label=_LABEL, error=plain_error),
-        Route(f"{model}/ready", model_ready, label=_LABEL, error=plain_error),
-        Route(f"{model}{version}/ready", model_ready, label=_LABEL, error=plain_error),
-        Route("/v2/repository/index", index, methods=["POST"], label=_LABEL, error=plain_error),
+        route("/v2", tells(server), _about("serverMetadata", "What server this is.")),
+        route("/v2/health/live", tells(live), _about("serverLive", "Whether the process lives.")),
+        route("/v2/health/ready", ready, _about("serverReady", "Whether it serves.", 503)),
+        route(model, tells(metadata), _about("modelMetadata", "What the model takes and gives.", 404, 503)),
+        route(f"{model}/ready", model_ready, _about("modelReady", "Whether the model is served.", 404, 503)),
+        route(
+            f"{model}{number}",
+            tells(metadata),
+            _about("modelMetadataOfVersion", "What a version of it takes and gives.", 404, 503),
+        ),
+        route(
+            f"{model}{number}/ready",
+            model_ready,
+            _about("modelReadyOfVersion", "Whether a version of it is served.", 404, 503),
+        ),
+        route("/v2/repository/index", index, _INDEX, "POST"),
     ]
+
+
+_TAG: Final = "Open Inference Protocol"
+_ERRORS: Final = {JSON: Body({"anyOf": [ERROR, OBJECT]})}
+
+_INDEX: Final = Operation(
+    "repositoryIndex",
+    "The model that is served, as Triton's repository tells it.",
+    _TAG,
+    {JSON: Body({"type": "array", "items": OBJECT})},
+    {JSON: Body({"type": "object", "properties": {"ready": {"type": "boolean"}}}, {})},
+    error=_ERRORS,
+    statuses=(413,),
+)
+
+
+def _about(name: str, summary: str, *statuses: int) -> Operation:
+    return told(name, summary, _TAG, error=_ERRORS, statuses=statuses)
 
 
 def _readiness(document: dict[str, Any]) -> Response:

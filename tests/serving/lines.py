@@ -10,6 +10,7 @@ from serving.codecs import Codec, Encoded, Frame
 from serving.codecs.codec import Pairs
 from serving.errors import known
 from serving.inference import Answer
+from serving.operation import Body, Operation, Served
 from serving.table import Table
 
 
@@ -42,6 +43,11 @@ class Lines(Codec):
                 raise InvalidRow(f"line {number}", f"has {len(values)} values")
             rows.append(tuple(map(float, values)))
         return rows, frame
+
+    def about(self, served: Served) -> Operation:  # noqa: ARG002
+        """See ``Codec``."""
+        text = {"text/plain": Body({"type": "string"})}
+        return Operation("lines", "Lines of numbers.", "lines", text, text)
 
     def encode(self, answer: Answer, options: str) -> Encoded:
         """See ``Codec``."""
