@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -19,6 +19,7 @@ from batcher import Closed
 from serving.admin import Reload
 from serving.codecs import Codec
 from serving.codecs.frame import read_frame
+from serving.cors import CrossOrigin
 from serving.errors import (
     DEFAULT_RETRY_AFTER,
     EXCEPTION_HANDLERS,
@@ -44,6 +45,7 @@ def create_app(
     description: dict[str, Any],
     lifespan: Lifespan,
     reload: Reload | None = None,
+    origins: Collection[str] = (),
 ) -> Starlette:
     """Build the application.
 
@@ -53,6 +55,7 @@ def create_app(
         description: what ``GET /`` tells.
         lifespan: starts and stops what ``service`` needs.
         reload: what ``POST /admin/reload`` does; None leaves the route out.
+        origins: whose pages may ask, besides those of the server's own.
     """
 
     async def index(_request: Request) -> Response:
@@ -85,7 +88,8 @@ def create_app(
             Route("/stats", stats),
             Route("/metrics", metrics),
         ],
-        middleware=[Middleware(_Faults)],
+        # What answers for pages of other origins is around what answers faults, for these they are to read too.
+        middleware=[*([Middleware(CrossOrigin, origins)] if origins else []), Middleware(_Faults)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )

@@ -39,12 +39,14 @@ class _Route(NamedTuple):
         content_type: what they say their body is.
         asking: headers of requests that ask for more than rows.
         plain: what a request without these and without a query asks.
+        odd: headers that a request on the hot path does not have.
     """
 
     codec: Codec
     content_type: bytes
     asking: frozenset[bytes]
     plain: Frame
+    odd: frozenset[bytes]
 
 
 class HotPath:
@@ -53,6 +55,7 @@ class HotPath:
     Args:
         service: answers the requests.
         codecs: the formats.
+        cross_origin: whether pages of other origins may ask; what they are told besides is Starlette's to say.
 
     Attributes:
         service: answers the requests.
@@ -61,16 +64,17 @@ class HotPath:
         heads: what the connections have learned to recognise.
     """
 
-    def __init__(self, service: Service, codecs: Iterable[Codec]) -> None:
+    def __init__(self, service: Service, codecs: Iterable[Codec], *, cross_origin: bool = False) -> None:
         self.service = service
-        self.routes = {codec.path.encode(): _route(codec) for codec in codecs}
+        odd = _ODD | {b"origin"} if cross_origin else _ODD
+        self.routes = {codec.path.encode(): _route(codec, odd) for codec in codecs}
         self.responses = Responses()
         self.heads = HeadCache()
 
 
-def _route(codec: Codec) -> _Route:
+def _route(codec: Codec, odd: frozenset[bytes]) -> _Route:
     asking = frozenset(name.encode() for name in READS | codec.reads)
-    return _Route(codec, codec.content_type.encode(), asking, read_frame(codec, b"", ()))
+    return _Route(codec, codec.content_type.encode(), asking, read_frame(codec, b"", ()), odd)
 
 
 class HotConnection(Connection):
@@ -239,7 +243,7 @@ class HotConnection(Connection):
             elif name == b"content-type":
                 if value != route.content_type:
                     return None
-            elif name in _ODD:
+            elif name in route.odd:
                 return None
             elif name in route.asking:
                 asks = True

@@ -108,7 +108,7 @@ class Worker:
             board=SharedMetrics(CONTENT, slot.count, slot.index, slot.memory),
         )
         reload = Reload(source.refresh, settings.admin_token) if settings.admin_token else None
-        app = create_app(self._service, CODECS, _index(settings), self._lifespan, reload)
+        app = create_app(self._service, CODECS, _index(settings), self._lifespan, reload, settings.origins)
         config = uvicorn.Config(
             CountedResponses(app, self._service.metrics),
             loop="uvloop",
@@ -145,7 +145,7 @@ class Worker:
         )
         context = ConnectionContext(limits, self._service.metrics, ReadBudget())
         ways: dict[str, Callable[..., Connection]] = {
-            "hot": partial(HotConnection, HotPath(self._service, CODECS), context),
+            "hot": partial(HotConnection, HotPath(self._service, CODECS, cross_origin=bool(settings.origins)), context),
             "asgi": partial(Connection, context),
         }
         return ways[settings.http]
