@@ -31,6 +31,7 @@ from serving.errors import (
 from serving.http.protocol import EXTENSION
 from serving.inference import Answer
 from serving.metrics.content import Metrics
+from serving.page.routes import page_routes
 from serving.routing import Route, not_found
 from serving.service import Service, timing
 
@@ -81,7 +82,7 @@ def create_app(
     app = Starlette(
         routes=[
             *routes,
-            Route("/", index),
+            *page_routes(index),
             *(Route(codec.path, _endpoint(service, codec), methods=["POST"]) for codec in codecs),
             Route("/health/live", live),
             Route("/health/ready", ready),

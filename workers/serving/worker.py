@@ -330,5 +330,6 @@ def _index(settings: Settings) -> dict[str, Any]:
             "GET /health/ready",
             "GET /stats",
             "GET /metrics",
+            "GET /docs",
         ],
     }
