@@ -20,7 +20,7 @@ export function say(where, text) {
   }
 }
 
-/** A number for people: some three digits that count. */
+/** A number for people: three digits that count, or as many as stand before the point. */
 export function figure(value) {
-  return value.toLocaleString("en", { maximumSignificantDigits: value >= 100 ? 21 : 3, maximumFractionDigits: 3 });
+  return value.toLocaleString("en", value < 100 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 });
 }

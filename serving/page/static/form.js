@@ -65,7 +65,9 @@ export class Form {
 
   _offerToFind() {
     const find = part("find");
-    find.parentElement.hidden = this.inputs.length <= MANY;
+    const many = this.inputs.length > MANY;
+    find.parentElement.hidden = !many;
+    part("fields").classList.toggle("many", many);
     find.oninput = () => this._find(find.value);
     this._find("");
   }

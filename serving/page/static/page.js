@@ -17,6 +17,8 @@ let form = null;
 /** Whether the model gives probabilities, as far as is known. */
 let probabilities = true;
 let timer = 0;
+/** How many requests have been sent: only the answer to the last one is shown. */
+let asked = 0;
 
 /** Look at the server, and again after a while, for as long as somebody looks at the page. */
 async function look() {
@@ -33,7 +35,8 @@ async function look() {
     }
     showState(stats);
     say(part("numbers-state"), "The last two minutes, of all workers together.");
-  } catch {
+  } catch (error) {
+    console.warn(error);
     numbers.pause();
     say(part("served"), "The server does not answer. Looking again …");
     say(part("numbers-state"), "The figures stand still: the server does not answer.");
@@ -111,22 +114,28 @@ async function ask() {
   if (form.refusesItself()) {
     return;
   }
+  asked += 1;
+  const mine = asked;
+  say(part("result"), "Asking …");
   try {
     const answer = await predict(request());
+    if (mine !== asked) {
+      return;
+    }
     showAnswer(answer);
     if (answer.model !== index.model) {
-      await lookAtModel();
+      look();
     }
   } catch (problem) {
     if (problem instanceof Problem && problem.kind === "no-probabilities" && probabilities) {
       probabilities = false;
       showCode();
       await ask();
-      return;
-    }
-    showProblem(problem);
-    if (problem instanceof Problem) {
-      form.refuse(problem);
+    } else if (mine === asked) {
+      showProblem(problem);
+      if (problem instanceof Problem) {
+        form.refuse(problem);
+      }
     }
   }
 }
