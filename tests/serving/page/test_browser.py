@@ -20,9 +20,6 @@ from tests.helpers.support import Client, label
 
 pytestmark = pytest.mark.tool("chromium")
 
-ENTER = {"key": "Enter", "code": 13, "text": "\r"}
-TAB = {"key": "Tab", "code": 9}
-
 AWKWARD: dict[str, Any] = {
     "fields": [
         {"name": "it's"},
@@ -82,7 +79,7 @@ def ask(page: Page) -> str:
     """Have the form sent by the keyboard; returns what the page says then."""
     page.run("document.querySelector('#result').textContent = ''")
     page.run("document.querySelector('#fields input').focus()")
-    page.press(**ENTER)
+    page.press("Enter", 13, "\r")
     page.until("!['', 'Asking …'].includes(document.querySelector('#result').textContent)")
     return page.text("#result")
 
@@ -284,7 +281,7 @@ def test_everything_can_be_used_by_keyboard_and_has_a_name(page: Page, quick: Se
     stops = set()
     for _ in range(40):
         stops.add(page.run("document.activeElement.id || document.activeElement.textContent"))
-        page.press(**TAB)
+        page.press("Tab", 9)
     assert {"Skip to the form", "field-0", "field-11", "Predict", "snippet", "copy", "The API"} <= stops
 
 
@@ -341,3 +338,24 @@ def test_the_viewer_draws_the_document(page: Page, quick: ServerProcess) -> None
     page.until("document.querySelector('.live-responses-table').innerText.includes('\"status\": \"live\"')")
     addresses = page.run("performance.getEntriesByType('resource').map(each => each.name)")
     assert all(each.startswith((f"http://{quick.host}:{quick.port}/", "data:")) for each in addresses)
+
+
+def test_a_page_of_another_origin_asks_where_it_may(page: Page, quick: ServerProcess, start: Start) -> None:
+    """With headers of Canopy's, for which the browser asks first; where it may not, it gets to know nothing."""
+    ours = f"http://{quick.host}:{quick.port}"
+    page.open(f"{ours}/health/live")  # which has no policy of its own
+    page.until("document.body.innerText.includes('live')")
+    body = json.dumps(json.dumps({"features": covertype.EXAMPLE}))
+    asking = (
+        "(address => fetch(address, { method: 'POST', body: BODY,"
+        "headers: { 'Content-Type': 'application/json', 'Canopy-Timing': 'true' } })"
+        ".then(async each => [each.headers.get('Canopy-Model'), each.headers.get('Server-Timing'), await each.json()])"
+        ".catch(error => error.name))"
+    ).replace("BODY", body)
+    with start("--cors-origins", ours) as allowing, start() as other:
+        model, timing, document = page.run(f"{asking}('http://{allowing.host}:{allowing.port}/predict')")
+        assert (model, document) == ("BestModelRF/7", {"prediction": [label(3000)]})
+        assert timing.startswith("queue;dur=")
+        assert page.run(f"{asking}('http://{other.host}:{other.port}/predict')") == "TypeError"
+    assert any("has been blocked by CORS policy" in each for each in page.complaints)
+    page.complaints.clear()
