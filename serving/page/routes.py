@@ -41,11 +41,11 @@ def page_routes(index: Callable[[Request], Awaitable[Response]]) -> list[Route]:
     return [
         Route("/", root),
         Route("/docs", _file(FILES / "docs.html", _VIEWER).endpoint),
-        *(Route(f"/page/{path.name}", _file(path, _OWN).endpoint) for path in (*loaded, *viewer_files())),
+        *(Route(f"/page/{path.name}", _file(path, _OWN).endpoint) for path in (*loaded, *_viewer_files())),
     ]
 
 
-def viewer_files() -> list[Path]:
+def _viewer_files() -> list[Path]:
     """The files of Swagger UI that are served."""
     # Found without an import, which would bring Flask along.
     folder = Path(str(distribution("flask-swagger-ui").locate_file("flask_swagger_ui/dist")))
