@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
@@ -61,12 +62,20 @@ _VALUES: Final = {
     "predict_route": "PATH",
     "health_route": "PATH",
     "admin_token": "TOKEN",
+    "cors_origins": "ORIGINS",
 }
 """What the value of other settings is, but for those that are one of some words."""
 
 
 _ROUTE: Final = r"^(/[A-Za-z0-9_.~:@/-]*)?$"
 """A path, or nothing."""
+
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
+"""An origin as browsers write it (https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin)."""
+
+_USUAL_PORTS: Final = {"http": "80", "https": "443"}
 
 
 class SettingsError(ValueError):
@@ -205,6 +214,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     health_route: Annotated[
         str, Meta(pattern=_ROUTE, description="another path for /health/ready, as Vertex AI names one")
     ] = ""
+    cors_origins: Annotated[
+        str,
+        Meta(
+            description="other origins whose pages may ask, such as https://app.example,http://localhost:3000; * for "
+            "all, none for none"
+        ),
+    ] = ""
     max_head_bytes: Annotated[
         int, Meta(ge=256, le=1 << 30, description="longest request line and headers, in bytes; longer ones get 431")
     ] = 32_768
@@ -292,9 +308,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"{keys['admin_token']}: {fault}")
         if settings.tls_certificate or settings.tls_key:
             _check_tls(settings)
+        _check_origins(settings.origins, keys.get("cors_origins", ""))
         for name, limits in _WITHIN.items():
             settings = _within(settings, name, limits, keys.get(name))
         return settings
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Each of ``cors_origins``."""
+        return tuple(each.strip() for each in self.cors_origins.split(",") if each.strip())
 
 
 def option(name: str) -> str:
@@ -376,6 +398,27 @@ def _check_tls(settings: Settings) -> None:
         if settings.tls_key:
             names += f" and {variable('tls_key')} ({settings.tls_key})"
         raise SettingsError(f"{names}: {error}") from None
+
+
+def _check_origins(origins: Sequence[str], key: str) -> None:
+    """See to it that browsers may send these: an origin that is written otherwise would never be met.
+
+    Raises:
+        SettingsError: ``key`` has one that is none, or ``*`` and others.
+    """
+    if "*" in origins and len(origins) > 1:
+        raise SettingsError(f"{key}: * is every origin: leave out either it or the others")
+    for origin in origins:
+        if origin == "*":
+            continue
+        match = _ORIGIN.fullmatch(origin)
+        if match is None or int(match["port"] or 1) > 65_535:
+            raise SettingsError(
+                f"{key}: {origin!r} is no origin, as https://app.example or http://localhost:3000 is: a scheme and a "
+                "host in lower case, and a port if it is an unusual one, without a path or a slash at the end"
+            )
+        if match["port"] == _USUAL_PORTS.get(match["scheme"], ""):
+            raise SettingsError(f"{key}: {origin!r}: browsers leave out :{match['port']}, the usual port of its scheme")
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any, Final
@@ -19,6 +19,7 @@ from batcher import Closed
 from serving.admin import Reload
 from serving.codecs import Codec
 from serving.codecs.frame import PARAMETERS, read_frame
+from serving.cors import CrossOrigin
 from serving.errors import (
     DEFAULT_RETRY_AFTER,
     EXCEPTION_HANDLERS,
@@ -34,6 +35,7 @@ from serving.inference import Answer
 from serving.metrics.content import Metrics
 from serving.openapi import Document
 from serving.operation import JSON, Body, Operation, Served, always, told
+from serving.page.routes import page_routes
 from serving.protocols import protocol_routes
 from serving.routing import Route, json_response, label, not_found
 from serving.service import Service, timing
@@ -53,6 +55,7 @@ def create_app(
     lifespan: Lifespan,
     reload: Reload | None = None,
     health_route: str = "",
+    origins: Collection[str] = (),
 ) -> Starlette:
     """Build the application.
 
@@ -63,6 +66,7 @@ def create_app(
         lifespan: starts and stops what ``service`` needs.
         reload: what ``POST /admin/reload`` does; None leaves the route out.
         health_route: another path for ``/health/ready``; empty if there is none.
+        origins: whose pages may ask, besides those of the server's own.
     """
 
     async def index(_request: Request) -> Response:
@@ -93,7 +97,7 @@ def create_app(
     app = Starlette(
         routes=[
             *routes,
-            Route("/", index, about=always(told("index", "What is served, and where.", "server"))),
+            *page_routes(index),
             *(
                 Route(
                     path,
@@ -112,7 +116,8 @@ def create_app(
             Route("/metrics", metrics, about=always(_METRICS)),
             Route("/openapi.json", openapi, about=always(_OPENAPI)),
         ],
-        middleware=[Middleware(_Faults)],
+        # What answers for pages of other origins is around what answers faults, for these they are to read too.
+        middleware=[*([Middleware(CrossOrigin, origins)] if origins else []), Middleware(_Faults)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )

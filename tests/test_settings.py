@@ -55,6 +55,18 @@ def test_mlflows_own_variable_names_the_store() -> None:
             r"--drain-idle-seconds: 20.0 is above 10.0, CANOPY_DRAIN_TIMEOUT_SECONDS \(10.0\)",
             id="longer-than-the-whole",
         ),
+        pytest.param(
+            ["--cors-origins", "app.example"], {}, "--cors-origins: 'app.example' is no origin, as", id="no-scheme"
+        ),
+        pytest.param(
+            [], {"CANOPY_CORS_ORIGINS": "https://a, https://b/"}, "CANOPY_CORS_ORIGINS: 'https://b/' is", id="slash"
+        ),
+        pytest.param([], {"CANOPY_CORS_ORIGINS": "https://A.example"}, "is no origin", id="upper-case"),
+        pytest.param([], {"CANOPY_CORS_ORIGINS": "https://me@a"}, "is no origin", id="user"),
+        pytest.param([], {"CANOPY_CORS_ORIGINS": "https://a:99999"}, "is no origin", id="no-port"),
+        pytest.param([], {"CANOPY_CORS_ORIGINS": "null"}, "'null' is no origin", id="no-origin"),
+        pytest.param([], {"CANOPY_CORS_ORIGINS": "https://a:443"}, "browsers leave out :443", id="usual-port"),
+        pytest.param([], {"CANOPY_CORS_ORIGINS": "*,https://a"}, r"\* is every origin", id="all-and-some"),
     ],
 )
 def test_a_bad_value_names_its_key(arguments: list[str], environment: dict[str, str], message: str) -> None:
@@ -81,6 +93,19 @@ def test_a_short_drain_shortens_its_parts() -> None:
     """Unless it is set, the time of idle connections is five seconds or whatever a drain may take."""
     assert Settings.read([], {}).drain_idle_seconds == 5
     assert Settings.read([], {"CANOPY_DRAIN_TIMEOUT_SECONDS": "1.5"}).drain_idle_seconds == 1.5
+
+
+def test_origins_are_listed_with_commas() -> None:
+    """Blanks around them do not count."""
+    given = "https://app.example, http://localhost:3000,http://[::1]:8080 ,chrome-extension://abcdef"
+    assert Settings.read(["--cors-origins", given], {}).origins == (
+        "https://app.example",
+        "http://localhost:3000",
+        "http://[::1]:8080",
+        "chrome-extension://abcdef",
+    )
+    assert Settings.read([], {"CANOPY_CORS_ORIGINS": "*"}).origins == ("*",)
+    assert Settings.read([], {}).origins == ()
 
 
 def test_misspelt_variables_are_noticed() -> None:

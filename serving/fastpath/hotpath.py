@@ -40,12 +40,14 @@ class _Route(NamedTuple):
         content_types: what they may say that their body is.
         asking: headers of requests that ask for more than rows.
         plain: what a request without these and without a query asks.
+        odd: headers that a request on the hot path does not have.
     """
 
     codec: Codec
     content_types: frozenset[bytes]
     asking: frozenset[bytes]
     plain: Frame
+    odd: frozenset[bytes]
 
 
 class HotPath:
@@ -54,6 +56,7 @@ class HotPath:
     Args:
         service: answers the requests.
         codecs: path → the format there.
+        cross_origin: whether pages of other origins may ask; what they are told besides is Starlette's to say.
 
     Attributes:
         service: answers the requests.
@@ -62,10 +65,11 @@ class HotPath:
         heads: what the connections have learned to recognise.
     """
 
-    def __init__(self, service: Service, codecs: Mapping[str, Codec]) -> None:
+    def __init__(self, service: Service, codecs: Mapping[str, Codec], *, cross_origin: bool = False) -> None:
         self.service = service
+        odd = _ODD | {b"origin"} if cross_origin else _ODD
         self.routes = {
-            path.replace("{model}", quote(service.name)).encode(): _route(codec)
+            path.replace("{model}", quote(service.name)).encode(): _route(codec, odd)
             for path, codec in codecs.items()
             if "{version}" not in path
         }
@@ -73,10 +77,10 @@ class HotPath:
         self.heads = HeadCache()
 
 
-def _route(codec: Codec) -> _Route:
+def _route(codec: Codec, odd: frozenset[bytes]) -> _Route:
     asking = frozenset(name.encode() for name in READS | codec.reads)
     types = frozenset(each.encode() for each in codec.content_types)
-    return _Route(codec, types, asking, read_frame(codec, b"", ()))
+    return _Route(codec, types, asking, read_frame(codec, b"", ()), odd)
 
 
 class HotConnection(Connection):
@@ -242,7 +246,7 @@ class HotConnection(Connection):
         for name, value in self.headers:
             if name == b"content-length":
                 length = value
-            elif name in _ODD or (name == b"content-type" and value not in route.content_types):
+            elif name in route.odd or (name == b"content-type" and value not in route.content_types):
                 return None
             elif name in route.asking:
                 asks = True

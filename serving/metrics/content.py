@@ -24,6 +24,7 @@ ROUTES: Final = (
     "/stats",
     "/metrics",
     "/openapi.json",
+    "/docs",
     "/admin/reload",
     "/v1",
     "/v2",
@@ -35,7 +36,7 @@ ROUTES: Final = (
 ELSEWHERE: Final = "other"
 """What stands for every other path, and for what was no request: a label must not be the clients' to choose."""
 
-CODES: Final = (*sorted({200, 202, 404, 405, 500} | {problem.status for problem in PROBLEMS.values()}), 0)
+CODES: Final = (*sorted({200, 202, 304, 404, 405, 500} | {problem.status for problem in PROBLEMS.values()}), 0)
 """Statuses; 0 stands for any other."""
 
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

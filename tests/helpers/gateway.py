@@ -30,7 +30,7 @@ class Gateway:
 
 @contextmanager
 def gateway(
-    target: str = "", *, tls: ssl.SSLContext | None = None, redirect: str = "", user: str = ""
+    target: str = "", *, tls: ssl.SSLContext | None = None, redirect: str = "", user: str = "", prefix: str = ""
 ) -> Iterator[Gateway]:
     """Run one on the loopback.
 
@@ -39,6 +39,7 @@ def gateway(
         tls: to speak TLS.
         redirect: send everybody there instead, with 307.
         user: NAME:PASSWORD of who may use it as a proxy; empty for everybody.
+        prefix: what paths begin with here, and not at the target.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -63,7 +64,7 @@ def gateway(
             return not user or headers.get("proxy-authorization") == f"Basic {b64encode(user.encode()).decode()}"
 
         def _hand_on(self, headers: dict[str, str], body: bytes) -> None:
-            to = urlsplit(self.path if self.path.startswith("http") else target + self.path)
+            to = urlsplit(self.path if self.path.startswith("http") else target + self.path.removeprefix(prefix))
             connection = http.client.HTTPConnection(to.hostname or "", to.port or 80, timeout=20)
             try:
                 path = f"{to.path}?{to.query}" if to.query else to.path

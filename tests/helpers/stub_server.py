@@ -11,7 +11,8 @@ Started as a program by the tests; the environment variable STUB holds a JSON ob
 - ``no_model``: true if the registry has none;
 - ``unusable``: true if the model cannot be opened, or the number of the version that cannot be;
 - ``hangs``: the number of the version whose opening never comes to an end;
-- ``tables``: of versions that have another table than the forest-cover one, the names of its columns;
+- ``tables``: of versions that have another table than the forest-cover one, the names of its columns, or its schema;
+- ``labels_only``: true if the engine gives no probabilities;
 - ``codecs``: names of classes, as MODULE.NAME, of formats that are served too;
 - ``hot_only``: true if whatever takes the way through Starlette, but /health and /stats, is forbidden (403);
 - ``version``: a path; the file has the number of the version that is to be served, which may change, or a reason why
@@ -67,6 +68,7 @@ class StubEngine:
         self._per_row = told.get("per_row", 0.0)
         self._gate = told.get("gate")
         self._threads = told.get("threads")
+        self._labels_only = told.get("labels_only", False)
 
     def predict(self, matrix: NDArray[np.float32]) -> Prediction:
         """See ``forest.Engine.predict``."""
@@ -92,7 +94,9 @@ class StubEngine:
             labels = np.where(elevations == NAN_LABEL, np.nan, labels)
         if NO_JSON in elevations:
             labels = np.where(elevations == NO_JSON, 1j, labels.astype(object))
-        return Prediction(labels[1:] if WRONG_SHAPE in elevations else labels, probabilities)
+        return Prediction(
+            labels[1:] if WRONG_SHAPE in elevations else labels, None if self._labels_only else probabilities
+        )
 
 
 TOLD: dict[str, Any] = json.loads(os.environ.get("STUB", "{}"))
@@ -101,6 +105,17 @@ TOLD: dict[str, Any] = json.loads(os.environ.get("STUB", "{}"))
 def wanted() -> str:
     """The version to serve, or why there is none."""
     return Path(TOLD["version"]).read_text() if "version" in TOLD else "7"
+
+
+def schema_of(version: str) -> Schema:
+    """The table of a version."""
+    match TOLD.get("tables", {}).get(version):
+        case None:
+            return PRESETS[0].schema
+        case list(names):
+            return Schema.of_columns(names)
+        case description:
+            return Schema.read(json.dumps(description).encode())
 
 
 class StubFinder:
@@ -120,9 +135,7 @@ class StubFinder:
 
     async def prepare(self, version: registry.ModelVersion) -> registry.Prepared:
         """See ``Finder``."""
-        names = TOLD.get("tables", {}).get(version.number)
-        columns = registry.Columns(Schema.of_columns(names) if names else PRESETS[0].schema)
-        return registry.Prepared(version, "sklearn", Path(), columns)
+        return registry.Prepared(version, "sklearn", Path(), registry.Columns(schema_of(version.number)))
 
     async def keep(self, prepared: registry.Prepared) -> None:
         """See ``Finder``; nothing is known at the next start."""

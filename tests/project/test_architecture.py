@@ -76,6 +76,7 @@ ALLOWED = {
         "serving.http",
         "serving.metrics",
         "serving.openapi",
+        "serving.page",
         "serving.protocols",
     },
     "serving.codecs": {
@@ -119,6 +120,7 @@ ALLOWED = {
     "serving.metrics": {"batcher", "serving.codecs", "serving.errors", "serving.model"},
     "serving.http": {"serving.errors", "serving.memory", "serving.metrics", "serving.service"},
     "serving.fastpath": {"batcher", "serving", "serving.codecs", "serving.http"},
+    "serving.page": {"serving.operation", "serving.routing"},
     "workers": set[str](),
     "workers.serving": {
         "batcher",
@@ -175,6 +177,7 @@ FORBIDDEN = {
     "serving": {"mlflow", "sklearn", "pandas"},
     "serving.http": {"numpy", "orjson"},
     "serving.fastpath": {"numpy", "orjson"},
+    "serving.page": {"numpy", "orjson", "flask_swagger_ui"},
     "loadtest": {"starlette", "uvicorn", "mlflow", "sklearn", "pandas"},
     "settings": {"starlette", "uvicorn", "mlflow", "sklearn", "numpy"},
     "startup": {"starlette", "uvicorn", "mlflow", "sklearn", "numpy"},

@@ -122,6 +122,7 @@ class Worker:
             self._lifespan,
             reload,
             settings.health_route,
+            settings.origins,
         )
         config = uvicorn.Config(
             CountedResponses(app, self._service.metrics),
@@ -160,7 +161,7 @@ class Worker:
         )
         context = ConnectionContext(limits, self._service.metrics, ReadBudget())
         ways: dict[str, Callable[..., Connection]] = {
-            "hot": partial(HotConnection, HotPath(self._service, codecs), context),
+            "hot": partial(HotConnection, HotPath(self._service, codecs, cross_origin=bool(settings.origins)), context),
             "asgi": partial(Connection, context),
         }
         return ways[settings.http]
@@ -371,5 +372,6 @@ def _index(settings: Settings, model: str, codecs: Mapping[str, Codec]) -> dict[
             "GET /health/ready",
             "GET /stats",
             "GET /metrics",
+            "GET /docs",
         ],
     }

@@ -40,6 +40,9 @@ LINES = st.sampled_from(
         "Canopy-Timing: false",
         "X-Odd: \xe9 ",
         "TE: gzip",
+        "Origin: https://app.example",
+        "Access-Control-Request-Method: POST",
+        "Accept: text/html",
     ]
 )
 TARGETS = st.sampled_from(
