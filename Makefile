@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast test-tools test-slow soak lint format loadtest loadtest-budget budget-search bench \
+.PHONY: help setup serve train test test-fast test-tools test-clients test-slow soak lint format loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
 	stack stack-test stack-down proto lock clean
 
@@ -60,6 +60,13 @@ test-fast: $(VENV)/.dev ## run the tests that need no server and no MLflow, in l
 test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk or Chromium, which are installed if root runs this
 	@sh scripts/tools.sh
 	@exec $(PY) -m pytest -m tool $(ARGS)
+
+CLIENTS := .venv-clients
+$(CLIENTS)/.done: requirements/clients.txt scripts/clients.sh
+	@sh scripts/clients.sh
+
+test-clients: $(VENV)/.dev $(CLIENTS)/.done ## run the tests that need other people's clients, which this installs
+	@exec $(PY) -m pytest -m clients $(ARGS)
 
 test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
 	@exec $(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
@@ -179,6 +186,7 @@ lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
 	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/runtime.txt
 	$(LOCK) pyproject.toml --group train -c requirements/dev.txt -o requirements/train.txt
 	$(LOCK) pyproject.toml --group loadtest -c requirements/dev.txt -o requirements/loadtest.txt
+	$(LOCK) --group clients -o requirements/clients.txt
 
 clean: ## remove the environment, what was built and every cache (the embedded store in .canopy stays)
-	rm -rf $(VENV) build *.egg-info forest/*.c forest/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) build *.egg-info forest/*.c forest/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

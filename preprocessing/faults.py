@@ -17,7 +17,7 @@ _LONGEST: Final = 200
 
 _TYPES: Final = {
     "float": "a number",
-    "int": "a number",
+    "int": "a whole number",
     "str": "a string",
     "bool": "a boolean",
     "null": "null",

@@ -1,5 +1,6 @@
 """What rows are in the words of JSON Schema, as OpenAPI 3.1 takes them: https://json-schema.org/draft/2020-12."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from preprocessing.schema import Field, Schema
@@ -49,17 +50,42 @@ def record_schema(schema: Schema, *, named: bool = True) -> JSONSchema:
     }
 
 
-def columns_schema(schema: Schema) -> JSONSchema:
-    """A row as a list of the values of the model's own columns, in the model's order."""
-    width = len(schema.expanded)
-    may_miss = any(field.missing for field in schema.fields)
-    value: JSONSchema = {"type": ["number", "boolean", *(["null"] if may_miss else [])]}
+def _column_schemas(schema: Schema) -> list[JSONSchema]:
+    """What each of ``schema.expanded`` may have."""
+    indicator = field_schema(Field("", "boolean"), named=False)
+    return [
+        indicator if field.is_one_hot else field_schema(field, named=False)
+        for field in schema.fields
+        for _ in field.becomes
+    ]
+
+
+def columns_schema(schema: Schema, order: Sequence[int] | None) -> JSONSchema:
+    """A row as a list of the values of the model's own columns.
+
+    Args:
+        schema: the table.
+        order: for each of the model's columns, where it stands in ``schema.expanded``; None if they agree.
+    """
+    schemas = _column_schemas(schema)
+    places = range(len(schemas)) if order is None else order
     return {
         "type": "array",
         "description": "One row: a value for each of the model's own columns, in its order.",
-        "items": value,
-        "minItems": width,
-        "maxItems": width,
+        "prefixItems": [{**schemas[place], "title": schema.expanded[place]} for place in places],
+        "minItems": len(schemas),
+        "maxItems": len(schemas),
+    }
+
+
+def columns_record_schema(schema: Schema) -> JSONSchema:
+    """A row as an object that has the model's own columns."""
+    return {
+        "type": "object",
+        "description": "One row: a value for each of the model's own columns.",
+        "properties": dict(zip(schema.expanded, _column_schemas(schema), strict=True)),
+        "required": list(schema.expanded),
+        "additionalProperties": False,
     }
 
 

@@ -22,6 +22,7 @@ class Served(NamedTuple):
         name: of the model.
         version: of the model.
         schema: its table.
+        order: for each of the model's columns, where it stands in ``schema.expanded``; None if they agree.
         max_rows: most rows of a request.
         classes: what its probabilities are of; None if it gives none.
         label: one that it has given.
@@ -30,6 +31,7 @@ class Served(NamedTuple):
     name: str
     version: str
     schema: Schema
+    order: tuple[int, ...] | None
     max_rows: int
     classes: list[Any] | None
     label: Any
@@ -65,6 +67,7 @@ class Operation(NamedTuple):
         answer: media type → the body of a good answer.
         request: media type → the body that it takes.
         parameters: of target and headers, besides those of the path.
+        needs_body: whether a request must have one.
         error: media type → the body of a failure, besides problem documents.
         statuses: of failures, besides those that any request may have.
     """
@@ -75,6 +78,7 @@ class Operation(NamedTuple):
     answer: Mapping[str, Body]
     request: Mapping[str, Body] = {}
     parameters: tuple[JSONSchema, ...] = ()
+    needs_body: bool = True
     error: Mapping[str, Body] = {}
     statuses: tuple[int, ...] = ()
 

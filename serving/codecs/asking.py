@@ -7,6 +7,8 @@ import msgspec
 
 from preprocessing import InvalidRow, faults
 from serving.codecs.tensors import LABELS, PROBABILITIES
+from serving.errors import ModelNotReady, NotServed
+from serving.table import Table
 
 _CONTENT_TYPES: Final = frozenset({"np", "pd", "str"})
 """MLServer's names of what tensors are that are no more than what they look like."""
@@ -60,6 +62,26 @@ def read_wants(
     echoed = {name: value for name, value in parameters.items() if name not in _CONTROL}
     told = tuple((wanted or {LABELS: binary}).items())
     return Wants(told, identifier, msgspec.json.encode(echoed) if echoed else b"")
+
+
+def check_model(table: Table, name: str, version: str) -> None:
+    """See to it that a body asks for the model whose table it is decoded by.
+
+    Args:
+        table: that one.
+        name: of the model; empty if the body does not say.
+        version: of the model; likewise.
+
+    Raises:
+        NotServed: it asks for another.
+    """
+    model = table.model
+    if model is None:
+        raise ModelNotReady
+    if name not in {"", model.name}:
+        raise NotServed(f"no model {faults.shortened(name)!r} is served here, but {model.name!r}")
+    if version not in {"", model.version}:
+        raise NotServed(f"version {faults.shortened(version)!r} of {model.name} is not served, but {model.version}")
 
 
 def read_timeout(parameters: Mapping[str, Any], outside: float | None) -> float | None:

@@ -19,6 +19,7 @@ from serving.codecs.values import (
     read_json,
     read_list,
     read_matrix,
+    records_schema,
     rows_schema,
 )
 from serving.errors import plain_status, told
@@ -75,7 +76,7 @@ class Invocations(Codec):
         }
         forms = {
             "dataframe_split": split,
-            "dataframe_records": {"type": "array", "items": {"type": "object"}, "minItems": 1},
+            "dataframe_records": records_schema(served),
             "instances": rows,
             "inputs": {"anyOf": [rows, {"type": "object", "additionalProperties": {"type": "array"}}]},
         }

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from preprocessing import InvalidRow, faults
 from preprocessing.block import Rows
 from preprocessing.jsonschema import example_row
-from serving.codecs.asking import Wants, check_input, read_timeout, read_wants
+from serving.codecs.asking import Wants, check_input, check_model, read_timeout, read_wants
 from serving.codecs.codec import Codec, Encoded, Frame, Pairs
 from serving.codecs.frame import only
 from serving.codecs.tensors import (
@@ -85,12 +85,16 @@ class _Request(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     id: str | UnsetType | None = UNSET
     parameters: dict[str, Any] | UnsetType | None = UNSET
     outputs: list[_Output] | UnsetType | None = UNSET
+    # KServe's client repeats these, which the target has.
+    model_name: str | UnsetType | None = UNSET
+    model_version: str | UnsetType | None = UNSET
 
     def strings(self) -> int:
         """How many strings it has, names included."""
         strings = 1 + sum([each.strings() for each in self.inputs])
-        if self.id is not UNSET:
-            strings += 1 + (self.id is not None)
+        for text in (self.id, self.model_name, self.model_version):
+            if text is not UNSET:
+                strings += 1 + (text is not None)
         if self.parameters is not UNSET:
             strings += 1 + faults.count_strings(self.parameters)
         if self.outputs is not UNSET:
@@ -151,6 +155,8 @@ class OpenInference(Codec):
             raise InvalidRow("$", f"has {len(body)} bytes, and {HEADER_LENGTH} says that {length} of them are JSON")
         request = _read(body if length is None else body[:length])
         binary = memoryview(body)[len(body) if length is None else length :]
+        if request.model_name or request.model_version:
+            check_model(table, request.model_name or "", request.model_version or "")
         wants, timeout = _PLAIN, frame.timeout
         if request.outputs or request.parameters or request.id:
             parameters = request.parameters or {}
@@ -204,6 +210,8 @@ class OpenInference(Codec):
                 "outputs": {"type": ["array", "null"], "items": output},
                 "id": {"type": ["string", "null"]},
                 "parameters": {"type": ["object", "null"]},
+                "model_name": {"type": ["string", "null"], "enum": [served.name, None]},
+                "model_version": {"type": ["string", "null"], "enum": [served.version, None]},
             },
             "additionalProperties": False,
         }
@@ -233,19 +241,16 @@ class OpenInference(Codec):
         }
         row = example_row(served.schema)
         example = {"inputs": [{"name": MATRIX, "shape": [1, len(row)], "datatype": "FP64", "data": row}]}
-        length = {
-            "name": HEADER_LENGTH,
-            "in": "header",
-            "description": f"Bytes of the body that are JSON; tensors in binary form follow, as {BINARY}.",
-            "schema": {"type": "integer", "minimum": 0},
+        binary = {
+            "description": f"As many bytes of JSON as the header {HEADER_LENGTH} says, and then the elements of the "
+            f"tensors whose parameter {_SIZE} says how many bytes they are."
         }
         return Operation(
             "infer",
             "Predict as the Open Inference Protocol asks.",
             "Open Inference Protocol",
-            {JSON: Body(answer), BINARY: Body({})},
-            {JSON: Body(request, example), BINARY: Body({})},
-            (length,),
+            {JSON: Body(answer), BINARY: Body(binary)},
+            {JSON: Body(request, example), BINARY: Body(binary)},
             error={JSON: Body(ERROR)},
         )
 

@@ -31,13 +31,20 @@ PREDICTIONS: Final[JSONSchema] = {
 
 def rows_schema(served: Served) -> JSONSchema:
     """What ``read_list`` takes, in the words of JSON Schema."""
-    kinds = ("Row", "Record", "Columns", "ColumnsRecord")
+    return _any_of(served, "Row", "Record", "Columns", "ColumnsRecord")
+
+
+def records_schema(served: Served) -> JSONSchema:
+    """The same of rows that are records."""
+    return _any_of(served, "Record", "ColumnsRecord")
+
+
+def _any_of(served: Served, *kinds: str) -> JSONSchema:
+    if served.schema.expanded == served.schema.names and served.order is None:  # fields and columns are the same
+        kinds = tuple(kind for kind in kinds if not kind.startswith("Columns"))
     several = {"minItems": 1, "maxItems": served.max_rows}
     return {
-        "anyOf": [
-            {"type": "array", "items": {"$ref": f"#/components/schemas/{kind}"}, **several}
-            for kind in (kinds if served.schema.expanded != served.schema.names else kinds[:2])
-        ]
+        "anyOf": [{"type": "array", "items": {"$ref": f"#/components/schemas/{kind}"}, **several} for kind in kinds]
     }
 
 

@@ -16,9 +16,9 @@ from preprocessing import InvalidRow
 from preprocessing.block import Rows
 from preprocessing.faults import shortened
 from serving.codecs import Codec, Encoded, Frame
-from serving.codecs.asking import Wants, check_input, read_timeout, read_wants
+from serving.codecs.asking import Wants, check_input, check_model, read_timeout, read_wants
 from serving.codecs.tensors import BYTES, DTYPES, Output, Tensor, Values, outputs, pack, read_tensors, unpack
-from serving.errors import MalformedRequest, NotServed
+from serving.errors import MalformedRequest
 from serving.grpc.open_inference_pb2 import InferParameter, InferTensorContents, ModelInferRequest, ModelInferResponse
 from serving.inference import Answer
 from serving.metrics.content import MODEL_INFER
@@ -60,7 +60,7 @@ class GrpcInference(Codec):
             request = ModelInferRequest.FromString(bytes(body))
         except DecodeError as error:
             raise MalformedRequest(f"this is no ModelInferRequest: {error}") from None
-        _check_served(table, request.model_name, request.model_version)
+        check_model(table, request.model_name, request.model_version)
         parameters = _plain(request.parameters)
         raw = bool(request.raw_input_contents)
         asked = [(output.name, _plain(output.parameters)) for output in request.outputs]
@@ -91,17 +91,6 @@ class GrpcInference(Codec):
             else:
                 _fill(told.contents, output)
         return Encoded(response.SerializeToString(), MEDIA_TYPE)
-
-
-def _check_served(table: Table, name: str, version: str) -> None:
-    """See to it that a request is for the model whose table it is decoded by."""
-    model = table.model
-    if model is None or name != model.name:
-        raise NotServed(
-            f"no model {shortened(name)!r} is served here" + ("" if model is None else f", but {model.name!r}")
-        )
-    if version not in {"", model.version}:
-        raise NotServed(f"version {shortened(version)!r} of {name} is not served, but {model.version}")
 
 
 def _place(tensor: int, element: int | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 from starlette.routing import BaseRoute
 
-from preprocessing.jsonschema import columns_schema, record_schema, row_schema
+from preprocessing.jsonschema import columns_record_schema, columns_schema, record_schema, row_schema
 from serving.errors import PROBLEMS, ModelNotReady
 from serving.model import Model
 from serving.operation import Body, Operation, Served
@@ -54,7 +54,13 @@ class Document:
             raise ModelNotReady
         if self._made is None or self._made[0] is not model:
             served = Served(
-                model.name, model.version, table.schema, table.max_rows_per_request, model.classes, model.label
+                model.name,
+                model.version,
+                table.schema,
+                table.order,
+                table.max_rows_per_request,
+                model.classes,
+                model.label,
             )
             self._made = model, orjson.dumps(describe(served, self._routes))
         return self._made[1]
@@ -102,7 +108,7 @@ def _operation(operation: Operation, path: str, served: Served) -> dict[str, Any
     if parameters:
         described["parameters"] = parameters
     if operation.request:
-        described["requestBody"] = {"required": True, "content": _content(operation.request)}
+        described["requestBody"] = {"required": operation.needs_body, "content": _content(operation.request)}
     for status in sorted({*_ANY, *operation.statuses}):
         failure: dict[str, Any] = {"description": _meaning(status), "content": _content(operation.failure())}
         if status in _HEADERS:
@@ -140,14 +146,8 @@ def _components(served: Served) -> dict[str, Any]:
     return {
         "Row": row_schema(schema),
         "Record": record_schema(schema),
-        "Columns": columns_schema(schema),
-        "ColumnsRecord": {
-            "type": "object",
-            "description": "One row: a value for each of the model's own columns.",
-            "required": list(schema.expanded),
-            "properties": {name: {"type": ["number", "boolean", "null"]} for name in schema.expanded},
-            "additionalProperties": False,
-        },
+        "Columns": columns_schema(schema, served.order),
+        "ColumnsRecord": columns_record_schema(schema),
         "Label": {"description": "What the model says of a row.", **served.label_schema},
         "Error": {
             "type": "object",

@@ -21,7 +21,7 @@ def mlflow_routes(service: Service) -> list[Route]:
 
     async def health(_request: Request) -> Response:
         if service.ready:
-            return Response("\n", media_type="application/json")  # as MLflow's own
+            return Response("\n", media_type="text/plain")  # MLflow's own calls that JSON, which it is not
         return codec.error(ModelNotReady())
 
     async def mlflow(_request: Request) -> Response:
@@ -41,7 +41,9 @@ _VERSION: Final = Operation(
 
 
 def _health(name: str, summary: str) -> Operation:
-    return Operation(name, summary, _TAG, {JSON: Body({})}, error={JSON: Body(OBJECT)}, statuses=(503,))
+    return Operation(
+        name, summary, _TAG, {"text/plain": Body({"type": "string"})}, error={JSON: Body(OBJECT)}, statuses=(503,)
+    )
 
 
 def _version() -> str:

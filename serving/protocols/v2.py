@@ -121,6 +121,7 @@ _INDEX: Final = Operation(
     _TAG,
     {JSON: Body({"type": "array", "items": OBJECT})},
     {JSON: Body({"type": "object", "properties": {"ready": {"type": "boolean"}}}, {})},
+    needs_body=False,
     error=_ERRORS,
     statuses=(413,),
 )
