@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from loadtest import http_cost
+from loadtest.generators.formats import FORMATS
 from loadtest.system.process import ServerProcess
 from tests.conftest import stub_serving
 
 
-@pytest.mark.tool("wrk")
+@pytest.mark.tool("wrk", "h2load")
 def test_both_ways_are_measured_at_each_number_of_connections(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -26,6 +27,10 @@ def test_both_ways_are_measured_at_each_number_of_connections(
     assert http_cost.main(["--connections", "1", "8", "--seconds", "1", "--rounds", "2", "--json", str(out)]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [line[:2] for line in lines[2:6]] == [["1", "hot"], ["1", "asgi"], ["8", "hot"], ["8", "asgi"]]
+    more = ["--formats", *FORMATS, "grpc", "--rows", "1", "3", "--http", "hot"]
+    assert http_cost.main([*more, "--connections", "4", "--seconds", "1", "--rounds", "1"]) == 0
+    table = capsys.readouterr().out
+    assert all(f"hot {name} " in table and f"hot {name}, 3 rows " in table for name in [*FORMATS, "grpc"])
     for figures in json.loads(out.read_text())["figures"]:
         assert len(figures["cpu"]) == len(figures["rate"]) == 2
         assert min(*figures["cpu"], *figures["rate"]) > 0

@@ -147,7 +147,7 @@ ALLOWED = {
         "preprocessing",
     },
     "loadtest.system": {"workers.limits"},
-    "loadtest.generators": {"dataset", "loadtest.system"},
+    "loadtest.generators": {"dataset", "loadtest.system", "preprocessing", "serving.grpc"},
     "loadtest.reports": {"loadtest.generators", "loadtest.system"},
     "loadtest.locust": {"dataset", "loadtest.reports", "loadtest.system"},
     "loadtest.searching": {"loadtest.crowd", "loadtest.locust", "loadtest.reports", "loadtest.system"},
