@@ -115,19 +115,29 @@ def check_unique(body: bytes | bytearray, strings: int) -> None:
     Raises:
         InvalidRow: one does.
     """
-    if body.count(b'"') != 2 * strings and (found := first(body)) is not None:
+    if body.count(b'"') == 2 * strings:
+        return
+    try:
+        found = next(_faults(_parsed(body.decode())), None)
+    except (ValueError, RecursionError):
+        raise InvalidRow("$", "is nested too deeply, or has too long a number, to be looked through") from None
+    if found is not None:
         raise found
 
 
 def count_strings(value: object) -> int:
     """How many strings a part of a body has, names included."""
-    if isinstance(value, str):
-        return 1
-    if isinstance(value, dict):
-        return len(value) + sum(map(count_strings, value.values()))
-    if isinstance(value, list):
-        return sum([count_strings(part) for part in value if isinstance(part, str | dict | list)])
-    return 0
+    count, waiting = 0, [value]
+    while waiting:  # instead of a recursion, which a client could have go too deep
+        each = waiting.pop()
+        if isinstance(each, str):
+            count += 1
+        elif isinstance(each, dict):
+            count += len(each)
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend([part for part in each if isinstance(part, str | dict | list)])
+    return count
 
 
 def kind(value: object) -> str:
@@ -151,30 +161,73 @@ class _Object(list[tuple[str, Any]]):
 def _first_fault(text: str) -> InvalidRow | None:
     """What Python's parser takes, in the order of the text; None if there is nothing, or it cannot read it either."""
     try:
-        parsed = json.loads(text, parse_constant=lambda name: _NotFinite(name), object_pairs_hook=_Object)
-        found = next(_faults(parsed, "$"), None)
+        return next(_faults(_parsed(text)), None)
     except (ValueError, RecursionError):
         return None
-    return None if found is None else InvalidRow(*found)
 
 
-def _faults(value: object, path: str) -> Iterator[tuple[str, str]]:
+def _parsed(text: str) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(text, parse_constant=lambda name: _NotFinite(name), object_pairs_hook=_Object)
+
+
+def _faults(value: object, path: tuple[str | int, ...] = ()) -> Iterator[InvalidRow]:
+    """The faults of a value, in the order of the text. A path is written only where there is one."""
     if isinstance(value, _Object):
         seen = set()
         for name, element in value:
-            inner = f"{path}.{name}" if name.isidentifier() else f"{path}[{json.dumps(shortened(name))}]"
+            inner = (*path, name)
             if name in seen:
-                yield inner, "is there more than once"
+                yield InvalidRow(_written(inner), "is there more than once")
             seen.add(name)
             yield from _faults(name, inner)
             yield from _faults(element, inner)
     elif isinstance(value, list):
         for index, element in enumerate(value):
-            yield from _faults(element, f"{path}[{index}]")
+            yield from _faults(element, (*path, index))
     elif isinstance(value, _NotFinite):
-        yield path, f"{value} is not a number that JSON can carry"
+        yield InvalidRow(_written(path), f"{value} is not a number that JSON can carry")
     elif isinstance(value, str) and not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-        yield path, "has half of a surrogate pair, which stands for no character"
+        yield InvalidRow(_written(path), "has half of a surrogate pair, which stands for no character")
+
+
+def _written(path: tuple[str | int, ...]) -> str:
+    """A path as JSONPath has it."""
+    parts = (
+        f"[{part}]"
+        if isinstance(part, int)
+        else (f".{part}" if part.isidentifier() and len(part) <= _LONGEST else f"[{json.dumps(shortened(part))}]")
+        for part in path
+    )
+    return "$" + "".join(parts)
+
+
+def decode_lenient(body: bytes | bytearray) -> Any:  # noqa: ANN401 - JSON
+    """Read a body in which NaN may stand for a missing value, as Python's encoder writes it.
+
+    Raises:
+        InvalidBody: it cannot be read even so, has another number that JSON cannot carry, or a name twice.
+    """
+    try:
+        parsed = _parsed(body.decode())
+        for fault in _faults(parsed):
+            if not fault.reason.startswith("nan "):
+                raise fault
+        return _plain(parsed)
+    except RecursionError as error:
+        raise unreadable(body, error) from None
+    except ValueError as error:
+        if isinstance(error, InvalidBody):
+            raise
+        raise MalformedJSON(str(error)) from None
+
+
+def _plain(value: object) -> object:
+    """A parsed value with None for NaN."""
+    if isinstance(value, _Object):
+        return {name: _plain(element) for name, element in value}
+    if isinstance(value, list):
+        return [_plain(element) for element in value]
+    return None if isinstance(value, _NotFinite) else value
 
 
 def _other_encoding(body: bytes | bytearray) -> str | None:

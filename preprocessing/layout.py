@@ -52,6 +52,9 @@ class Layouts:
         self._field_of = {name: position for position, name in enumerate(self._fields)}
         # A model's own columns are sent in its own order.
         self._by_position = None if order is None else _inverse(order)
+        # Whether a field's name stands for its own column, where both have it.
+        self._alike = all(field.becomes == (field.name,) for field in schema.fields if field.name in self._column_of)
+        self._one_each = not any(field.is_one_hot for field in schema.fields)
         self._known: dict[tuple[str, ...], Layout] = {}
 
     def of_width(self, width: int) -> Layout:
@@ -62,9 +65,9 @@ class Layouts:
         """
         fields, columns = len(self._fields), len(self._columns)
         if width == fields:
-            if fields == columns and self._by_position is not None:
+            if fields == columns and not (self._by_position is None and self._one_each):
                 raise BadLayout(
-                    f"{width} values may be the fields or the model's columns, which are in another order: send names"
+                    f"{width} values may be the fields or the model's columns, which are others: send names"
                 )
             return Layout(expanded=False)
         if width == columns:
@@ -88,7 +91,17 @@ class Layouts:
             self._known[names] = layout
         return layout
 
+    def knows(self, names: tuple[str, ...]) -> bool:
+        """Whether these are the names of the fields, or of the columns."""
+        try:
+            self.of_names(names)
+        except BadLayout:
+            return False
+        return True
+
     def _find(self, names: tuple[str, ...]) -> Layout:
+        if not self._alike and set(names) == set(self._fields) == set(self._columns):
+            raise BadLayout("these names are those of the fields and, of others among them, of the model's columns")
         for expanded, index, size in (
             (False, self._field_of, len(self._fields)),
             (True, self._column_of, len(self._columns)),

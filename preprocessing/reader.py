@@ -83,6 +83,10 @@ class RowReader:
                 raise InvalidRow(place(None, position), f"{faults.shortened(error.name)!r} {error}") from None
             raise InvalidRow(place(None, None), str(error)) from None
 
+    def knows(self, names: Sequence[str]) -> bool:
+        """Whether these are the names of the table's fields, or of the model's columns."""
+        return self._layouts.knows(tuple(names))
+
     def check_count(self, rows: int, place: Place) -> None:
         """See to it that a request has a row, and not too many.
 
@@ -135,10 +139,31 @@ class RowReader:
         Raises:
             InvalidRow: they break the schema.
         """
-        if len({column.dtype for column in values}) > 1:
-            for position, column in enumerate(values):
-                self._check_exact(column[:, np.newaxis], lambda row, _, at=position: place(row, at))  # type: ignore[misc]
+        for position, column in enumerate(values):
+            self.check_column(names, position, column, place)
         return self.array(names, np.stack(values, axis=1, dtype=_common(values)), place)
+
+    def check_column(self, names: Sequence[str], position: int, column: NDArray[Any], place: Place) -> None:
+        """See to it that a column's numbers are what its field has, before they become numbers of another type.
+
+        Args:
+            names: of all columns.
+            position: of the column among them.
+            column: (n,) of an integer, floating or boolean dtype.
+            place: where a value stands in the body.
+
+        Raises:
+            InvalidRow: they are booleans and the field is none, or whole numbers that no float64 is.
+        """
+
+        def at(row: int | None, _: int | None) -> str:
+            return place(row, position)
+
+        if column.dtype.kind == "b":
+            expanded, order = self.layout(names, len(names), place)
+            own = position if order is None else order.index(position)
+            self._check_boolean([(self._columns if expanded else self.schema.fields)[own]], at)
+        self._check_exact(column[:, np.newaxis], at)
 
     def array(self, names: Sequence[str] | None, values: NDArray[Any], place: Place) -> Block:
         """Read rows of numbers.
@@ -154,6 +179,8 @@ class RowReader:
         self.check_count(len(values), place)
         self._check_exact(values, place)
         layout = self.layout(names, values.shape[1], place)
+        if values.dtype.kind == "b":
+            self._check_boolean(self._columns if layout.expanded else self.schema.fields, place)
         if layout.order is not None:
             values = values[:, layout.order]
         bounds = self._column_bounds if layout.expanded else self._field_bounds
@@ -163,6 +190,12 @@ class RowReader:
             raise InvalidRow(place(row, position if layout.order is None else layout.order[position]), reason)
         return Block(values, expanded=layout.expanded)
 
+    def _check_boolean(self, fields: Sequence[Field], place: Place) -> None:
+        """See to it that fields take booleans."""
+        for position, field in enumerate(fields):
+            if field.type != "boolean":
+                raise InvalidRow(place(0, position), f"is a boolean, and {field.name} a {field.type}")
+
     def _check_exact(self, values: NDArray[Any], place: Place) -> None:
         """See to it that whole numbers are not rounded without a word."""
         if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
@@ -170,7 +203,7 @@ class RowReader:
             if far.any():
                 row, position = map(int, np.argwhere(far)[0])
                 raise InvalidRow(
-                    place(row, position), f"is {values[row, position]}, and whole numbers are exact up to 2**53 only"
+                    place(row, position), f"is {values[row, position]}, and whole numbers are exact below 2**53 only"
                 )
 
     def _reason(self, value: Any, position: int, *, expanded: bool) -> str:  # noqa: ANN401 - any number

@@ -16,8 +16,8 @@ from preprocessing import faults
 FLOAT32_MAX: Final = 3.4028234663852886e38
 """The largest finite float32: what a forest takes, whose thresholds are float32 too."""
 
-WHOLE_MAX: Final = 2**53
-"""The largest whole number up to which a float64, as which a row has it, has every one."""
+WHOLE_MAX: Final = 2**53 - 1
+"""The largest whole number whose float64, as which a row has it, is no other one's: 2**53 is that of 2**53 + 1, too."""
 
 Row: TypeAlias = tuple[float, ...]
 """One row: a value for each field, in their order; codes are whole numbers in range, a missing value is None."""

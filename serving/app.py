@@ -17,15 +17,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from batcher import Closed
 from serving.admin import Reload
-from serving.codecs import Codec
+from serving.codecs import Codec, encoded
 from serving.codecs.frame import PARAMETERS, read_frame
 from serving.cors import CrossOrigin
 from serving.errors import (
     DEFAULT_RETRY_AFTER,
     EXCEPTION_HANDLERS,
     PROBLEMS,
-    BodyTooLarge,
-    NotServed,
     UnsupportedMediaType,
     known,
     problem_response,
@@ -37,13 +35,13 @@ from serving.openapi import Document
 from serving.operation import JSON, Body, Operation, Served, always, told
 from serving.page.routes import page_routes
 from serving.protocols import protocol_routes
-from serving.routing import Route, json_response, label, not_found
+from serving.routing import Route, json_response, label, not_found, read_body
 from serving.service import Service, timing
 
 logger = logging.getLogger("canopy.serving")
 
-_PREDICTING: Final = tuple(sorted({problem.status for problem in PROBLEMS.values()} - {401}))
-"""Statuses of failures to predict."""
+_PREDICTING: Final = frozenset(problem.status for problem in PROBLEMS.values()) - {401, 404, 422}
+"""Statuses of failures to predict, whatever the format."""
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -205,7 +203,12 @@ def _about(codec: Codec, path: str, served: Served) -> Operation:
     name = operation.name
     if path != codec.path:
         name += "OfVersion" if "{version}" in path else "AsAsked"
-    return operation._replace(name=name, parameters=(*operation.parameters, *PARAMETERS), statuses=_PREDICTING)
+    statuses = {*_PREDICTING, codec.refusal}
+    if "{model}" in path:
+        statuses.add(404)
+    return operation._replace(
+        name=name, parameters=(*operation.parameters, *PARAMETERS), statuses=tuple(sorted(statuses))
+    )
 
 
 def _endpoint(service: Service, codec: Codec) -> Callable[[Request], Awaitable[Response]]:
@@ -214,13 +217,11 @@ def _endpoint(service: Service, codec: Codec) -> Callable[[Request], Awaitable[R
     async def predict(request: Request) -> Response:
         name, version = request.path_params.get("model", service.name), request.path_params.get("version")
         service.check_served(name, version)
-        frame = read_frame(codec, request.scope["query_string"], request.scope["headers"])
+        frame = read_frame(codec, request.scope["query_string"], request.scope["headers"], version)
         _check_body_type(codec, request.headers)
-        waiter, frame = service.submit(await _read(request, service.max_body_bytes), frame)
+        waiter, frame = service.submit(await read_body(request, service.max_body_bytes), frame)
         answer = await _answered(request, service, waiter)
-        if version not in {None, answer.model.version}:
-            raise NotServed(f"version {version} has just been replaced by {answer.model.version}")
-        content, media_type, more = codec.encode(answer, frame.options)
+        content, media_type, more = encoded(answer, frame)
         service.metrics.predicted(time.monotonic() - waiter.arrived)
         headers = answer.model.headers | dict(more)
         if frame.timed:
@@ -248,25 +249,6 @@ def _check_body_type(codec: Codec, headers: Headers) -> None:
     for content_type in headers.getlist("content-type"):
         if not codec.takes(content_type.partition(";")[0].strip().lower()):
             raise UnsupportedMediaType(f"the content type is {content_type!r}; send {' or '.join(codec.content_types)}")
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    """Read the body.
-
-    Raises:
-        BodyTooLarge: it is, or is said to be, longer than ``limit`` bytes.
-        ClientDisconnect: the client hung up before it was complete.
-    """
-    too_large = BodyTooLarge(f"the body is longer than {limit} bytes")
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise too_large
-    chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > limit:
-            raise too_large
-    return bytes(chunks)
 
 
 async def _answered(request: Request, service: Service, future: asyncio.Future[Answer]) -> Answer:

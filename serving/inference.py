@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from forest import Engine, Prediction
 from preprocessing import Row, Schema
 from preprocessing.matrix import MatrixBuilder
-from serving.errors import ModelNotReady
+from serving.errors import ModelNotReady, NoProbabilities
 from serving.model import Model
 from serving.table import Query, Table
 
@@ -41,6 +41,16 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     def probabilities(self) -> NDArray[np.float64] | None:
         """(n, n_classes) float64, a view of the batch's; None if the model gives none."""
         return None if self.batch is None else self.batch[self.start : self.start + len(self.labels)]
+
+    def wanted_probabilities(self) -> NDArray[np.float64]:
+        """The probabilities, for who has asked for them.
+
+        Raises:
+            NoProbabilities: the model gives none.
+        """
+        if (probabilities := self.probabilities) is None:
+            raise NoProbabilities(f"{self.model} is served by {self.model.engine.name}, which gives labels only")
+        return probabilities
 
 
 def infer(queries: list[Query]) -> list[Answer]:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from forest import Engine
+from preprocessing.faults import shortened
+from serving.errors import ModelNotReady, NotServed
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,26 @@ class Model:
         """What an answer tells of the model; what is not printable ASCII in its name is percent-encoded."""
         name = quote(str(self), safe=" !#$&'()*+,/:;=?@[]^`{|}")
         return {"canopy-model": name, "canopy-engine": self.engine.name}
+
+
+def check_served(model: Model | None, name: str | None, version: str | None) -> None:
+    """See to it that a request is for the model that serves.
+
+    Args:
+        model: that one, if there is one.
+        name: which one is asked for; None for whichever.
+        version: which version; None for whichever.
+
+    Raises:
+        ModelNotReady: there is none.
+        NotServed: it is for another.
+    """
+    if model is None:
+        raise ModelNotReady
+    if name not in {None, model.name}:
+        raise NotServed(f"no model {shortened(str(name))!r} is served here, but {model.name!r}")
+    if version not in {None, model.version}:
+        raise NotServed(f"version {shortened(str(version))!r} of {model.name} is not served, but {model.version}")
 
 
 class ModelHandle:

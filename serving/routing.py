@@ -12,7 +12,7 @@ from starlette.routing import Route as StarletteRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from serving.errors import RequestError
+from serving.errors import BodyTooLarge, RequestError
 from serving.metrics.content import ELSEWHERE
 from serving.operation import Operation, Served
 
@@ -120,3 +120,22 @@ async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
         await WebSocketClose()(scope, receive, send)
         return
     raise HTTPException(404, "there is nothing at this path, which counts to the letter; GET / tells what there is")
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Read the body of a request.
+
+    Raises:
+        BodyTooLarge: it is, or is said to be, longer than ``limit`` bytes.
+        ClientDisconnect: the client hung up before it was complete.
+    """
+    too_large = BodyTooLarge(f"the body is longer than {limit} bytes")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise too_large
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > limit:
+            raise too_large
+    return bytes(chunks)

@@ -6,13 +6,14 @@ from typing import Any, Protocol
 import msgspec
 
 from batcher import Batcher, FutureWaiter, Waiter
+from preprocessing.faults import shortened
 from serving.codecs import Frame
 from serving.errors import ModelNotReady, NotServed
 from serving.inference import Answer
 from serving.metrics.content import Metrics
 from serving.metrics.exposition import PrometheusMetrics, document
 from serving.metrics.shared import SharedMetrics
-from serving.model import Model, ModelHandle
+from serving.model import Model, ModelHandle, check_served
 from serving.table import Query, Table
 
 
@@ -112,14 +113,10 @@ class Service:
             NotServed: it is not.
             ModelNotReady: no version is loaded.
         """
-        if name != self.name:
-            raise NotServed(f"no model {name!r} is served here, but {self.name!r}")
-        if version is None:
-            return
-        if self.handle.model is None:
-            raise ModelNotReady
-        if version != self.handle.model.version:
-            raise NotServed(f"version {version!r} of {name} is not served, but {self.handle.model.version}")
+        if name != self.name:  # which is known before a version is loaded
+            raise NotServed(f"no model {shortened(name)!r} is served here, but {self.name!r}")
+        if version is not None:
+            check_served(self.handle.model, name, version)
 
     def put_in_service(self, model: Model, table: Table) -> None:
         """Answer by a version from now on; what was decoded by another table, the version before it answers."""

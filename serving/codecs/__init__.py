@@ -6,7 +6,7 @@ A new one is a ``Codec`` in a file of its own, and a place in ``make_codecs``. B
 from collections.abc import Iterable
 from typing import Final
 
-from serving.codecs.codec import Codec, Encoded, Frame
+from serving.codecs.codec import Codec, Encoded, Frame, encoded
 from serving.codecs.invocations import Invocations
 from serving.codecs.predict import Predict
 from serving.codecs.v1 import Instances
@@ -31,4 +31,4 @@ def places(codecs: Iterable[Codec]) -> dict[str, Codec]:
 CODECS: Final = make_codecs()
 """The formats where nothing else is asked for."""
 
-__all__ = ["CODECS", "Codec", "Encoded", "Frame", "make_codecs", "places"]
+__all__ = ["CODECS", "Codec", "Encoded", "Frame", "encoded", "make_codecs", "places"]

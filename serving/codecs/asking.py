@@ -7,14 +7,16 @@ import msgspec
 
 from preprocessing import InvalidRow, faults
 from serving.codecs.tensors import LABELS, PROBABILITIES
-from serving.errors import ModelNotReady, NotServed
-from serving.table import Table
 
 _CONTENT_TYPES: Final = frozenset({"np", "pd", "str"})
 """MLServer's names of what tensors are that are no more than what they look like."""
 
-_CONTROL: Final = frozenset({"binary_data_output", "content_type", "priority", "timeout"})
+CONTROL: Final = frozenset({"binary_data_output", "content_type", "priority", "timeout"})
 """Parameters of a request that ask for something; all others are given back."""
+
+
+_LONGEST: Final = 86_400_000_000
+"""Microseconds that a request may ask to wait."""
 
 
 class Wants(NamedTuple):
@@ -23,7 +25,7 @@ class Wants(NamedTuple):
     Attributes:
         outputs: the names of the outputs, and whether each is to be in binary form.
         id: of the request; None if it has none.
-        parameters: of the request, to be given back, as JSON; empty if there are none.
+        parameters: of the request, to be given back, as the format has them; empty if there are none.
     """
 
     outputs: tuple[tuple[str, bool], ...] = ((LABELS, False),)
@@ -59,29 +61,9 @@ def read_wants(
         if name in wanted:
             raise InvalidRow(f"{path}.name", f"{name!r} is there more than once")
         wanted[name] = _is_binary(more, path, binary=binary)
-    echoed = {name: value for name, value in parameters.items() if name not in _CONTROL}
+    echoed = {name: value for name, value in parameters.items() if name not in CONTROL}
     told = tuple((wanted or {LABELS: binary}).items())
     return Wants(told, identifier, msgspec.json.encode(echoed) if echoed else b"")
-
-
-def check_model(table: Table, name: str, version: str) -> None:
-    """See to it that a body asks for the model whose table it is decoded by.
-
-    Args:
-        table: that one.
-        name: of the model; empty if the body does not say.
-        version: of the model; likewise.
-
-    Raises:
-        NotServed: it asks for another.
-    """
-    model = table.model
-    if model is None:
-        raise ModelNotReady
-    if name not in {"", model.name}:
-        raise NotServed(f"no model {faults.shortened(name)!r} is served here, but {model.name!r}")
-    if version not in {"", model.version}:
-        raise NotServed(f"version {faults.shortened(version)!r} of {model.name} is not served, but {model.version}")
 
 
 def read_timeout(parameters: Mapping[str, Any], outside: float | None) -> float | None:
@@ -93,8 +75,8 @@ def read_timeout(parameters: Mapping[str, Any], outside: float | None) -> float 
     found = parameters.get("timeout")
     if found is None or found == 0:
         return outside
-    if type(found) is not int or found < 0:
-        raise InvalidRow("$.parameters.timeout", "must be a number of microseconds")
+    if type(found) is not int or not 0 < found <= _LONGEST:
+        raise InvalidRow("$.parameters.timeout", f"must be a number of microseconds up to {_LONGEST}")
     return found / 1e6 if outside is None else min(outside, found / 1e6)
 
 
@@ -112,7 +94,7 @@ def check_input(parameters: Mapping[str, Any], path: str) -> None:
 
 def _check_content_type(parameters: Mapping[str, Any], path: str) -> None:
     found = parameters.get("content_type")
-    if found is not None and found not in _CONTENT_TYPES:
+    if found is not None and (not isinstance(found, str) or found not in _CONTENT_TYPES):
         raise InvalidRow(
             f"{path}.content_type", f"{faults.shortened(str(found))!r} is none of {', '.join(sorted(_CONTENT_TYPES))}"
         )

@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from preprocessing.block import Rows
-from serving.errors import problem_response
+from serving.errors import NotServed, problem_response
 from serving.inference import Answer
 from serving.operation import JSON, Operation, Served
 from serving.table import Table
@@ -39,7 +39,8 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
         options: what the format has read of the target, the headers and the body.
         timeout: seconds that the request may wait in the queue; None leaves that to the server.
         timed: whether the answer tells how the request fared.
-        constant: whether answers with the same label of one row are the same bytes.
+        constant: whether answers with the same label of one row are the same bytes, whoever has asked.
+        version: the version of the model that alone may answer; None for whichever serves.
     """
 
     codec: "Codec"
@@ -47,6 +48,18 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     timeout: float | None = None
     timed: bool = False
     constant: bool = False
+    version: str | None = None
+
+
+def encoded(answer: Answer, frame: Frame) -> Encoded:
+    """The body of an answer, as its request asks for it.
+
+    Raises:
+        RequestError: the model cannot give what is asked for, or another version of it has answered.
+    """
+    if frame.version is not None and frame.version != answer.model.version:
+        raise NotServed(f"version {frame.version} has just been replaced by {answer.model.version}")
+    return frame.codec.encode(answer, frame.options)
 
 
 class Codec(ABC):
@@ -59,12 +72,14 @@ class Codec(ABC):
         more_paths: where it is served, too; ``{version}`` stands for a version of the model.
         reads: the headers, in lower case, that ``options`` looks at.
         content_types: media types of requests that need no closer look, as they are usually written.
+        refusal: the status of a body that breaks the schema.
     """
 
     path: ClassVar[str]
     more_paths: tuple[str, ...] = ()
     reads: ClassVar[frozenset[str]] = frozenset()
     content_types: ClassVar[tuple[str, ...]] = (JSON,)
+    refusal: ClassVar[int] = 422
 
     def takes(self, media_type: str) -> bool:
         """Whether bodies may be of a media type, which is in lower case and without parameters."""

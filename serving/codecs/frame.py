@@ -34,13 +34,14 @@ _DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
-def read_frame(codec: Codec, query: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Frame:
+def read_frame(codec: Codec, query: bytes, headers: Iterable[tuple[bytes, bytes]], version: str | None = None) -> Frame:
     """Read what a request asks.
 
     Args:
         codec: the format of its address.
         query: the query of its target.
         headers: with their names in lower case.
+        version: the version of the model that its path names, if it does.
 
     Raises:
         RequestError: it asks for what there is not.
@@ -49,7 +50,8 @@ def read_frame(codec: Codec, query: bytes, headers: Iterable[tuple[bytes, bytes]
     named = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
     options = codec.options(parameters, named)
     timed = flag(TIMING, named)
-    return Frame(codec, options, _timeout(named), timed, codec.constant(options) and not timed)
+    constant = codec.constant(options) and not timed and version is None
+    return Frame(codec, options, _timeout(named), timed, constant, version)
 
 
 def flag(name: str, given: Pairs) -> bool:

@@ -48,6 +48,7 @@ class Invocations(Codec):
     path: ClassVar[str] = "/invocations"
     reads: ClassVar[frozenset[str]] = frozenset({"content-type"})
     content_types: ClassVar[tuple[str, ...]] = (JSON, CSV)
+    refusal: ClassVar[int] = 400
 
     def options(self, query: Pairs, headers: Pairs) -> bool:  # noqa: ARG002
         """See ``Codec``."""
@@ -59,7 +60,7 @@ class Invocations(Codec):
 
     def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """See ``Codec``."""
-        return read_csv(table, body) if frame.options else _read(table, read_json(body)), frame
+        return read_csv(table, body) if frame.options else _read(table, read_json(body, nan=True)), frame
 
     def about(self, served: Served) -> Operation:
         """See ``Codec``."""
@@ -153,7 +154,8 @@ def _split(table: Table, frame: Any, path: str) -> Rows:  # noqa: ANN401 - JSON
         raise InvalidRow(path, "lacks the field `data`")
     columns = frame.get("columns")
     if isinstance(columns, list) and columns == list(range(len(columns))):  # as pandas numbers what has no names
-        columns = None
+        numbers = [str(number) for number in columns]
+        columns = numbers if table.reader.knows(numbers) else None
     elif columns is not None and not (isinstance(columns, list) and all(isinstance(name, str) for name in columns)):
         raise InvalidRow(f"{path}.columns", "expected an array of names")
     return read_matrix(table, columns, frame["data"], f"{path}.data")

@@ -8,7 +8,6 @@ from preprocessing.block import Rows
 from preprocessing.jsonschema import example_row
 from serving.codecs.codec import Codec, Encoded, Frame, Pairs
 from serving.codecs.frame import flag
-from serving.errors import NoProbabilities
 from serving.inference import Answer
 from serving.operation import JSON, Body, Operation, Served
 from serving.table import Table
@@ -84,10 +83,6 @@ class Predict(Codec):
         """
         document: dict[str, Any] = {"prediction": answer.labels}
         if options:
-            if (probabilities := answer.probabilities) is None:
-                raise NoProbabilities(
-                    f"{answer.model} is served by {answer.model.engine.name}, which gives labels only"
-                )
-            document["probabilities"] = probabilities
+            document["probabilities"] = answer.wanted_probabilities()
             document["classes"] = answer.model.classes
         return Encoded(orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY))

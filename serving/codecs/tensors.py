@@ -5,6 +5,7 @@ https://github.com/kserve/open-inference-protocol/blob/main/specification/protoc
 
 import struct
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from preprocessing import Field, InvalidRow, Schema
 from preprocessing.block import Rows
 from preprocessing.faults import shortened
-from serving.errors import NoProbabilities, UnencodableLabels
+from serving.errors import UnencodableLabels
 from serving.inference import Answer
 from serving.model import Model
 from serving.table import Table
@@ -73,6 +74,19 @@ class Output(NamedTuple):
     values: Values
 
 
+def count_elements(shape: Sequence[int], path: str) -> int:
+    """How many elements a tensor of a shape has.
+
+    Raises:
+        InvalidRow: no tensor of rows has that shape.
+    """
+    if not 1 <= len(shape) <= 2:
+        raise InvalidRow(path, f"has {len(shape)} dimensions, and not [n], [n, 1] or [n, width]")
+    if any(size < 0 for size in shape):
+        raise InvalidRow(path, f"{list(shape)} has a negative dimension")
+    return prod(shape)
+
+
 def read_tensors(table: Table, tensors: Sequence[Tensor], place: Callable[[int, int | None], str]) -> Rows:
     """Read the rows of a request: a tensor for each field or column, or one that has all of them.
 
@@ -101,6 +115,9 @@ def read_tensors(table: Table, tensors: Sequence[Tensor], place: Callable[[int, 
     columns = [tensor.values for tensor in tensors]
     if all(isinstance(column, np.ndarray) for column in columns):
         return table.reader.columns(names, columns, at)  # type: ignore[arg-type]
+    for position, column in enumerate(columns):
+        if isinstance(column, np.ndarray):
+            table.reader.check_column(names, position, column, at)
     return table.reader.rows(names, list(zip(*map(_objects, columns), strict=True)), at)
 
 
@@ -209,8 +226,7 @@ def _labels(answer: Answer) -> Output:
 
 
 def _probabilities(answer: Answer) -> Output:
-    if (probabilities := answer.probabilities) is None:
-        raise NoProbabilities(f"{answer.model} is served by {answer.model.engine.name}, which gives labels only")
+    probabilities = answer.wanted_probabilities()
     return Output(PROBABILITIES, "FP64", list(probabilities.shape), probabilities.reshape(-1))
 
 

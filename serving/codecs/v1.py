@@ -30,9 +30,10 @@ class Instances(Codec):
     """
 
     path: ClassVar[str] = "/v1/models/{model}:predict"
+    refusal: ClassVar[int] = 400
 
     def __init__(self, route: str = "") -> None:
-        self.more_paths = (route,) if route else ()
+        self.more_paths = ("/v1/models/{model}/versions/{version}:predict", *([route] if route else []))
 
     def constant(self, options: None) -> bool:  # noqa: ARG002
         """See ``Codec``."""

@@ -4,10 +4,9 @@ https://github.com/kserve/open-inference-protocol/blob/main/specification/protoc
 https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md
 """
 
+import re
 from array import array
 from collections.abc import Mapping, Sequence
-from itertools import chain
-from math import prod
 from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
@@ -19,7 +18,8 @@ from starlette.responses import Response
 from preprocessing import InvalidRow, faults
 from preprocessing.block import Rows
 from preprocessing.jsonschema import example_row
-from serving.codecs.asking import Wants, check_input, check_model, read_timeout, read_wants
+from preprocessing.schema import WHOLE_MAX
+from serving.codecs.asking import Wants, check_input, read_timeout, read_wants
 from serving.codecs.codec import Codec, Encoded, Frame, Pairs
 from serving.codecs.frame import only
 from serving.codecs.tensors import (
@@ -30,6 +30,7 @@ from serving.codecs.tensors import (
     PROBABILITIES,
     Tensor,
     Values,
+    count_elements,
     outputs,
     pack,
     read_tensors,
@@ -37,6 +38,7 @@ from serving.codecs.tensors import (
 )
 from serving.errors import BadParameter, plain_error
 from serving.inference import Answer
+from serving.model import check_served
 from serving.operation import ERROR, JSON, Body, Operation, Served
 from serving.table import Table
 
@@ -46,6 +48,7 @@ HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 BINARY: Final = "application/octet-stream"
 
 _SIZE: Final = "binary_data_size"
+_NESTED: Final = re.compile(rb"\s*\[\s*\[")
 _KEPT: Final = 256
 """Frames that are remembered."""
 
@@ -114,9 +117,7 @@ def _elements(datatype: str) -> Any:  # noqa: ANN401 - a type that is built at r
     if datatype.startswith("FP"):
         return float
     info = np.iinfo(DTYPES[datatype])
-    if info.bits == 64:  # msgspec has bounds of 63 bits; the rows' own are closer
-        return int
-    return Annotated[int, Meta(ge=int(info.min), le=int(info.max))]
+    return Annotated[int, Meta(ge=max(int(info.min), -WHOLE_MAX), le=min(int(info.max), WHOLE_MAX))]
 
 
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
@@ -135,6 +136,7 @@ class OpenInference(Codec):
     more_paths: tuple[str, ...] = ("/v2/models/{model}/versions/{version}/infer",)
     reads: ClassVar[frozenset[str]] = frozenset({HEADER_LENGTH.lower()})
     content_types: ClassVar[tuple[str, ...]] = (JSON, BINARY)
+    refusal: ClassVar[int] = 400
 
     def __init__(self) -> None:
         self._frames: dict[tuple[Frame, Wants], Frame] = {}
@@ -155,8 +157,10 @@ class OpenInference(Codec):
             raise InvalidRow("$", f"has {len(body)} bytes, and {HEADER_LENGTH} says that {length} of them are JSON")
         request = _read(body if length is None else body[:length])
         binary = memoryview(body)[len(body) if length is None else length :]
+        version = frame.version
         if request.model_name or request.model_version:
-            check_model(table, request.model_name or "", request.model_version or "")
+            check_served(table.model, request.model_name or None, request.model_version or None)
+            version = request.model_version or version
         wants, timeout = _PLAIN, frame.timeout
         if request.outputs or request.parameters or request.id:
             parameters = request.parameters or {}
@@ -164,14 +168,14 @@ class OpenInference(Codec):
             wants = read_wants(parameters, asked, request.id or None)
             timeout = read_timeout(parameters, timeout)
         rows = read_tensors(table, _tensors(request.inputs, binary), _place)
-        return rows, self._frame(frame, wants, timeout)
+        return rows, self._frame(frame, wants, timeout, version)
 
-    def _frame(self, frame: Frame, wants: Wants, timeout: float | None) -> Frame:
+    def _frame(self, frame: Frame, wants: Wants, timeout: float | None, version: str | None) -> Frame:
         """What is asked inside of the body and outside; the same object for what is often asked."""
-        constant = wants.id is None and not wants.parameters and not frame.timed and len(wants.outputs) == 1
-        constant = constant and wants.outputs[0][0] == LABELS
+        plain = wants.id is None and not wants.parameters and [name for name, _ in wants.outputs] == [LABELS]
+        constant = plain and not frame.timed and version is None
         if not constant or timeout != frame.timeout:
-            return Frame(self, wants, timeout, frame.timed, constant)
+            return Frame(self, wants, timeout, frame.timed, constant, version)
         found = self._frames.get((frame, wants))
         if found is None:
             if len(self._frames) >= _KEPT:
@@ -185,7 +189,10 @@ class OpenInference(Codec):
             "type": "object",
             "required": ["name", "shape", "datatype"],
             "properties": {
-                "name": {"type": "string", "enum": [MATRIX, *served.schema.names]},
+                "name": {
+                    "type": "string",
+                    "enum": list(dict.fromkeys([MATRIX, *served.schema.names, *served.schema.expanded])),
+                },
                 "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "maxItems": 2},
                 "datatype": {"type": "string", "enum": list(_DECODERS)},
                 "parameters": {"type": ["object", "null"]},
@@ -318,7 +325,7 @@ def _tensors(inputs: Sequence[_Input], binary: memoryview) -> list[Tensor]:
                 f"$.inputs[{number}].datatype", f"{faults.shortened(each.datatype)!r} is none of {', '.join(_DECODERS)}"
             )
         size = _binary_size(each.parameters, number) if each.parameters else None
-        count = prod(each.shape)
+        count = count_elements(each.shape, f"$.inputs[{number}].shape")
         values: Values
         if size is not None:
             if each.data is not UNSET:
@@ -336,7 +343,7 @@ def _tensors(inputs: Sequence[_Input], binary: memoryview) -> list[Tensor]:
         elif each.data is UNSET:
             raise InvalidRow(f"$.inputs[{number}]", f"has neither `data` nor the parameter {_SIZE}")
         else:
-            values = _data(each.data, each.datatype, number)
+            values = _data(each.data, each.datatype, each.shape, number)
             if len(values) != count:
                 raise InvalidRow(
                     f"$.inputs[{number}].data", f"has {len(values)} elements, and the shape {each.shape} says {count}"
@@ -359,33 +366,35 @@ def _binary_size(parameters: Mapping[str, Any], number: int) -> int | None:
     return size
 
 
-def _data(data: Raw, datatype: str, number: int) -> list[Any]:
+def _data(data: Raw, datatype: str, shape: Sequence[int], number: int) -> list[Any]:
     """The elements of a tensor in JSON, flat or nested by its dimensions."""
     try:
         values: list[Any] = _DECODERS[datatype].decode(data)
     except msgspec.ValidationError as error:
-        nested = msgspec.json.decode(data)
+        if _NESTED.match(bytes(data)) is not None:
+            return _data(Raw(_flattened(data, shape, number)), datatype, shape, number)
         path, reason = faults.split(error)
-        if isinstance(nested, list) and nested and isinstance(nested[0], list):
-            return _data(Raw(msgspec.json.encode(_flat(nested, number))), datatype, number)
-        path = f"$.inputs[{number}].data{path.removeprefix('$')}"
-        raise InvalidRow(path, f"{reason}, which no {datatype} is") from None
-    if datatype == "FP32" or datatype == "FP16":
-        return _rounded(values, datatype)
-    return values
+        raise InvalidRow(
+            f"$.inputs[{number}].data{path.removeprefix('$')}", f"{reason}, which no {datatype} is"
+        ) from None
+    return _rounded(values, datatype) if datatype in {"FP32", "FP16"} else values
 
 
-def _flat(nested: list[Any], number: int) -> list[Any]:
-    """The elements of nested arrays.
+def _flattened(data: Raw, shape: Sequence[int], number: int) -> bytes:
+    """Nested arrays as a flat one.
 
     Raises:
-        InvalidRow: some of them are nested, and others are not.
+        InvalidRow: they are not nested as the shape says.
     """
-    while any(isinstance(part, list) for part in nested):
-        if not all(isinstance(part, list) for part in nested):
-            raise InvalidRow(f"$.inputs[{number}].data", "has arrays beside values")
-        nested = list(chain.from_iterable(nested))
-    return nested
+    path = f"$.inputs[{number}].data"
+    try:
+        rows = msgspec.json.decode(data, type=list[list[Raw]])
+    except msgspec.ValidationError as error:
+        inner, reason = faults.split(error)
+        raise InvalidRow(path + inner.removeprefix("$"), reason) from None
+    if len(shape) != 2 or len(rows) != shape[0] or any(len(row) != shape[1] for row in rows):
+        raise InvalidRow(path, f"is nested otherwise than the shape {list(shape)} says")
+    return msgspec.json.encode([value for row in rows for value in row])
 
 
 def _rounded(values: list[Any], datatype: str) -> list[Any]:

@@ -16,7 +16,10 @@ from preprocessing.schema import at
 from serving.operation import Served
 from serving.table import Table
 
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_LONGEST: Final = 400
+"""Characters of the longest number in CSV; a float64 in full has some 330."""
+
 _MISSING: Final = frozenset({"", "nan", "null", "na", "n/a", "none"})
 _BOOLEANS: Final = {"true": True, "false": False}
 
@@ -48,8 +51,12 @@ def _any_of(served: Served, *kinds: str) -> JSONSchema:
     }
 
 
-def read_json(body: bytes | bytearray) -> Any:  # noqa: ANN401 - JSON
+def read_json(body: bytes | bytearray, *, nan: bool = False) -> Any:  # noqa: ANN401 - JSON
     """Read a body, of which no object has a name twice.
+
+    Args:
+        body: the body.
+        nan: whether NaN may stand for a missing value.
 
     Raises:
         InvalidBody: it is no JSON, or an object has.
@@ -57,6 +64,8 @@ def read_json(body: bytes | bytearray) -> Any:  # noqa: ANN401 - JSON
     try:
         content = msgspec.json.decode(body)
     except faults.UNREADABLE as error:
+        if nan and b"NaN" in body:
+            return faults.decode_lenient(body)
         raise faults.unreadable(body, error) from None
     faults.check_unique(body, faults.count_strings(content))
     return content
@@ -124,20 +133,28 @@ def read_columns(table: Table, columns: dict[str, Any], path: str) -> Rows:
     names = list(columns)
     if not names:
         raise InvalidRow(path, "has no column")
-    values = [_flat(columns[name], at(path, name)) for name in names]
+    values = [_values(columns[name], _at(path, name)) for name in names]
     for name, column in zip(names, values, strict=True):
         if len(column) != len(values[0]):
-            raise InvalidRow(at(path, name), f"has {len(column)} values, and {names[0]!r} has {len(values[0])}")
+            raise InvalidRow(
+                _at(path, name),
+                f"has {len(column)} values, and {faults.shortened(names[0])!r} has {len(values[0])}",
+            )
 
     def place(row: int | None, position: int | None) -> str:
         if position is None:
             return path
-        return at(path, names[position]) + ("" if row is None else f"[{row}]")
+        return _at(path, names[position]) + ("" if row is None else f"[{row}]")
 
     return table.reader.rows(names, list(zip(*values, strict=True)), place)
 
 
-def _flat(column: object, path: str) -> list[Any]:
+def _at(path: str, name: str) -> str:
+    """The JSONPath of a member that a client has named."""
+    return at(path, faults.shortened(name))
+
+
+def _values(column: object, path: str) -> list[Any]:
     """A column as a list of values; each may stand in a list of its own, as a tensor of shape [n, 1] has them."""
     if not isinstance(column, list):
         raise InvalidRow(path, f"expected an array of values, got {faults.kind(column)}")
@@ -152,7 +169,7 @@ def _records(table: Table, records: list[Any], path: str) -> Rows:
 
     def place(row: int | None, position: int | None) -> str:
         record = f"{path}[{row or 0}]"
-        return record if position is None else at(record, names[position])
+        return record if position is None else _at(record, names[position])
 
     for number, record in enumerate(records):
         if not isinstance(record, dict):
@@ -161,7 +178,7 @@ def _records(table: Table, records: list[Any], path: str) -> Rows:
             given = list(record)
 
             def of_this(_row: int | None, position: int | None, number: int = number, given: list[str] = given) -> str:
-                return f"{path}[{number}]" if position is None else at(f"{path}[{number}]", given[position])
+                return f"{path}[{number}]" if position is None else _at(f"{path}[{number}]", given[position])
 
             table.reader.layout(names, len(names), place)
             table.reader.layout(given, len(given), of_this)
@@ -182,17 +199,20 @@ def read_csv(table: Table, body: bytes | bytearray) -> Rows:
         raise MalformedJSON(f"the body is not UTF-8: {error.reason} (byte {error.start})") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        lines = [(reader.line_num, line) for line in reader if line]
+        lines = [(reader.line_num, line) for line in reader]
     except csv.Error as error:
         raise InvalidRow(f"line {reader.line_num}", f"is no CSV: {error}") from None
-    if not lines:
+    while lines and not lines[-1][1]:
+        lines.pop()
+    if not lines or not lines[0][1]:
         raise InvalidRow("line 1", "is empty, where names should be")
     (first, header), *rows = lines
     names: list[str] | None = [name.strip() for name in header]
-    if names == [str(number) for number in range(len(header))]:  # pandas's for columns that have no names
-        names = None
-    elif names and all(_NUMBER.fullmatch(name) for name in names):
-        raise InvalidRow(f"line {first}", "has numbers where names should be: a row would be taken for them")
+    if not table.reader.knows(names or ()):
+        if names == [str(number) for number in range(len(header))]:  # pandas's for columns that have no names
+            names = None
+        elif all(_is_number(name) for name in header):
+            raise InvalidRow(f"line {first}", "has numbers where names should be: a row would be taken for them")
 
     def place(row: int | None, position: int | None) -> str:
         line = first if row is None else rows[row][0]
@@ -200,7 +220,8 @@ def read_csv(table: Table, body: bytes | bytearray) -> Rows:
 
     for number, (_, row) in enumerate(rows):
         if len(row) != len(header):
-            raise InvalidRow(place(number, None), f"has {len(row)} values below {len(header)} names")
+            said = f"has {len(row)} values below {len(header)} names" if row else "is empty"
+            raise InvalidRow(place(number, None), said)
     return _text(table, names, [row for _, row in rows], len(header), place)
 
 
@@ -217,6 +238,10 @@ def _text(table: Table, names: list[str] | None, rows: list[list[str]], width: i
     )
 
 
+def _is_number(text: str) -> bool:
+    return len(text) <= _LONGEST and _NUMBER.fullmatch(text.strip()) is not None
+
+
 def _cell(text: str, names: frozenset[str]) -> str | float | bool | None:
     """A value as JSON would have it.
 
@@ -228,6 +253,6 @@ def _cell(text: str, names: frozenset[str]) -> str | float | bool | None:
         return text
     if text.lower() in _MISSING:
         return None
-    if _NUMBER.fullmatch(text) and not any(_NUMBER.fullmatch(name) for name in names):
+    if _is_number(text) and not any(map(_is_number, names)):
         return float(text)
     return _BOOLEANS.get(text.lower(), text)

@@ -5,7 +5,7 @@ from collections import defaultdict
 from typing import Any, Final
 
 from batcher import Overloaded
-from serving.codecs import Codec
+from serving.codecs import Codec, encoded
 from serving.errors import problem_response
 from serving.fastpath.hotrequest import HotRequest
 from serving.http.written import raw
@@ -91,7 +91,7 @@ class Responses:
 
     def _response(self, answer: Answer, request: HotRequest) -> bytes:
         frame = request.frame
-        content, media_type, headers = frame.codec.encode(answer, frame.options)
+        content, media_type, headers = encoded(answer, frame)
         if frame.timed:
             headers = (*headers, ("server-timing", timing(request)))
         more = "".join([f"{name}: {value}\r\n" for name, value in headers])

@@ -5,23 +5,33 @@ https://github.com/kserve/open-inference-protocol/blob/main/specification/protoc
 """
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any, ClassVar, Final
 
 import numpy as np
-import orjson
 from google.protobuf.message import DecodeError
 
 from preprocessing import InvalidRow
 from preprocessing.block import Rows
 from preprocessing.faults import shortened
 from serving.codecs import Codec, Encoded, Frame
-from serving.codecs.asking import Wants, check_input, check_model, read_timeout, read_wants
-from serving.codecs.tensors import BYTES, DTYPES, Output, Tensor, Values, outputs, pack, read_tensors, unpack
+from serving.codecs.asking import CONTROL, Wants, check_input, read_timeout, read_wants
+from serving.codecs.tensors import (
+    BYTES,
+    DTYPES,
+    Output,
+    Tensor,
+    Values,
+    count_elements,
+    outputs,
+    pack,
+    read_tensors,
+    unpack,
+)
 from serving.errors import MalformedRequest
 from serving.grpc.open_inference_pb2 import InferParameter, InferTensorContents, ModelInferRequest, ModelInferResponse
 from serving.inference import Answer
 from serving.metrics.content import MODEL_INFER
+from serving.model import check_served
 from serving.operation import Operation, Served
 from serving.table import Table
 
@@ -60,13 +70,16 @@ class GrpcInference(Codec):
             request = ModelInferRequest.FromString(bytes(body))
         except DecodeError as error:
             raise MalformedRequest(f"this is no ModelInferRequest: {error}") from None
-        check_model(table, request.model_name, request.model_version)
+        version = request.model_version or None
+        check_served(table.model, request.model_name, version)
         parameters = _plain(request.parameters)
         raw = bool(request.raw_input_contents)
         asked = [(output.name, _plain(output.parameters)) for output in request.outputs]
         wants = read_wants(parameters | {"binary_data_output": raw}, asked, request.id or None)
+        echoed = {name: each for name, each in request.parameters.items() if name not in CONTROL}
+        wants = wants._replace(parameters=ModelInferResponse(parameters=echoed).SerializeToString())
         rows = read_tensors(table, _tensors(request), _place)
-        return rows, Frame(self, wants, read_timeout(parameters, frame.timeout), frame.timed)
+        return rows, Frame(self, wants, read_timeout(parameters, frame.timeout), frame.timed, version=version)
 
     def about(self, served: Served) -> Operation:
         """See ``Codec``. OpenAPI has no place for it.
@@ -81,8 +94,7 @@ class GrpcInference(Codec):
         response = ModelInferResponse(
             model_name=answer.model.name, model_version=answer.model.version, id=options.id or ""
         )
-        for name, value in (orjson.loads(options.parameters) if options.parameters else {}).items():
-            response.parameters[name].CopyFrom(_parameter(value))
+        response.MergeFromString(options.parameters)
         raw = any(binary for _, binary in options.outputs)
         for output in outputs(answer, [name for name, _ in options.outputs]):
             told = response.outputs.add(name=output.name, datatype=output.datatype, shape=output.shape)
@@ -103,14 +115,6 @@ def _plain(parameters: Mapping[str, InferParameter]) -> dict[str, Any]:
     return {name: getattr(each, choice) for name, (each, choice) in chosen.items() if choice is not None}
 
 
-def _parameter(value: bool | float | str) -> InferParameter:
-    if isinstance(value, bool):
-        return InferParameter(bool_param=value)
-    if isinstance(value, int):
-        return InferParameter(int64_param=value) if value < 1 << 63 else InferParameter(uint64_param=value)
-    return InferParameter(double_param=value) if isinstance(value, float) else InferParameter(string_param=value)
-
-
 def _tensors(request: ModelInferRequest) -> list[Tensor]:
     """The inputs of a request with their values, which all come in raw form, or none does."""
     raw = request.raw_input_contents
@@ -124,18 +128,15 @@ def _tensors(request: ModelInferRequest) -> list[Tensor]:
                 f"{path}.datatype", f"{shortened(each.datatype)!r} is none of {', '.join((*DTYPES, BYTES))}"
             )
         shape = list(each.shape)
-        if any(size < 0 for size in shape):
-            raise InvalidRow(f"{path}.shape", f"{shape} has a negative dimension")
+        count = count_elements(shape, f"{path}.shape")
         if each.parameters:
             check_input(_plain(each.parameters), f"{path}.parameters")
         if raw:
-            values = _unpacked(each.datatype, raw[number], prod(shape), f"$.raw_input_contents[{number}]")
+            values = _unpacked(each.datatype, raw[number], count, f"$.raw_input_contents[{number}]")
         else:
             values = _values(each.datatype, each.contents, path)
-            if len(values) != prod(shape):
-                raise InvalidRow(
-                    f"{path}.contents", f"has {len(values)} elements, and the shape {shape} says {prod(shape)}"
-                )
+            if len(values) != count:
+                raise InvalidRow(f"{path}.contents", f"has {len(values)} elements, and the shape {shape} says {count}")
         tensors.append(Tensor(each.name, shape, values))
     return tensors
 

@@ -17,12 +17,12 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from batcher import Closed
+from serving.codecs import encoded
 from serving.codecs.frame import read_frame
 from serving.codecs.tensors import input_infos, output_infos
 from serving.errors import Failure, known, told
 from serving.grpc import open_inference_pb2 as messages
 from serving.grpc.inference import GrpcInference
-from serving.inference import Answer
 from serving.protocols.v2 import EXTENSIONS, NAME, PLATFORM, in_service
 from serving.service import Service, timing
 
@@ -122,16 +122,17 @@ class GrpcServer:
         """``ModelInfer``. If the client gives up, its rows leave the queue."""
         service, codec = self._service, self._codec
         try:
-            metadata = [(name.encode(), value.encode()) for name, value in _text(context)]
-            frame = read_frame(codec, b"", metadata)
+            frame = read_frame(codec, b"", [(name.encode(), value.encode()) for name, value in _text(context)])
             if (remaining := context.time_remaining()) is not None:
                 timeout = remaining if frame.timeout is None else min(remaining, frame.timeout)
                 frame = type(frame)(codec, None, max(timeout, 1e-3), frame.timed)
             waiter, frame = service.submit(body, frame)
             answer = await waiter
-            content = codec.encode(answer, frame.options).content
+            content = encoded(answer, frame).content
+            metadata = tuple(answer.model.headers.items())
             if frame.timed:
-                context.set_trailing_metadata((("server-timing", timing(waiter)), *_of(answer)))
+                metadata += (("server-timing", timing(waiter)),)
+            context.set_trailing_metadata(metadata)
         except asyncio.CancelledError:
             if not context.cancelled() and service.draining:
                 await self._fail(Closed("the engine did not answer in time"), context)
@@ -184,11 +185,6 @@ class GrpcServer:
         for info in output_infos(model):
             response.outputs.add(name=info.name, datatype=info.datatype, shape=info.shape)
         return response
-
-
-def _of(answer: Answer) -> list[tuple[str, str]]:
-    """What HTTP's answers tell of the model."""
-    return list(answer.model.headers.items())
 
 
 def _text(context: Context) -> list[tuple[str, str]]:
@@ -264,8 +260,11 @@ class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # grpc is 
         """See the protocol."""
         last = None
         while True:
+            draining = self._service.draining  # which waits for all calls to end
             status = self._status(request.service)
             if status != last:
                 yield health_pb2.HealthCheckResponse(status=status)
                 last = status
+            if draining:
+                return
             await asyncio.sleep(_LOOK)

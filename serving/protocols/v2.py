@@ -12,12 +12,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from preprocessing import InvalidRow, MalformedJSON
+from preprocessing import InvalidBody, InvalidRow, MalformedJSON
 from serving.codecs.tensors import TensorInfo, input_infos, output_infos
-from serving.errors import DEFAULT_RETRY_AFTER, ModelNotReady, RequestError, plain_error
+from serving.errors import DEFAULT_RETRY_AFTER, BodyTooLarge, ModelNotReady, RequestError, plain_error
 from serving.model import Model
 from serving.operation import ERROR, JSON, OBJECT, Body, Operation, always, told
-from serving.routing import Endpoint, Route, json_response, telling
+from serving.routing import Endpoint, Route, json_response, read_body, telling
 from serving.service import Service
 from serving.table import Table
 
@@ -79,8 +79,8 @@ def v2_routes(service: Service) -> list[Route]:
 
     async def index(request: Request) -> Response:
         try:
-            ready_only = _ready_only(await request.body())
-        except (InvalidRow, MalformedJSON) as error:
+            ready_only = _ready_only(await read_body(request, service.max_body_bytes))
+        except (BodyTooLarge, InvalidBody) as error:
             return plain_error(error)
         return json_response(_index(service, ready_only=ready_only))
 

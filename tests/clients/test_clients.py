@@ -38,9 +38,9 @@ def real(store: Store) -> Iterator[ServerProcess]:
         yield server
 
 
-def run(*command: str) -> None:
+def run(*command: str, cwd: Path = ROOT) -> None:
     """Run a program that raises if anything is wrong."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -65,7 +65,15 @@ def test_the_apis_description_is_valid_and_true(real: ServerProcess, tmp_path: P
     run(str(BIN / "openapi-spec-validator"), str(document))
     seed = str(int(time.time()))
     options = ("--url", address, "--max-examples", "30", "--seed", seed)
-    run(str(BIN / "schemathesis"), "--config-file", str(HERE / "schemathesis.toml"), "run", str(document), *options)
+    run(
+        str(BIN / "schemathesis"),
+        "--config-file",
+        str(HERE / "schemathesis.toml"),
+        "run",
+        str(document),
+        *options,
+        cwd=tmp_path,
+    )
 
 
 def test_a_client_can_be_generated(server: ServerProcess, tmp_path: Path) -> None:

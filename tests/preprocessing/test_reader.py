@@ -173,8 +173,8 @@ def number_faults() -> dict[str, tuple[Callable[[], Block], str]]:
         "infinite": (of(1, math.inf), "row 0 position 1: expected a number <= 3.4"),
         "code": (of(4, 3), "row 0 position 4: expected a number <= 2.0 (sex, a code 0..2)"),
         "whole": (of(2, 0.5, np.float16), "row 0 position 2: expected a number that's a multiple of 1.0"),
-        "far": (of(2, 2**53 + 1, np.int64), "position 2: is 9007199254740993, and whole numbers are exact up to 2**53"),
-        "far-unsigned": (of(2, 2**64 - 1, np.uint64), "is 18446744073709551615, and whole numbers are exact up to"),
+        "far": (of(2, 2**53 + 1, np.int64), "position 2: is 9007199254740993, and whole numbers are exact below 2**53"),
+        "far-unsigned": (of(2, 2**64 - 1, np.uint64), "is 18446744073709551615, and whole numbers are exact below"),
         "far-beside-others": (lambda: READER.columns(NAMES, columns, place), "row 0 position 5: is 9007199254740993"),
         "width": (lambda: READER.array(None, good[:, :5], place), "has 5 values a row"),
         "no-row": (lambda: READER.array(None, good[:0], place), "has no row"),
@@ -200,9 +200,32 @@ def test_as_many_fields_as_columns_in_another_order_need_names() -> None:
     """By position it could be either."""
     schema = Schema((Field("a"), Field("b")), columns=("b", "a"))
     reader = RowReader(schema, 5, Layouts(schema, (1, 0)))
-    with pytest.raises(InvalidRow, match="are in another order: send names"):
+    with pytest.raises(InvalidRow, match="which are others: send names"):
         reader.rows(None, [[1, 2]], place)
     assert reader.rows(["b", "a"], [[1, 2]], place) == [(2.0, 1.0)]
+
+
+def test_names_and_widths_that_may_be_both_are_refused() -> None:
+    """Fields that become one another's columns, and an indicator that looks like a code."""
+    swapped = Schema((Field("a", columns=("b",)), Field("b", columns=("a",))))
+    with pytest.raises(InvalidRow, match="these names are those of the fields and, of others among them,"):
+        RowReader(swapped, 5, Layouts(swapped)).rows(["a", "b"], [[1, 2]], place)
+    single = Schema((Field("a"), Field("b", "category", categories=("x",))))
+    with pytest.raises(InvalidRow, match="the model's columns, which are others: send names"):
+        RowReader(single, 5, Layouts(single)).rows(None, [[1, 0]], place)
+
+
+def test_a_whole_number_is_never_another_one() -> None:
+    """2**53 + 1 would be rounded to 2**53, whatever brings it."""
+    schema = Schema((Field("a", "integer"), Field("b")))
+    reader = RowReader(schema, 5, Layouts(schema))
+    decoder = RowDecoder(schema, 5)
+    for number in (2**53, 2**53 + 1):
+        with pytest.raises(InvalidRow):
+            reader.rows(None, [[number, 1]], place)
+        with pytest.raises(InvalidRow):
+            decoder.decode(b'{"features": [%d, 1]}' % number)
+    assert reader.rows(None, [[2**53 - 1, 1]], place) == [(2**53 - 1, 1.0)]
 
 
 def test_the_forest_cover_columns_go_by_uci_names_too() -> None:

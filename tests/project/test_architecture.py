@@ -112,6 +112,7 @@ ALLOWED = {
         "serving.errors",
         "serving.inference",
         "serving.metrics",
+        "serving.model",
         "serving.operation",
         "serving.protocols",
         "serving.service",

@@ -2,6 +2,8 @@
 
 import io
 import json
+import math
+import time
 from typing import Any
 
 import numpy as np
@@ -136,7 +138,7 @@ def test_a_name_that_comes_twice_is_refused() -> None:
 
 def test_csv_has_names_numbers_and_nothing() -> None:
     """A number is a name where names are numbers; pandas's words for booleans and missing values count."""
-    text = "ward,sex,length,alive\n2,F,1.5,True\n10,,nan,false\r\n\n1,M,-2e3,0\n"
+    text = "ward,sex,length,alive\n2,F,1.5,True\n10,,nan,false\r\n1,M,-2e3,0\n\n"
     rows = read(Invocations(), text.encode(), "text/csv", MIXED)
     expected = [[1.5, 1, 0, 1, 0, 0], [np.nan, 0, 0, 0, 1, np.nan], [-2000, 0, 1, 0, 0, 1]]
     np.testing.assert_array_equal(built(rows, MIXED), expected)
@@ -149,7 +151,11 @@ CSV_FAULTS = {
     "no-names": (b"1,2,3,4\n1,2,3,4\n", "line 1: has numbers where names should be"),
     "unknown": (b"length,alive,ward,colour\n1,1,1,F\n", "line 1, column 4: 'colour' is neither a field"),
     "short": (b"length,alive,ward,sex\n1,1,1\n", "line 2: has 3 values below 4 names"),
-    "code": (b"length,alive,ward,sex\n\n1,1,0,F\n", "line 3, column 3: Invalid enum value '0' (ward, one of 1, 2, 10"),
+    "blank": (b"length,alive,ward,sex\n\n1,1,1,F\n", "line 2: is empty"),
+    "code": (
+        b"length,alive,ward,sex\n1,1,1,F\n1,1,0,F\n",
+        "line 3, column 3: Invalid enum value '0' (ward, one of 1, 2, 10",
+    ),
     "missing": (
         b"length,alive,ward,sex\n1,,1,F\n",
         "line 2, column 2: expected a boolean or a number, got null (alive)",
@@ -185,6 +191,61 @@ def test_v1_refuses_what_it_does_not_know(sent: object, said: str) -> None:
     assert said in str(caught.value)
     quiet = {"instances": [ROW], "parameters": {}, "signature_name": "serving_default"}
     assert built(read(Instances(), encoded(quiet))) == columns_of([ROW])
+
+
+def test_names_that_are_numbers_are_names() -> None:
+    """Where the table has them; else a frame's numbers stand for no names."""
+    table = Table(Schema.of_columns(["1", "0"]), max_rows_per_request=9, max_batch_rows=9)
+    csv = read(Invocations(), b"0,1\n10,20\n", "text/csv", table)
+    split = [
+        read(Invocations(), encoded({"dataframe_split": {"columns": columns, "data": [[10, 20]]}}), table=table)
+        for columns in ([0, 1], ["0", "1"])
+    ]
+    records = read(Invocations(), b'{"dataframe_records": [{"0": 10, "1": 20}]}', table=table)
+    assert [built(rows, table) for rows in (csv, *split, records)] == [[[20, 10]]] * 4
+    tens = Table(Schema.of_columns(["10", "20"]), max_rows_per_request=9, max_batch_rows=9)
+    assert built(read(Invocations(), b"20,10\n1,2\n", "text/csv", tens), tens) == [[2, 1]]
+
+
+def test_nan_is_a_missing_value_as_pythons_encoder_writes_it() -> None:
+    """MLflow's client does; nothing else becomes lawful by it."""
+    row = [math.nan, True, "10", math.nan]
+    names = MIXED.schema.names
+    body = json.dumps({"dataframe_split": {"columns": names, "data": [row]}}).encode()
+    np.testing.assert_array_equal(built(read(Invocations(), body, table=MIXED), MIXED), [[np.nan, 1, 0, 0, 1, np.nan]])
+    for sent, said in (
+        (body.replace(b"true", b"Infinity"), "inf is not a number that JSON can carry"),
+        (body.replace(b'"data"', b'"columns"'), "$.dataframe_split.columns: is there more than once"),
+        (body.replace(b"true", b"NaN"), "data[0][1]: expected a boolean or a number, got null"),
+        (body[:-1], "Expecting ',' delimiter"),
+        (b"[" * 50_000 + b"NaN", "nested too deeply"),
+    ):
+        with pytest.raises(InvalidBody) as caught:
+            read(Invocations(), sent, table=MIXED)
+        assert said in str(caught.value)
+    with pytest.raises(InvalidBody, match="nan is not a number that JSON can carry"):
+        read(Instances(), body.replace(b"dataframe_split", b"instances"), table=MIXED)
+
+
+DEEP = b"[" * 600 + b"]" * 600
+
+
+def test_a_small_body_neither_takes_long_nor_is_a_fault_of_the_servers() -> None:
+    """However deep it is, and however long its names and numbers are; nor is what it says repeated in full."""
+    started = time.process_time()
+    for codec, sent, content_type in (
+        (Invocations(), b"length,alive,ward,sex\n" + b"1" * 500_000 + b"x,1,1,F\n", "text/csv"),
+        (Invocations(), b"length,alive,ward,sex\n" + b"1" * 500_000 + b",1,1,F\n", "text/csv"),
+        (Invocations(), b'{"instances": ' + DEEP + b"}", "application/json"),
+        (Instances(), b'{"instances": ' + DEEP + b"}", "application/json"),
+        (Instances(), b'{"instances": [{"a": 1, "a": ' + DEEP + b"}]}", "application/json"),
+        (Instances(), b'{"' + b"x" * 400_000 + b'": [' + b"0," * 3000 + b"NaN]}", "application/json"),
+        (Invocations(), b'{"inputs": {"' + b"a" * 300_000 + b'": [1], "b": [1, 2]}}', "application/json"),
+    ):
+        with pytest.raises(InvalidBody) as caught:
+            read(codec, sent, content_type, MIXED)
+        assert len(str(caught.value)) < 2000
+    assert time.process_time() - started < 20  # each took that long, or for ever
 
 
 def test_errors_have_the_protocols_form() -> None:

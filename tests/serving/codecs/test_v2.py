@@ -19,7 +19,7 @@ from serving.codecs.asking import Wants
 from serving.codecs.frame import read_frame
 from serving.codecs.tensors import BYTES, DTYPES, Output, input_infos, output_infos, pack, unpack
 from serving.codecs.v2 import OpenInference
-from serving.errors import NoProbabilities, UnencodableLabels
+from serving.errors import ModelNotReady, NoProbabilities, UnencodableLabels
 from serving.inference import Answer
 from serving.model import Model
 from serving.table import Table
@@ -174,7 +174,7 @@ FAULTS: dict[str, tuple[object, str]] = {
     ),
     "shape": ({"inputs": [{**GOOD, "shape": [1, 11]}]}, "data: has 12 elements, and the shape [1, 11] says 11"),
     "dimensions": ({"inputs": [{**GOOD, "shape": [12]}]}, "$.inputs[0]: has the shape [12], and not [n, width]"),
-    "negative": ({"inputs": [{**GOOD, "shape": [-1, 12]}]}, "$.inputs[0].shape[0]: expected a number >= 0"),
+    "negative": ({"inputs": [{**GOOD, "shape": [-1, 12]}]}, "$.inputs[0].shape[0]: expected a whole number >= 0"),
     "width": ({"inputs": [matrix([ROW[:5]])]}, "$.inputs[0]: has 5 values a row, and not the 12 fields or"),
     "no-data": ({"inputs": [{**GOOD, "data": None}]}, "$.inputs[0].data: expected an array, got null"),
     "neither": (
@@ -185,14 +185,44 @@ FAULTS: dict[str, tuple[object, str]] = {
         {"inputs": [{**GOOD, "data": [*ROW[:11], "x"]}]},
         "$.inputs[0].data[11]: expected a number or null, got a string, which no FP64 is",
     ),
-    "ragged": ({"inputs": [{**GOOD, "data": [[1.0], 2.0]}]}, "$.inputs[0].data: has arrays beside values"),
+    "ragged": ({"inputs": [{**GOOD, "data": [[1.0], 2.0]}]}, "$.inputs[0].data[1]: expected an array, got a number"),
+    "nested-otherwise": (
+        {"inputs": [{**GOOD, "shape": [2, 12], "data": [[1, 2]] * 12}]},
+        "$.inputs[0].data: is nested otherwise than the shape [2, 12] says",
+    ),
+    "nested-unevenly": ({"inputs": [{**GOOD, "data": [[1] * 5, [1] * 7]}]}, "is nested otherwise than the shape"),
+    "nested-deep": ({"inputs": [{**GOOD, "data": [[[1]] * 12]}]}, "is nested otherwise than the shape [1, 12] says"),
+    "many-dimensions": ({"inputs": [{**GOOD, "shape": [1 << 32] * 90_000}]}, "shape: has 90000 dimensions"),
+    "no-dimension": ({"inputs": [{**GOOD, "shape": []}]}, "shape: has 0 dimensions"),
+    "far-number": (
+        {"inputs": [{**each, "datatype": "INT64", "data": [2**53]} for each in tensors([ROW])]},
+        "$.inputs[0].data[0]: expected a whole number <= 9007199254740991",
+    ),
+    "too-large": (
+        b'{"inputs": [{"name": "features", "shape": [1, 2], "datatype": "FP64", "data": [1e400, 1]}]}',
+        "out of",
+    ),
+    "boolean-number": (
+        {"inputs": [{**each, "datatype": "BOOL", "data": [True]} for each in tensors([ROW])]},
+        "expected a number, got a boolean",
+    ),
+    "content-type-list": ({"inputs": [GOOD], "parameters": {"content_type": []}}, "content_type: '[]' is none of"),
+    "long-timeout": (
+        b'{"inputs": [], "parameters": {"timeout": 1%b}}' % (b"0" * 400),
+        "must be a number of microseconds",
+    ),
+    "deep-parameters": (
+        b'{"inputs": [], "parameters": {"x": %b}}' % (b"[" * 600 + b"]" * 600),
+        "$.inputs: has no tensor",
+    ),
+    "other-model": ({"inputs": [GOOD], "model_name": "X"}, "the model is still being loaded"),
     "fraction": (
         {"inputs": [{**each, "datatype": "INT64", "data": [1.5]} for each in tensors([ROW])]},
-        "$.inputs[0].data[0]: expected a number or null, got a number, which no INT64 is",
+        "$.inputs[0].data[0]: expected a whole number or null, got a number, which no INT64 is",
     ),
     "range": (
         {"inputs": [{**each, "datatype": "INT8", "data": [128]} for each in tensors([ROW])]},
-        "$.inputs[0].data[0]: expected a number <= 127",
+        "$.inputs[0].data[0]: expected a whole number <= 127",
     ),
     "code": ({"inputs": [matrix([(*ROW[:11], 40.0)])]}, "$.inputs[0].data[11]: expected a number <= 39.0 (Soil_Type"),
     "second-row": ({"inputs": [matrix([ROW, (*ROW[:10], 9.0, 0.0)])]}, "$.inputs[0].data[22]: expected a number <= 3"),
@@ -243,7 +273,7 @@ FAULTS: dict[str, tuple[object, str]] = {
 @pytest.mark.parametrize(("sent", "said"), [pytest.param(*fault, id=name) for name, fault in FAULTS.items()])
 def test_a_fault_is_told_with_its_path(sent: object, said: str) -> None:
     """Whatever part of the body has it."""
-    with pytest.raises(InvalidBody) as caught:
+    with pytest.raises((InvalidBody, ModelNotReady)) as caught:
         asked(sent if isinstance(sent, bytes) else msgspec.json.encode(sent))
     assert said in str(caught.value)
 
@@ -268,6 +298,12 @@ DOUBLE = {"name": "features", "shape": [1, 12], "datatype": "FP64"}
         ),
         pytest.param(
             [{**DOUBLE, "datatype": "BYTES", "parameters": {"binary_data_size": 3}}], bytes(3), "strings", id="bytes"
+        ),
+        pytest.param(
+            [{**DOUBLE, "datatype": "BOOL", "parameters": {"binary_data_size": 12}}],
+            b"\1" * 12,
+            "is a boolean, and Elevation a number",
+            id="boolean-number",
         ),
         pytest.param(
             [{"name": "Soil_Type", "shape": [1], "datatype": "BYTES", "parameters": {"binary_data_size": 5}}],

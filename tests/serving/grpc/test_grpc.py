@@ -240,6 +240,8 @@ FAULTS = {
     "datatype": (changed(wrong(datatype="F")), "INVALID_ARGUMENT", "$.inputs[0].datatype: 'F' is none of BOOL"),
     "shape": (changed(wrong(shape=[1, 11])), "INVALID_ARGUMENT", "$.raw_input_contents[0]: has 96 bytes, and 11"),
     "negative": (changed(wrong(shape=[-1, 12])), "INVALID_ARGUMENT", "$.inputs[0].shape: [-1, 12] has a negative"),
+    "dimensions": (changed(wrong(shape=[2**62] * 300)), "INVALID_ARGUMENT", "$.inputs[0].shape: has 300 dimensions"),
+    "boolean-number": (matrix(1, datatype="BOOL"), "INVALID_ARGUMENT", "is a boolean, and Elevation a number"),
     "raw-count": (
         changed(lambda r: r.raw_input_contents.append(b"")),
         "INVALID_ARGUMENT",
@@ -425,6 +427,41 @@ def test_overload_and_drain(start: Start, tmp_path: Path) -> None:
                 server.process.terminate()
             assert labels(blocking.result()) == [label(HELD)]
             assert labels(waiting.result()) == [label(3), label(4)]
+        assert server.process.wait(PATIENCE) == 0
+
+
+def test_a_version_that_is_replaced_meanwhile_answers_nobody(start: Start, tmp_path: Path) -> None:
+    """Who has asked for it by its number is told so."""
+    version, gate = tmp_path / "version", Gate(tmp_path / "gate")
+    version.write_text("7")
+    options = ("--grpc-port", "0", "--model-poll-seconds", "0.1")
+    with (
+        start(*options, version=str(version), gate=str(gate._path)) as server,
+        connected(port_of(server)) as client,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        with gate:
+            blocking = pool.submit(client.infer, matrix(HELD))
+            until(lambda: in_the_batcher(server) == (0, 1))
+            waiting = pool.submit(client.refused, matrix(3, model_version="7"))
+            until(lambda: in_the_batcher(server)[0] == 1)
+            version.write_text("8")
+            until(lambda: server.get("/health/ready")["model"] == f"{MODEL}/8")
+        assert blocking.result().model_version == "7"
+        error = waiting.result()
+        assert (error.code(), error.details()) == (
+            grpc.StatusCode.NOT_FOUND,
+            "version 7 has just been replaced by 8",
+        )
+
+
+def test_who_watches_the_health_holds_up_no_drain(start: Start) -> None:
+    """It is told that the server serves no more, and nothing after that."""
+    with start("--grpc-port", "0", "--drain-timeout-seconds", "600") as server, connected(port_of(server)) as client:
+        watching = health_pb2_grpc.HealthStub(client.channel).Watch(health_pb2.HealthCheckRequest())
+        assert next(watching).status == health_pb2.HealthCheckResponse.SERVING
+        server.process.terminate()
+        assert [each.status for each in watching] == [health_pb2.HealthCheckResponse.NOT_SERVING]
         assert server.process.wait(PATIENCE) == 0
 
 

@@ -8,7 +8,7 @@ from loadtest.system.process import ServerProcess
 from preprocessing import covertype
 from tests.conftest import Start
 from tests.helpers.formats import FORMATS, encoded, matrix, records, row_of
-from tests.helpers.support import Gate, Wire, in_the_batcher, label, request, until
+from tests.helpers.support import Gate, Wire, chunked, in_the_batcher, label, request, until
 
 NAME = "BestModelRF"
 MODEL = f"/v2/models/{NAME}"
@@ -113,6 +113,20 @@ def test_a_version_that_is_replaced_meanwhile_answers_nobody(start: Start, tmp_p
             until(lambda: server.get("/health/ready")["model"] == f"{NAME}/8")
         answer = asking.receive()
         assert (answer.status, answer.document) == (404, {"error": "version 7 has just been replaced by 8"})
+
+
+def test_the_index_reads_no_more_than_a_body_may_have(quick: ServerProcess) -> None:
+    """However it comes."""
+    answer = Wire(quick).ask(chunked(b" " * 2_000_000, size=500_000, target="/v2/repository/index"))
+    assert (answer.status, list(answer.document)) == (413, ["error"])
+
+
+def test_v1_knows_versions(quick: ServerProcess) -> None:
+    """As TensorFlow Serving does."""
+    body = encoded({"instances": [row_of(3)]})
+    answer = Wire(quick).ask(request(body, target=f"/v1/models/{NAME}/versions/7:predict"))
+    assert answer.document == {"predictions": [label(3)]}
+    assert Wire(quick).ask(request(body, target=f"/v1/models/{NAME}/versions/6:predict")).status == 404
 
 
 def test_v1_tells_the_model(quick: ServerProcess) -> None:
