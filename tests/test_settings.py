@@ -139,3 +139,15 @@ def test_help_explains_every_setting(capsys: pytest.CaptureFixture[str]) -> None
         assert f"(default {default}; {variable(name)})" in text
         (value,) = re.findall(rf" {option(name)} ([A-Za-z|]+) ", text)
         assert value.isupper() or "|" in value
+
+
+def test_vertex_ais_variables_count_where_canopys_own_say_nothing() -> None:
+    """Its port and its paths."""
+    vertex = {"AIP_HTTP_PORT": "8080", "AIP_PREDICT_ROUTE": "/predict", "AIP_HEALTH_ROUTE": "/health"}
+    settings = Settings.read([], vertex)
+    assert (settings.port, settings.predict_route, settings.health_route) == (8080, "/predict", "/health")
+    assert Settings.read([], {**vertex, "CANOPY_PORT": "9000"}).port == 9000
+    assert Settings.read(["--port", "9001"], {**vertex, "CANOPY_PORT": "9000"}).port == 9001
+    for name, value in (("AIP_HTTP_PORT", "tcp://x"), ("AIP_PREDICT_ROUTE", "predict")):
+        with pytest.raises(SettingsError, match=f"^{name}: "):
+            Settings.read([], {name: value})

@@ -8,7 +8,7 @@ from preprocessing import InvalidRow, Row
 from preprocessing.block import Rows
 from serving.codecs import Codec, Encoded, Frame
 from serving.codecs.codec import Pairs
-from serving.errors import known
+from serving.errors import told
 from serving.inference import Answer
 from serving.operation import Body, Operation, Served
 from serving.table import Table
@@ -58,6 +58,5 @@ class Lines(Codec):
         """See ``Codec``."""
         if isinstance(error, KeyError):
             raise TypeError
-        found = known(error)
-        status, said = (500, "the server failed") if found is None else (found.status, str(error))
-        return Response(f"error: {said}\n", status, media_type="text/plain")
+        failure = told(error)
+        return Response(f"error: {failure.detail}\n", failure.problem.status, failure.headers, "text/plain")

@@ -50,12 +50,17 @@ def test_errors_are_the_formats_own(server: ServerProcess) -> None:
         (lines(line(1), "Canopy-Deadline-Ms: soon"), 400, "error: Canopy-Deadline-Ms must be a positive number"),
         (lines(line(1), "Content-Encoding: gzip"), 415, "error: the content encoding is 'gzip'"),
         (request(line(1), target="/lines"), 415, "error: the content type is 'application/json'; send text/plain"),
-        (lines(b"\xff"), 500, "error: the server failed\n"),
+        (lines(b"\xff"), 500, "error: The fault is the server's; its log has the details.\n"),
         (lines(line(1) * 21), 422, "error: line 21: is one too many\n"),
     ]:
         answer = wire.ask(sent)
         assert (answer.status, answer.body.decode()[: len(said)]) == (status, said)
-    assert wire.ask(request(method="GET", target="/lines")).kind == "method-not-allowed"
+    answer = wire.ask(request(method="GET", target="/lines"))
+    assert (answer.status, answer.body, answer.headers["allow"]) == (
+        405,
+        b"error: /lines takes POST, not GET\n",
+        "POST",
+    )
     assert wire.ask(lines(b"?")).kind == "internal-error"  # of which the format fails to tell
     assert wire.ask(lines(line(3))).status == 200
 

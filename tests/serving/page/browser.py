@@ -29,12 +29,10 @@ class Page:
 
     Attributes:
         complaints: what the browser has had to say: exceptions, refused loads, breaches of the content security policy.
-        served: the last part of an address → a JSON document that the browser gets from there without asking a server.
     """
 
     def __init__(self, read: int, write: int) -> None:
         self.complaints: list[str] = []
-        self.served: dict[str, bytes] = {}
         self._read, self._write = read, write
         self._unread = b""
         self._asked = 0
@@ -43,11 +41,6 @@ class Page:
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self.ask(f"{domain}.enable")
-
-    def serve(self, name: str, document: Any) -> None:  # noqa: ANN401 - JSON
-        """Have the browser get a document wherever it asks for one of that name."""
-        self.served[name] = json.dumps(document).encode()
-        self.ask("Fetch.enable", patterns=[{"urlPattern": f"*/{name}"} for name in self.served])
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - as the protocol has them
         """Send a command and wait for its result."""
@@ -128,11 +121,6 @@ class Page:
                 self.complaints.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
             case "Runtime.exceptionThrown":
                 self.complaints.append(str(told["exceptionDetails"]))
-            case "Fetch.requestPaused":
-                body = self.served[told["request"]["url"].rpartition("/")[2]]
-                answer = {"requestId": told["requestId"], "responseCode": 200, "body": base64.b64encode(body).decode()}
-                headers = [{"name": "Content-Type", "value": "application/json"}]
-                self._send("Fetch.fulfillRequest", answer | {"responseHeaders": headers})
 
 
 @contextmanager
