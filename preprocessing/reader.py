@@ -1,6 +1,6 @@
 """Values of any format → validated rows; those of Canopy's own are read by ``preprocessing.rows`` from its bytes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import chain
 from operator import itemgetter
@@ -50,11 +50,11 @@ class RowReader:
 
     @cached_property
     def _field_rows(self) -> Any:  # noqa: ANN401 - a type that is built at run time
-        return list[tuple[tuple(map(named_value, self.schema.fields))]]  # type: ignore[misc]
+        return _rows_type(map(named_value, self.schema.fields))
 
     @cached_property
     def _column_rows(self) -> Any:  # noqa: ANN401
-        return list[tuple[tuple(map(value_type, self._columns))]]  # type: ignore[misc]
+        return _rows_type(map(value_type, self._columns))
 
     @cached_property
     def _field_bounds(self) -> "_Bounds":
@@ -117,7 +117,8 @@ class RowReader:
             pick = itemgetter(*layout.order)
             values = list(map(pick, values)) if len(layout.order) > 1 else values
         try:
-            rows: list[Any] = msgspec.convert(values, self._column_rows if layout.expanded else self._field_rows)
+            kind = self._column_rows if layout.expanded else self._field_rows
+            rows: list[Any] = msgspec.convert((values,), kind).rows
         except msgspec.ValidationError as error:
             raise self._explain(error, layout, place) from None
         if layout.expanded:
@@ -230,9 +231,15 @@ class RowReader:
         return InvalidRow(place(row, position if layout.order is None else layout.order[position]), reason)
 
 
+def _rows_type(values: Iterable[Any]) -> type[msgspec.Struct]:
+    """What rows are converted to: a struct, for msgspec looks at any other type anew each time."""
+    rows: Any = list[tuple[tuple(values)]]  # type: ignore[misc]
+    return msgspec.defstruct("Rows", [("rows", rows)], array_like=True, gc=False)
+
+
 def _indices(path: str) -> tuple[int | None, int | None]:
-    """Row and position of msgspec's ``$[3][5]``."""
-    row, _, position = path.removeprefix("$").removeprefix("[").removesuffix("]").partition("][")
+    """Row and position of msgspec's ``$[0][3][5]``."""
+    row, _, position = path.removeprefix("$[0]").removeprefix("[").removesuffix("]").partition("][")
     return int(row) if row else None, int(position) if position else None
 
 
@@ -256,8 +263,7 @@ class _Bounds:
         if values.dtype.kind == "f":
             if len(self._whole):
                 whole = values[:, self._whole]
-                with np.errstate(invalid="ignore"):
-                    good[:, self._whole] &= whole == np.floor(whole)
+                good[:, self._whole] &= whole == np.floor(whole)
             if self._missing.any():
                 good |= np.isnan(values) & self._missing
         if good.all():

@@ -92,8 +92,9 @@ class Responses:
     def _response(self, answer: Answer, request: HotRequest) -> bytes:
         frame = request.frame
         content, media_type, headers = encoded(answer, frame)
+        tail = f"content-length: {len(content)}\r\ncontent-type: {media_type}\r\n\r\n"
         if frame.timed:
             headers = (*headers, ("server-timing", timing(request)))
-        more = "".join([f"{name}: {value}\r\n" for name, value in headers])
-        tail = f"{more}content-length: {len(content)}\r\ncontent-type: {media_type}\r\n\r\n"
+        if headers:
+            tail = "".join([f"{name}: {value}\r\n" for name, value in headers]) + tail
         return self._head + tail.encode() + content
