@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from batcher import Closed
-from serving.codecs import encoded
+from serving.codecs import Frame, encoded
 from serving.codecs.frame import read_frame
 from serving.codecs.tensors import input_infos, output_infos
 from serving.errors import Failure, known, told
@@ -125,7 +125,7 @@ class GrpcServer:
             frame = read_frame(codec, b"", [(name.encode(), value.encode()) for name, value in _text(context)])
             if (remaining := context.time_remaining()) is not None:
                 timeout = remaining if frame.timeout is None else min(remaining, frame.timeout)
-                frame = type(frame)(codec, None, max(timeout, 1e-3), frame.timed)
+                frame = Frame(codec, None, max(timeout, 1e-3), frame.timed)
             waiter, frame = service.submit(body, frame)
             answer = await waiter
             content = encoded(answer, frame).content
