@@ -163,7 +163,7 @@ class RowReader:
         if column.dtype.kind == "b":
             expanded, order = self.layout(names, len(names), place)
             own = position if order is None else order.index(position)
-            self._check_boolean([(self._columns if expanded else self.schema.fields)[own]], at)
+            _check_boolean([(self._columns if expanded else self.schema.fields)[own]], None, at)
         self._check_exact(column[:, np.newaxis], at)
 
     def array(self, names: Sequence[str] | None, values: NDArray[Any], place: Place) -> Block:
@@ -181,7 +181,7 @@ class RowReader:
         self._check_exact(values, place)
         layout = self.layout(names, values.shape[1], place)
         if values.dtype.kind == "b":
-            self._check_boolean(self._columns if layout.expanded else self.schema.fields, place)
+            _check_boolean(self._columns if layout.expanded else self.schema.fields, layout.order, place)
         if layout.order is not None:
             values = values[:, layout.order]
         bounds = self._column_bounds if layout.expanded else self._field_bounds
@@ -190,12 +190,6 @@ class RowReader:
             reason = self._reason(values[row, position].item(), position, expanded=layout.expanded)
             raise InvalidRow(place(row, position if layout.order is None else layout.order[position]), reason)
         return Block(values, expanded=layout.expanded)
-
-    def _check_boolean(self, fields: Sequence[Field], place: Place) -> None:
-        """See to it that fields take booleans."""
-        for position, field in enumerate(fields):
-            if field.type != "boolean":
-                raise InvalidRow(place(0, position), f"is a boolean, and {field.name} a {field.type}")
 
     def _check_exact(self, values: NDArray[Any], place: Place) -> None:
         """See to it that whole numbers are not rounded without a word."""
@@ -229,6 +223,25 @@ class RowReader:
         name = (self.schema.expanded if layout.expanded else self.schema.names)[position]
         reason += f" ({name}{allowed(field, named=not layout.expanded)})"
         return InvalidRow(place(row, position if layout.order is None else layout.order[position]), reason)
+
+
+def _check_boolean(fields: Sequence[Field], order: Sequence[int] | None, place: Place) -> None:
+    """See to it that fields take booleans.
+
+    Args:
+        fields: the fields.
+        order: where each stands in what was sent; None if in order.
+        place: where a value stands in the body.
+
+    Raises:
+        InvalidRow: one does not.
+    """
+    for position, field in enumerate(fields):
+        if field.type != "boolean":
+            raise InvalidRow(
+                place(0, position if order is None else order[position]),
+                f"is a boolean, and {field.name} a {field.type}",
+            )
 
 
 def _rows_type(values: Iterable[Any]) -> type[msgspec.Struct]:
