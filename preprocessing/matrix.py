@@ -93,19 +93,27 @@ class MatrixBuilder:
         if buffer is None:
             buffer = self._buffers[dtype] = np.zeros((self.max_rows, self._expansion.width), dtype=dtype)
         matrix = buffer[:count]
+        if Block in set(map(type, parts)):
+            self._write_mixed(parts, matrix)
+        else:
+            rows: list[Any] = list(chain.from_iterable(parts))  # type: ignore[arg-type]
+            self._expansion.write(np.array(rows, dtype=np.float64), matrix)
+        return matrix
+
+    def _write_mixed(self, parts: Sequence[Rows], out: NDArray[np.floating]) -> None:
+        """Write the columns of lists and blocks; lists that stand side by side become one array."""
         start = 0
         for is_block, neighbours in groupby(parts, key=_is_block):
             if is_block:
                 for block in neighbours:
                     end = start + len(block)
-                    self._write(block, matrix[start:end])  # type: ignore[arg-type]
+                    self._write(block, out[start:end])  # type: ignore[arg-type]
                     start = end
             else:
                 rows = np.array(list(chain.from_iterable(neighbours)), dtype=np.float64)  # type: ignore[arg-type]
                 end = start + len(rows)
-                self._expansion.write(rows, matrix[start:end])
+                self._expansion.write(rows, out[start:end])
                 start = end
-        return matrix
 
     def _write(self, block: Block, out: NDArray[np.floating]) -> None:
         if block.expanded:
