@@ -83,6 +83,14 @@ class RowReader:
                 raise InvalidRow(place(None, position), f"{faults.shortened(error.name)!r} {error}") from None
             raise InvalidRow(place(None, None), str(error)) from None
 
+    def has_columns(self, names: Sequence[str] | None, width: int) -> bool:
+        """Whether rows with these names, or of that width, have the model's own columns and not the fields."""
+        try:
+            found = self._layouts.of_width(width) if names is None else self._layouts.of_names(tuple(names))
+        except BadLayout:
+            return False
+        return found.expanded
+
     def knows(self, names: Sequence[str]) -> bool:
         """Whether these are the names of the table's fields, or of the model's columns."""
         return self._layouts.knows(tuple(names))

@@ -32,7 +32,7 @@ from serving.http.protocol import EXTENSION
 from serving.inference import Answer
 from serving.metrics.content import Metrics
 from serving.openapi import Document
-from serving.operation import JSON, Body, Operation, Served, always, told
+from serving.operation import JSON, Body, Operation, Served, always, json_operation
 from serving.page.routes import page_routes
 from serving.protocols import protocol_routes
 from serving.routing import Route, json_response, label, not_found, read_body
@@ -108,9 +108,9 @@ def create_app(
                 for path, codec in codecs.items()
             ),
             *protocol_routes(service),
-            Route("/health/live", live, about=always(told("live", "Whether the process lives.", "server"))),
+            Route("/health/live", live, about=always(json_operation("live", "Whether the process lives.", "server"))),
             Route("/health/ready", ready, about=always(_READY)),
-            Route("/stats", stats, about=always(told("stats", "Figures of all workers.", "server"))),
+            Route("/stats", stats, about=always(json_operation("stats", "Figures of all workers.", "server"))),
             Route("/metrics", metrics, about=always(_METRICS)),
             Route("/openapi.json", openapi, about=always(_OPENAPI)),
         ],
@@ -181,7 +181,7 @@ class _Faults:
             await problem_response(error)(scope, receive, send)
 
 
-_READY: Final = told(
+_READY: Final = json_operation(
     "ready",
     "Whether it serves, and which version.",
     "server",
@@ -194,7 +194,7 @@ _METRICS: Final = Operation(
     "server",
     {"text/plain": Body({"type": "string"}), "application/openmetrics-text": Body({"type": "string"})},
 )
-_OPENAPI: Final = told("openapi", "This document.", "server", statuses=(503,))
+_OPENAPI: Final = json_operation("openapi", "This document.", "server", statuses=(503,))
 
 
 def _about(codec: Codec, path: str, served: Served) -> Operation:

@@ -87,7 +87,7 @@ class Operation(NamedTuple):
         return {**self.error, MEDIA_TYPE: Body(PROBLEM)}
 
 
-def told(name: str, summary: str, tag: str, schema: JSONSchema = OBJECT, **more: Any) -> Operation:  # noqa: ANN401
+def json_operation(name: str, summary: str, tag: str, schema: JSONSchema = OBJECT, **more: Any) -> Operation:  # noqa: ANN401
     """A route that tells something as JSON."""
     return Operation(name, summary, tag, {JSON: Body(schema)}, **more)
 

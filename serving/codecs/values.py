@@ -37,6 +37,11 @@ def rows_schema(served: Served) -> JSONSchema:
     return _any_of(served, "Row", "Record", "Columns", "ColumnsRecord")
 
 
+def lists_schema(served: Served) -> JSONSchema:
+    """The same of rows that are lists of values."""
+    return _any_of(served, "Row", "Columns")
+
+
 def records_schema(served: Served) -> JSONSchema:
     """The same of rows that are records."""
     return _any_of(served, "Record", "ColumnsRecord")

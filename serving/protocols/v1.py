@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from serving.errors import ModelNotReady, plain_error
-from serving.operation import ERROR, JSON, Body, always, told
+from serving.operation import ERROR, JSON, Body, always, json_operation
 from serving.routing import Route, json_response, telling
 from serving.service import Service
 
@@ -41,7 +41,7 @@ def v1_routes(service: Service) -> list[Route]:
             telling(endpoint, json_response, plain_error),
             label=_LABEL,
             error=plain_error,
-            about=always(told(name, summary, "V1", error={JSON: Body(ERROR)}, statuses=statuses)),
+            about=always(json_operation(name, summary, "V1", error={JSON: Body(ERROR)}, statuses=statuses)),
         )
         for path, endpoint, name, summary, statuses in (
             ("/v1/models", models, "modelsV1", "The model that is served.", ()),

@@ -16,7 +16,7 @@ from preprocessing import InvalidBody, InvalidRow, MalformedJSON
 from serving.codecs.tensors import TensorInfo, input_infos, output_infos
 from serving.errors import DEFAULT_RETRY_AFTER, BodyTooLarge, ModelNotReady, RequestError, plain_error
 from serving.model import Model
-from serving.operation import ERROR, JSON, OBJECT, Body, Operation, always, told
+from serving.operation import ERROR, JSON, OBJECT, Body, Operation, always, json_operation
 from serving.routing import Endpoint, Route, json_response, read_body, telling
 from serving.service import Service
 from serving.table import Table
@@ -128,7 +128,7 @@ _INDEX: Final = Operation(
 
 
 def _about(name: str, summary: str, *statuses: int) -> Operation:
-    return told(name, summary, _TAG, error=_ERRORS, statuses=statuses)
+    return json_operation(name, summary, _TAG, error=_ERRORS, statuses=statuses)
 
 
 def _readiness(document: dict[str, Any]) -> Response:

@@ -147,6 +147,17 @@ def _invocations(name: str, make: Callable[[list[Row]], Any]) -> Format:
 FORMATS: Final = {
     "predict": Format("/predict", lambda rows: encoded({"features": rows}), _prediction, invalid=422),
     "predict-records": Format("/predict", lambda rows: encoded({"instances": records(rows)}), _prediction, invalid=422),
+    "predict-columns": Format(
+        "/predict", lambda rows: encoded({"features": columns_of(rows)}), _prediction, invalid=422
+    ),
+    "predict-columns-records": Format(
+        "/predict",
+        lambda rows: encoded(
+            {"instances": [dict(zip(covertype.COLUMNS, row, strict=True)) for row in columns_of(rows)]}
+        ),
+        _prediction,
+        invalid=422,
+    ),
     "v2": Format(INFER, lambda rows: encoded({"inputs": [matrix(rows)]}), _v2_labels),
     "v2-fields": Format(INFER, lambda rows: encoded({"inputs": tensors(rows)}), _v2_labels),
     "v2-columns": Format(INFER, lambda rows: encoded({"inputs": [matrix(columns_of(rows))]}), _v2_labels),

@@ -17,6 +17,7 @@ from preprocessing.block import Rows
 from serving.codecs import Codec
 from serving.codecs.frame import read_frame
 from serving.codecs.invocations import Invocations
+from serving.codecs.predict import Predict
 from serving.codecs.v1 import Instances
 from serving.errors import ModelNotReady, NotServed
 from serving.table import Table
@@ -191,6 +192,32 @@ def test_v1_refuses_what_it_does_not_know(sent: object, said: str) -> None:
     assert said in str(caught.value)
     quiet = {"instances": [ROW], "parameters": {}, "signature_name": "serving_default"}
     assert built(read(Instances(), encoded(quiet))) == columns_of([ROW])
+
+
+def test_canopys_own_format_takes_columns_too() -> None:
+    """One row, several, or records; what has neither fields nor columns is told as before."""
+    (columns,) = columns_of([ROW])
+    named = dict(zip(covertype.COLUMNS, columns, strict=True))
+    for body in (
+        {"features": columns},
+        {"features": [columns]},
+        {"instances": [named]},
+        {"features": ROW},
+        {"instances": records([ROW])},
+    ):
+        for start in (b"", b"\xef\xbb\xbf"):
+            assert built(read(Predict(), start + encoded(body))) == [columns]
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"features": [*columns[:53], 2]}, "$.features[53]: expected a number <= 1.0 (Soil_Type_C8776)"),
+        ({"features": [columns, columns[:53]]}, "$.features[1]: has 53 values, and not 54"),
+        ({"features": columns[:53]}, "$.features: expected an array of length 12"),
+        ({"instances": [{**named, "Slope": None}]}, "$.instances[0].Slope: expected a number, got null"),
+        ({"instances": [{**records([ROW])[0], "Soil_Type_C2702": 1}]}, "$.instances[0]: has the unknown field `Soil_"),
+    )
+    for faulty, said in wrong:
+        with pytest.raises(InvalidBody) as caught:
+            read(Predict(), encoded(faulty))
+        assert said in str(caught.value)
 
 
 def test_names_that_are_numbers_are_names() -> None:
