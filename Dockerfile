@@ -31,7 +31,7 @@ RUN pip install --require-hashes --requirement /build/requirements/runtime.txt
 FROM build AS canopy
 COPY . /build
 RUN pip install --no-deps --no-build-isolation --target /app /build \
-    && python -c "import forest._kernel, forest._layout" \
+    && python -c "import forest.native._kernel, forest.native._layout, forest.native._links" \
     && install /build/deploy/bucket.py /build/deploy/healthy.py /app
 
 # What serves needs no packages' tests, and nothing to install or build with.

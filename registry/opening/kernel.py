@@ -5,10 +5,10 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Final
 
-_FOREST: Final = str(Path(__file__).resolve().parents[2] / "forest")
+_FOREST: Final = str(Path(__file__).resolve().parents[2] / "forest" / "native")
 
 
 @cache
 def built() -> bool:
     """Whether compiled forests can be served by this installation."""
-    return all(PathFinder.find_spec(name, [_FOREST]) is not None for name in ("_kernel", "_layout"))
+    return all(PathFinder.find_spec(name, [_FOREST]) is not None for name in ("_kernel", "_layout", "_links"))

@@ -1,0 +1,1 @@
+"""What a C compiler builds at installation, where there is one: the walk through an ensemble, and its layout."""
