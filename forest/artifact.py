@@ -31,7 +31,7 @@ import struct
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -40,9 +40,10 @@ from numpy.typing import NDArray
 
 from forest.arrays import ForestArrays
 from forest.engine import check_distributions
+from forest.links import Link, link_function
 
 MAGIC: Final = b"CANOPY\x0fF"
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 _PREFIX: Final = struct.Struct("<8sII32s")
 _ALIGNMENT: Final = 64
@@ -50,13 +51,21 @@ _PIECE: Final = 1 << 20
 _SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _CLASS_TYPE: Final = re.compile(r"\|b1|[|<][iu][1248]|<f[248]|<U[1-9]\d{0,5}|\|O")
 _MOST_LABEL_BYTES: Final = 1 << 24
-_ARRAYS: Final[dict[str, str]] = {
-    "words": "<u4",
-    "trees": "<u4",
-    "thresholds": "<f4",
-    "offsets": "<u4",
-    "leaves": "<f8",
+_ARRAYS: Final[dict[str, tuple[str, ...]]] = {
+    "words": ("<u4",),
+    "trees": ("<u4",),
+    "outputs": ("<u4",),
+    "thresholds": ("<f4", "<f8"),
+    "offsets": ("<u4",),
+    "features": ("<u4",),
+    "missing": ("|u1",),
+    "codes": ("<u4",),
+    "sets": ("<u4",),
+    "leaves": ("<f4", "<f8"),
+    "base": ("<f4", "<f8"),
 }
+"""The arrays in the order of the file, and the types that each may have."""
+
 _DIMENSIONS: Final = {"words": 2, "leaves": 2}
 
 
@@ -76,16 +85,32 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str = ""
 
 
+class MadeBy(NamedTuple):
+    """What fitted a model.
+
+    Attributes:
+        library: as its distribution is called.
+        version: of the library.
+        kind: what the model is to it.
+    """
+
+    library: str
+    version: str
+    kind: str = "RandomForestClassifier"
+
+
 class Parity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the compiled forest did when it was held against scikit-learn.
+    """How the compiled ensemble did when it was held against the library that fitted it.
 
     Attributes:
         rows: rows compared.
-        different: rows whose probabilities or label differed in any bit from what the forest's own version answers.
+        different: rows whose answer or probabilities differed in any bit from what the library's own version answers.
+        against: whether the library itself was asked, or, where its version is not installed, the rule of that version.
     """
 
     rows: int
     different: int
+    against: Literal["library", "rule"] = "library"
 
     @property
     def passed(self) -> bool:
@@ -98,24 +123,40 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         shapes: of each array.
-        feature_bits: see ``ForestArrays``.
-        classes: the class labels.
-        class_type: their numpy dtype, as ``dtype.str``.
+        types: of each array, as ``dtype.str``.
+        key_bits: see ``ForestArrays``.
+        width: likewise.
+        divisor: likewise.
+        zero: likewise.
+        least_code: likewise.
+        link: likewise.
+        classes: the class labels; None if the answer is a number.
+        class_type: their numpy dtype, as ``dtype.str``; empty if there are none.
         columns: see ``ForestArrays``.
         depth: of the deepest tree.
         nodes: of all trees together.
-        origin: where the forest comes from.
-        parity: how it did against scikit-learn.
-        versions: of the libraries that made it; scikit-learn's is the one that made the forest.
+        kind: what the model is to its library.
+        library: which that is.
+        origin: where the model comes from.
+        parity: how it did against its library.
+        versions: of the libraries that made it; its own library's is the one that fitted it.
     """
 
     shapes: dict[str, list[int]]
-    feature_bits: Annotated[int, Meta(ge=1, le=24)]
-    classes: list[bool | int | float | str]
+    types: dict[str, str]
+    key_bits: Annotated[int, Meta(ge=1, le=24)]
+    width: Annotated[int, Meta(ge=1, le=1 << 31)]
+    divisor: Annotated[float, Meta(gt=0)]
+    zero: Annotated[float, Meta(ge=0)]
+    least_code: Annotated[float, Meta(gt=-1)]
+    link: Link
+    classes: list[bool | int | float | str] | None
     class_type: str
     columns: list[str] | None
     nodes: Annotated[int, Meta(ge=1)]
     depth: Annotated[int, Meta(ge=0)]
+    kind: str
+    library: str
     origin: Origin
     parity: Parity
     versions: dict[str, str]
@@ -147,33 +188,43 @@ def storable(classes: NDArray[Any]) -> bool:
         return False
 
 
-def write(path: Path, arrays: ForestArrays, origin: Origin, parity: Parity, *, scikit_learn: str | None = None) -> None:
+def write(path: Path, arrays: ForestArrays, origin: Origin, parity: Parity, made_by: MadeBy | None = None) -> None:
     """Write an artifact so that ``path`` has either all of it or what it had before.
 
     Args:
         path: the file.
-        arrays: the compiled forest.
+        arrays: the compiled ensemble.
         origin: where it comes from.
         parity: how it did.
-        scikit_learn: the version that made the forest; None for the one that is installed.
+        made_by: what fitted it; None for a forest of the scikit-learn that is installed.
 
     Raises:
         OSError: the file cannot be written.
     """
-    parts = {name: np.ascontiguousarray(getattr(arrays, name), dtype=type_) for name, type_ in _ARRAYS.items()}
+    made_by = made_by or MadeBy("scikit-learn", version("scikit-learn"))
+    parts = {name: np.ascontiguousarray(getattr(arrays, name)) for name in _ARRAYS}
+    parts = {name: part.astype(part.dtype.newbyteorder("<"), copy=False) for name, part in parts.items()}
     header = Header(
         shapes={name: list(part.shape) for name, part in parts.items()},
-        feature_bits=arrays.feature_bits,
-        classes=arrays.classes.tolist(),
-        class_type=arrays.classes.dtype.str,
+        types={name: part.dtype.str for name, part in parts.items()},
+        key_bits=arrays.key_bits,
+        width=arrays.width,
+        divisor=arrays.divisor,
+        zero=arrays.zero,
+        least_code=arrays.least_code,
+        link=arrays.link,
+        classes=None if arrays.classes is None else arrays.classes.tolist(),
+        class_type="" if arrays.classes is None else arrays.classes.dtype.str,
         columns=None if arrays.columns is None else list(arrays.columns),
         nodes=arrays.nodes,
         depth=arrays.depth,
+        kind=made_by.kind,
+        library=made_by.library,
         origin=origin,
         parity=parity,
         versions={
             "canopy-serve": version("canopy-serve"),
-            "scikit-learn": scikit_learn or version("scikit-learn"),
+            made_by.library: made_by.version,
             "numpy": version("numpy"),
         },
     )
@@ -215,7 +266,7 @@ def read(path: Path, shared: int | None = None) -> Artifact:
     try:
         header = msgspec.json.decode(mapped[_PREFIX.size : _PREFIX.size + length], type=Header)
         arrays = _arrays(mapped, _PREFIX.size + length, header)
-    except (ValueError, TypeError, OverflowError) as error:  # msgspec's are ValueErrors
+    except (ValueError, TypeError, OverflowError) as error:  # msgspec's and UnsupportedModel are ValueErrors
         raise BadArtifact(f"{path}: is damaged: {error}") from None
     return Artifact(arrays, header, size)
 
@@ -250,41 +301,53 @@ def _arrays(mapped: memoryview, at: int, header: Header) -> ForestArrays:
     Raises:
         ValueError: what the header says does not fit the file or itself.
     """
-    if list(header.shapes) != list(_ARRAYS):
+    if list(header.shapes) != list(_ARRAYS) or list(header.types) != list(_ARRAYS):
         raise ValueError(f"it has the arrays {list(header.shapes)}, not {list(_ARRAYS)}")
     found: dict[str, NDArray[Any]] = {}
-    for name, type_ in _ARRAYS.items():
+    for name, types in _ARRAYS.items():
         at += -at % _ALIGNMENT
-        shape = header.shapes[name]
-        if len(shape) != _DIMENSIONS.get(name, 1) or min(shape) < 0:
-            raise ValueError(f"{name} has the shape {shape}")
+        shape, type_ = header.shapes[name], header.types[name]
+        if len(shape) != _DIMENSIONS.get(name, 1) or min(shape) < 0 or type_ not in types:
+            raise ValueError(f"{name} has the shape {shape} and the type {type_}")
         # numpy takes an empty array from nowhere, and a negative count for "all".
         count = math.prod(shape)
         found[name] = np.frombuffer(mapped, type_, count, at).reshape(shape) if count else np.empty(shape, type_)
         at += found[name].nbytes
     if at != len(mapped):
         raise ValueError(f"its arrays end at {at}, the file at {len(mapped)}")
-    if not np.isfinite(found["thresholds"]).all() or not np.isfinite(found["leaves"]).all():
-        raise ValueError("a threshold or a probability is not finite")
-    check_distributions(found["leaves"])
+    leaves, base = found["leaves"], found["base"]
+    if np.isnan(found["thresholds"]).any() or not np.isfinite(leaves).all() or not np.isfinite(base).all():
+        raise ValueError("a threshold is no number, or a leaf is not finite")
+    classes = _classes(header)
+    # A link that does not fit is found here, and what it makes of sums is its own.
+    link_function(header.link, 0 if classes is None else len(classes), len(base))
+    if header.link.name == "shares":
+        check_distributions(leaves)
     columns = None if header.columns is None else tuple(header.columns)
-    if columns is not None and len(columns) != len(found["offsets"]) - 1:
-        raise ValueError(f"it names {len(columns)} of {len(found['offsets']) - 1} columns")
+    if columns is not None and len(columns) != header.width:
+        raise ValueError(f"it names {len(columns)} of {header.width} columns")
     return ForestArrays(
         **found,
-        feature_bits=header.feature_bits,
-        classes=_classes(header),
+        divisor=header.divisor,
+        zero=header.zero,
+        least_code=header.least_code,
+        link=header.link,
+        key_bits=header.key_bits,
+        width=header.width,
+        classes=classes,
         columns=columns,
         nodes=header.nodes,
         depth=header.depth,
     )
 
 
-def _classes(header: Header) -> NDArray[Any]:
+def _classes(header: Header) -> NDArray[Any] | None:
     labels, type_ = header.classes, header.class_type
+    if labels is None:
+        return None
     if _CLASS_TYPE.fullmatch(type_) is None:
         raise ValueError(f"its classes are of type {type_}")
-    if len(labels) != header.shapes["leaves"][1] or len(labels) * np.dtype(type_).itemsize > _MOST_LABEL_BYTES:
+    if len(labels) * np.dtype(type_).itemsize > _MOST_LABEL_BYTES:
         raise ValueError(f"it has {len(labels)} classes of type {type_}")
     if type_ == "|O" and not all(isinstance(label, str) for label in labels):
         raise ValueError("its classes are not all strings")

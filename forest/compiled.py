@@ -1,44 +1,41 @@
-"""A compiled forest, as an engine."""
+"""A compiled ensemble, as an engine."""
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from forest.arrays import ForestArrays
 from forest.artifact import BadArtifact, read
 from forest.engine import Prediction
-from forest.native import native
+from forest.links import link_function
+from forest.native.extensions import native
 
 
 class CompiledEngine:
-    """The kernel's walk through a compiled forest; implements ``Engine``.
+    """The kernel's walk through a compiled ensemble; implements ``Engine``.
 
-    Its predictions equal those of the forest's ``predict`` and ``predict_proba`` to the last bit. Unlike other engines
-    it may be called from several threads.
+    Its answers equal those of the model's own library to the last bit. Unlike other engines it may be called from
+    several threads.
 
     Args:
-        arrays: the compiled forest.
+        arrays: the compiled ensemble.
 
     Raises:
         ImportError: the kernel was not built.
-        ValueError: the arrays are no forest that can be walked safely.
+        ValueError: the arrays are no ensemble that can be walked safely.
     """
 
     name = "compiled"
     bounded = True
-    dtype = np.float32
 
     def __init__(self, arrays: ForestArrays) -> None:
         kernel, _ = native()
-        self.classes: NDArray[Any] = arrays.classes
-        self._n_classes = len(arrays.classes)
-        self._walk = kernel.Walk(
-            arrays.words, arrays.trees, arrays.thresholds, arrays.offsets, arrays.leaves, arrays.feature_bits
-        )
-        if self._walk.n_classes != self._n_classes:
-            raise ValueError(f"{self._n_classes} classes, but distributions over {self._walk.n_classes}")
+        self.dtype = arrays.dtype
+        self.classes: NDArray[Any] | None = arrays.classes
+        self._walk = kernel.Walk(arrays)
+        n_classes = 0 if arrays.classes is None else len(arrays.classes)
+        self._link = link_function(arrays.link, n_classes, self._walk.n_outputs)
 
     @classmethod
     def load(cls, path: Path) -> "CompiledEngine":
@@ -56,12 +53,11 @@ class CompiledEngine:
         except ValueError as error:
             raise BadArtifact(f"{path}: is damaged: {error}") from None
 
-    def predict(self, matrix: NDArray[np.float32]) -> Prediction:
+    def predict(self, matrix: NDArray[Any]) -> Prediction:
         """See ``Engine.predict``.
 
         Raises:
-            ValueError: the matrix has another number of columns, or a NaN.
+            ValueError: the matrix has another number of columns, or a value is missing where none may be.
         """
-        probabilities = np.empty((len(matrix), self._n_classes))
-        self._walk.predict(matrix, probabilities)
-        return Prediction(self.classes.take(probabilities.argmax(axis=1)), probabilities)
+        values, probabilities = self._link(self._walk.sums(matrix))
+        return Prediction(values if self.classes is None else self.classes.take(values), probabilities)

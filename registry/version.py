@@ -18,7 +18,7 @@ TAG: Final = "canopy.compiled"
 SCHEMA_FILE: Final = "canopy/schema.json"
 """Beside a logged model, the description of its table: see ``preprocessing.schema``."""
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """``forest.artifact.FORMAT``, written down once more, for importing it costs numpy's memory. A test compares them."""
 
 

@@ -119,7 +119,7 @@ def test_trees_that_outvote_each_other_tie_as_in_scikit_learn() -> None:
 
 def ways_to_grow() -> Iterator[Any]:
     """Functions that fit a forest in an unusual way."""
-    from scipy.sparse import csc_array  # type: ignore[import-untyped] # comes with scikit-learn
+    from scipy.sparse import csc_array  # comes with scikit-learn
     from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
     def option(**options: object) -> Callable[[NDArray[np.float32], NDArray[Any]], Any]:
@@ -165,10 +165,10 @@ def test_as_many_columns_as_the_kernel_takes_are_right() -> None:
     """A forest of the greatest width predicts the same bits, in batches of more than one block."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    from forest._kernel import MAX_FEATURES
+    from forest.native._kernel import MAX_KEYS
 
     draw = np.random.default_rng(0)
-    rows = draw.normal(size=(30, MAX_FEATURES)).astype(np.float32)
+    rows = draw.normal(size=(30, MAX_KEYS)).astype(np.float32)
     estimator = ExtraTreesClassifier(5, random_state=0).fit(rows, draw.integers(3, size=30))
     assert_same(CompiledEngine(compile_forest(estimator)).predict(rows), estimator, rows)
 
@@ -222,7 +222,7 @@ def test_a_matrix_of_another_layout_is_refused(
 @pytest.mark.parametrize("width", [0, 1, 53, 55, 108])
 def test_another_number_of_columns_is_named(compiled: CompiledEngine, width: int) -> None:
     """The message has both numbers."""
-    with pytest.raises(ValueError, match=f"the matrix has {width} columns, the forest takes 54"):
+    with pytest.raises(ValueError, match=f"the matrix has {width} columns, the model takes 54"):
         compiled.predict(np.zeros((3, width), dtype=np.float32))
 
 
@@ -279,6 +279,7 @@ def test_no_rows_have_no_labels(compiled: CompiledEngine) -> None:
     assert prediction.probabilities is not None
     assert prediction.probabilities.shape == (0, 7)
     assert prediction.labels.shape == (0,)
+    assert compiled.classes is not None
     assert prediction.labels.dtype == compiled.classes.dtype
 
 
@@ -296,5 +297,6 @@ def test_a_matrix_that_may_not_be_written_is_read(
 
 def test_classes_that_the_leaves_do_not_have_are_refused(arrays: ForestArrays) -> None:
     """There must be a label for each probability."""
-    with pytest.raises(ValueError, match="6 classes, but distributions over 7"):
+    assert arrays.classes is not None
+    with pytest.raises(ValueError, match="does not fit 7 outputs and 6 classes"):
         CompiledEngine(replace(arrays, classes=arrays.classes[:6]))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from numpy.typing import NDArray
 
-from forest._layout import place
+from forest.native._layout import place
 from tests.forest.forests import SHAPES, VISITS, Shape, shape
 
 PAIRS = 7

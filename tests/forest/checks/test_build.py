@@ -34,7 +34,7 @@ def test_a_difference_is_written_down(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A forest that was found to differ is written with that, for who looks into it; nobody will serve it."""
-    monkeypatch.setattr(MODULE, "compare", lambda *_arguments: Parity(rows=9, different=1))
+    monkeypatch.setattr(MODULE, "compare", lambda *_arguments, **_how: Parity(rows=9, different=1))
     assert not build(forest, tmp_path / "file", Origin("Forest")).passed
     assert read_artifact(tmp_path / "file").header.parity == Parity(rows=9, different=1)
 

@@ -14,7 +14,7 @@ from dataset import Covertype
 from forest import CompiledEngine, Prediction, SklearnEngine, compile_forest
 from forest.artifact import Parity
 from forest.checks.parity import compare, threshold_rows
-from forest.compile import round_down
+from forest.keys import round_down
 from tests.forest.forests import GREATEST, PLANS, Grown, Plan, bits, grow, quiet_scikit_learn, spread
 
 
@@ -135,7 +135,7 @@ def test_an_engine_without_probabilities_cannot_be_compared(
         def predict(self, matrix: NDArray[np.float32]) -> Prediction:
             return Prediction(compiled.predict(matrix).labels, None)
 
-    with pytest.raises(TypeError, match="without probabilities"):
+    with pytest.raises(ValueError, match="has no probabilities"):
         compare(Silent(), reference, matrix[:5])
 
 
