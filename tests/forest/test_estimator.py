@@ -32,6 +32,7 @@ def test_string_classes_are_kept(matrix: NDArray[np.float32], sample: Covertype)
 
     names = np.array([f"cover {label}" for label in sample.labels[:500]])
     engine = SklearnEngine(ExtraTreesClassifier(5, random_state=0).fit(matrix[:500], names))
+    assert engine.classes is not None
     assert engine.classes.tolist() == sorted(set(names))
     assert set(engine.predict(matrix[:100]).labels) <= set(names)
 

@@ -8,17 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forest import CompiledEngine, UnsupportedModel, compile_forest, read_artifact, read_forest
+from forest import CompiledEngine, compile_forest, read_artifact, read_model
 from forest.__main__ import main
 from forest.checks.reference import ReferenceEngine
 from forest.engine import Engine
 from forest.files.installed import is_installed
-from forest.fitted import NEWEST, OLDEST
+from forest.libraries.scikit_learn.forests import NEWEST, OLDEST
 from tests.conftest import ROOT
 from tests.forest.files.archives import Archived, archived, forest_of
 
-FORESTS = [pytest.param(each, id=str(each)) for each in archived() if "missing" not in each.name]
-MISSING = [pytest.param(each, id=each.version) for each in archived() if "missing" in each.name]
+FORESTS = [pytest.param(each, id=str(each)) for each in archived()]
 
 
 def test_every_known_version_is_there() -> None:
@@ -38,7 +37,7 @@ def assert_answers(engine: Engine, expected: Archived) -> None:
 @pytest.mark.parametrize("expected", FORESTS)
 def test_a_forest_answers_as_its_own_version_did(expected: Archived, tmp_path: Path) -> None:
     """Read from its file, compiled or walked by numpy, it gives the labels and all bits that its version gave."""
-    forest = read_forest(expected.write(tmp_path))
+    forest = read_model(expected.write(tmp_path))
     assert forest.version == expected.version
     assert_answers(CompiledEngine(compile_forest(forest)), expected)
     assert_answers(ReferenceEngine(forest), expected)
@@ -47,18 +46,11 @@ def test_a_forest_answers_as_its_own_version_did(expected: Archived, tmp_path: P
 @pytest.mark.parametrize("expected", FORESTS)
 def test_one_row_alone_has_the_same_bits(expected: Archived, tmp_path: Path) -> None:
     """A batch of one is no other case."""
-    engine = CompiledEngine(compile_forest(read_forest(expected.write(tmp_path))))
+    engine = CompiledEngine(compile_forest(read_model(expected.write(tmp_path))))
     for row, probabilities in zip(expected.rows, expected.probabilities, strict=True):
         found = engine.predict(row[np.newaxis]).probabilities
         assert found is not None
         assert found.tobytes() == probabilities.tobytes()
-
-
-@pytest.mark.parametrize("expected", MISSING)
-def test_a_forest_that_saw_missing_values_is_refused_whatever_its_version(expected: Archived, tmp_path: Path) -> None:
-    """The walk would send missing values elsewhere."""
-    with pytest.raises(UnsupportedModel, match="missing values"):
-        compile_forest(read_forest(expected.write(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -66,8 +58,9 @@ def test_a_forest_that_saw_missing_values_is_refused_whatever_its_version(expect
 )
 def test_names_and_labels_come_along(expected: Archived, tmp_path: Path) -> None:
     """Column names and labels are read as they were given."""
-    forest = read_forest(expected.write(tmp_path))
+    forest = read_model(expected.write(tmp_path))
     assert forest.columns == ("a", "b", "Größe", "d e", "f")
+    assert forest.classes is not None
     assert forest.classes.tolist() in (["ash", "elm", "fir", "oak"], [-1.0, 0.0, 1.0, 2.0])
 
 
@@ -91,7 +84,7 @@ sys.modules["sklearn"] = sys.modules["joblib"] = sys.modules["skops"] = None
 import numpy as np
 import forest
 
-made = forest.compile_forest(forest.read_forest(Path(sys.argv[1])))
+made = forest.compile_forest(forest.read_model(Path(sys.argv[1])))
 rows = np.load(sys.argv[2])
 print(json.dumps(forest.CompiledEngine(made).predict(rows).probabilities.tolist()))
 """

@@ -1,0 +1,1 @@
+"""scikit-learn's tree ensembles, live or as a file stores them."""
