@@ -1,0 +1,1 @@
+"""XGBoost's models, as files and pickles store them."""
