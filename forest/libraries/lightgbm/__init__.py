@@ -1,0 +1,1 @@
+"""LightGBM's models, as texts and pickles store them."""
