@@ -1,13 +1,14 @@
 """The scikit-learn that is installed, and models that another one made."""
 
 import importlib.metadata
+import importlib.util
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from forest.engine import UnsupportedModel
-from forest.fitted import minor
+from forest.libraries.scikit_learn.forests import minor
 
 _FOREIGN: Final = "Trying to unpickle estimator"
 """How scikit-learn's warning begins that an estimator was made by another version."""
@@ -23,6 +24,16 @@ def is_installed(version: str) -> bool:
         return minor(version) == minor(importlib.metadata.version("scikit-learn"))
     except (importlib.metadata.PackageNotFoundError, ValueError):
         return False
+
+
+def can_be_asked(library: str, version: str) -> bool:
+    """Whether a library is installed that answers as the one that fitted a model does.
+
+    XGBoost and LightGBM read what earlier versions wrote, and their own answer then is what counts.
+    """
+    if library == "scikit-learn":
+        return is_installed(version)
+    return importlib.util.find_spec(library) is not None
 
 
 def mismatch(version: str) -> str:

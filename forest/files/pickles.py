@@ -58,6 +58,15 @@ def read_pickle(path: Path) -> tuple[Any, int]:
     return _Reading(_Stream(content)).run(), len(content)
 
 
+def read_pickled(content: bytes) -> Any:  # noqa: ANN401 - whatever it has in it
+    """Follow what ``pickle.dumps`` has made.
+
+    Raises:
+        Unreadable: it is no pickle, damaged, or has more in it than a forest.
+    """
+    return _Reading(_Stream(memoryview(content))).run()
+
+
 def _unpacked(content: memoryview) -> memoryview:
     """The content of a file that joblib may have compressed."""
     start = bytes(content[:6])
@@ -127,7 +136,8 @@ class _Reading:
             raise Unreadable("it is damaged: it takes what is not there") from None
         except Unreadable:
             raise
-        except (ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError) as error:
+        # pickletools warns of text that is none, which may be made an error.
+        except (ValueError, TypeError, KeyError, OverflowError, AttributeError, RecursionError, Warning) as error:
             raise Unreadable(f"it is damaged or no pickle: {error}") from None
         raise Unreadable("it has no end")
 
@@ -231,7 +241,11 @@ class _Reading:
                 self.push(Stored(name))
             case "encode", (str() as text, "latin1"):
                 self.push(text.encode("latin1"))
-            case (("_reconstructor" | "encode" | "object"), _):
+            case ("OrderedDict", ()) | ("defaultdict", (Named("OrderedDict"),)):
+                self.push({})
+            case "bytes", ():  # no bytes, of protocols 0 to 2
+                self.push(b"")
+            case (("_reconstructor" | "encode" | "object" | "OrderedDict" | "defaultdict"), _):
                 raise Unreadable(f"it calls {called.name}")
             case name, _:
                 self.push(Stored(name, args))

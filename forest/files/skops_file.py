@@ -20,6 +20,9 @@ from forest.files.stored import Named, Stored, Unreadable, guarded, known
 _MOST_TIMES: Final = 100
 """How many times its size a file may unpack to."""
 
+_MOST_ITEMS: Final = 1 << 20
+"""Objects of an array. A forest has thousands of trees."""
+
 _DEEPEST: Final = 50
 """Levels of nodes. A forest has ten."""
 
@@ -99,11 +102,21 @@ class _Reading:
     def array(self, node: dict[str, Any], depth: int) -> NDArray[Any]:
         """An array, or one of numpy's numbers as an array without dimensions."""
         if node["type"] == "json":
-            objects = np.empty(len(node["content"]), dtype=object)
-            for place, item in enumerate(node["content"]):
-                objects[place] = self.value(item, depth)
-            return objects.reshape(tuple(self.value(node["shape"], depth)))
+            shape = tuple(self.value(node["shape"], depth))
+            items = [self.value(item, depth) for item in node["content"]]
+            for _ in shape[1:]:  # each is a list of those of the next dimension
+                if sum(map(len, items)) > _MOST_ITEMS:  # a few lists that have each other many times in them
+                    raise ValueError("an array of too many objects")
+                items = [item for each in items for item in each]
+            objects = np.empty(len(items), dtype=object)
+            for place, item in enumerate(items):
+                objects[place] = item
+            return objects.reshape(shape)
         return self._npy(self._archive.read(node["file"]))
+
+    def unread(self, node: dict[str, Any], _: int) -> Stored:
+        """What has no part in a prediction, and is only named."""
+        return Stored(known(node["__module__"], node["__class__"]).name)
 
     def _npy(self, content: bytes) -> NDArray[Any]:
         """An array out of an .npy file, without taking its word for its size."""
@@ -125,11 +138,15 @@ _READ: Final[dict[str, Callable[[_Reading, dict[str, Any], int], Any]]] = {
     "ObjectNode": _Reading.instance,
     "TreeNode": _Reading.tree,
     "RandomStateNode": lambda _reading, _node, _depth: Stored("RandomState"),
+    **dict.fromkeys(("RandomGeneratorNode", "LossNode", "PartialNode", "FunctionNode", "SliceNode"), _Reading.unread),
     "DictNode": _Reading.mapping,
+    "DefaultDictNode": lambda reading, node, depth: reading.value(node["content"]["main"], depth),
     "ListNode": _Reading.sequence,
     "TupleNode": lambda reading, node, depth: tuple(reading.sequence(node, depth)),
     "JsonNode": lambda _reading, node, _depth: json.loads(node["content"]),
     "NdArrayNode": _Reading.array,
+    "DTypeNode": lambda reading, node, depth: reading.array(node["content"], depth).dtype,
+    "MaskedArrayNode": _Reading.unread,  # of what a search tried
     "TypeNode": lambda _reading, node, _depth: Named(str(node["__class__"])),
 }
 """What reads the node of which loader."""

@@ -14,12 +14,80 @@ _NUMPY: Final = {
     "multiarray": ("_reconstruct", "scalar"),
     "numeric": ("_frombuffer",),
 }
+_FORESTS: Final = (
+    "RandomForestClassifier",
+    "RandomForestRegressor",
+    "ExtraTreesClassifier",
+    "ExtraTreesRegressor",
+)
+_TREES: Final = ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor")
+_BOOSTED: Final = {
+    "sklearn.ensemble._gb": ("GradientBoostingClassifier", "GradientBoostingRegressor"),
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting": (
+        "HistGradientBoostingClassifier",
+        "HistGradientBoostingRegressor",
+    ),
+    "sklearn.ensemble._hist_gradient_boosting.predictor": ("TreePredictor",),
+    "sklearn.ensemble._hist_gradient_boosting.binning": ("_BinMapper",),
+    "sklearn.ensemble._iforest": ("IsolationForest",),
+    "sklearn.dummy": ("DummyClassifier", "DummyRegressor"),
+    # What makes codes of categories before a histogram's trees.
+    "sklearn.compose._column_transformer": ("ColumnTransformer", "_RemainderColsList"),
+    "sklearn.preprocessing._encoders": ("OrdinalEncoder",),
+    "sklearn.preprocessing._function_transformer": ("FunctionTransformer",),
+    "sklearn.preprocessing._label": ("LabelEncoder",),
+    "sklearn.utils.validation": ("check_array",),
+    "functools": ("partial",),
+}
+_NUMBERS: Final = (
+    *("float64", "float32", "float16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8"),
+    *("bool", "bool_"),
+)
+_PIPELINES: Final = {
+    "sklearn.pipeline": ("Pipeline",),
+    "sklearn.preprocessing._data": ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"),
+    "sklearn.preprocessing._encoders": ("OneHotEncoder",),
+    "sklearn.impute._base": ("SimpleImputer", "MissingIndicator"),
+    "sklearn.compose._column_transformer": ("make_column_selector",),
+    "sklearn.model_selection._search": ("GridSearchCV", "RandomizedSearchCV"),
+    # What a search tried and how, of no consequence for a prediction.
+    "sklearn.model_selection._split": (
+        *("KFold", "StratifiedKFold", "GroupKFold", "StratifiedGroupKFold", "ShuffleSplit", "StratifiedShuffleSplit"),
+        *("RepeatedKFold", "RepeatedStratifiedKFold", "TimeSeriesSplit", "PredefinedSplit", "LeaveOneOut"),
+    ),
+    "sklearn.metrics._scorer": ("_Scorer", "_PassthroughScorer", "_PredictScorer", "_ProbaScorer", "_ThresholdScorer"),
+    "numpy.ma.core": ("MaskedArray", "_mareconstruct"),
+    "numpy.ma": ("MaskedArray",),
+}
+_LOSSES: Final = (
+    *("HalfSquaredError", "AbsoluteError", "PinballLoss", "HuberLoss", "HalfPoissonLoss", "HalfGammaLoss"),
+    *("HalfBinomialLoss", "HalfMultinomialLoss", "ExponentialLoss"),
+)
+_OLD_LOSSES: Final = (
+    *("LeastSquaresError", "LeastAbsoluteError", "HuberLossFunction", "QuantileLossFunction"),
+    *("BinomialDeviance", "MultinomialDeviance", "ExponentialLoss"),
+)
+_LINKS: Final = ("IdentityLink", "LogLink", "LogitLink", "HalfLogitLink", "MultinomialLogit", "Interval")
 _KNOWN: Final[dict[tuple[str, str], str]] = {
-    ("sklearn.ensemble._forest", "RandomForestClassifier"): "RandomForestClassifier",
-    ("sklearn.ensemble._forest", "ExtraTreesClassifier"): "ExtraTreesClassifier",
-    ("sklearn.tree._classes", "DecisionTreeClassifier"): "DecisionTreeClassifier",
-    ("sklearn.tree._classes", "ExtraTreeClassifier"): "ExtraTreeClassifier",
+    **{("sklearn.ensemble._forest", name): name for name in _FORESTS},
+    **{("sklearn.tree._classes", name): name for name in _TREES},
     ("sklearn.tree._tree", "Tree"): "Tree",
+    ("lightgbm.basic", "Booster"): "lightgbm.Booster",
+    ("lightgbm.basic", "_InnerPredictor"): "lightgbm._InnerPredictor",
+    **{("lightgbm.sklearn", name): name for name in ("LGBMClassifier", "LGBMRegressor", "LGBMRanker")},
+    ("collections", "OrderedDict"): "OrderedDict",
+    ("collections", "defaultdict"): "defaultdict",
+    **{(module, name): name for room in (_BOOSTED, _PIPELINES) for module, names in room.items() for name in names},
+    **{("sklearn._loss.loss", name): name for name in _LOSSES},
+    **{("sklearn._loss.link", name): name for name in _LINKS},
+    **{("sklearn.ensemble._gb_losses", name): f"old {name}" for name in _OLD_LOSSES},
+    # The compiled half of a loss, which has no part in a prediction. Before 1.9 its module had a short name.
+    **{
+        (module, name): "compiled loss"
+        for module in ("_loss", "sklearn._loss._loss")
+        for loss in _LOSSES
+        for name in (f"Cy{loss}", f"__pyx_unpickle_Cy{loss}")
+    },
     ("numpy", "ndarray"): "ndarray",
     ("numpy", "dtype"): "dtype",
     # numpy moved its modules with version 2.
@@ -30,6 +98,14 @@ _KNOWN: Final[dict[tuple[str, str], str]] = {
         for name in names
     },
     ("joblib.numpy_pickle", "NumpyArrayWrapper"): "NumpyArrayWrapper",
+    ("xgboost.core", "Booster"): "Booster",
+    **{
+        ("xgboost.sklearn", name): name
+        for name in ("XGBClassifier", "XGBRFClassifier", "XGBRegressor", "XGBRFRegressor", "XGBRanker")
+    },
+    # A Booster's model in a pickle of protocol 4 or before.
+    ("builtins", "bytearray"): "bytearray",
+    ("__builtin__", "bytearray"): "bytearray",
     # What protocols 0 to 2 make objects and bytes of.
     ("copy_reg", "_reconstructor"): "_reconstructor",
     ("copyreg", "_reconstructor"): "_reconstructor",
@@ -43,6 +119,12 @@ _KNOWN: Final[dict[tuple[str, str], str]] = {
     ("numpy.random.bit_generator", "SeedSequence"): "SeedSequence",
     ("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence"): "SeedSequence",
     ("numpy.random.mtrand", "RandomState"): "RandomState",
+    ("numpy.random._pickle", "__generator_ctor"): "Generator",
+    ("numpy.random._generator", "Generator"): "Generator",
+    ("numpy.random._pcg64", "PCG64"): "PCG64",
+    # Parts of what is not looked at, and types of numbers.
+    **{("numpy", name): name for name in _NUMBERS},
+    **{(module, name): name for module in ("__builtin__", "builtins") for name in ("slice", "bytes", "int", "float")},
 }
 """All that a file may name, by module and name; and what it is called here."""
 

@@ -7,6 +7,7 @@ whatever loads. A process of its own, for what goes wrong may end it.
 import hashlib
 import json
 import math
+import re
 import struct
 import sys
 from collections import Counter
@@ -25,8 +26,20 @@ LENGTH = struct.Struct("<I")
 LENGTH_AT = 12
 CHECKSUM_AT = 16
 ALIGNMENT = 64
-BYTES = {"words": 4, "trees": 4, "thresholds": 4, "offsets": 4, "leaves": 8}
-"""The arrays in the order of the file, and the bytes of their numbers."""
+ARRAYS = (
+    "words",
+    "trees",
+    "outputs",
+    "thresholds",
+    "offsets",
+    "features",
+    "missing",
+    "codes",
+    "sets",
+    "leaves",
+    "base",
+)
+"""The arrays in the order of the file."""
 
 Header = dict[str, Any]
 
@@ -68,10 +81,10 @@ def sections(content: bytes) -> dict[str, range]:
     """Where the bytes of the header and of each array stand."""
     at = header_end(content)
     found = {"header": range(PREFIX, at)}
-    shapes = header(content)["shapes"]
-    for name, size in BYTES.items():
+    told = header(content)
+    for name in ARRAYS:
         at = _aligned(at)
-        found[name] = range(at, at + math.prod(shapes[name]) * size)
+        found[name] = range(at, at + math.prod(told["shapes"][name]) * np.dtype(told["types"][name]).itemsize)
         at = found[name].stop
     return found
 
@@ -79,8 +92,7 @@ def sections(content: bytes) -> dict[str, range]:
 def with_numbers(content: bytes, name: str, change: Callable[[NDArray[Any]], object]) -> bytes:
     """The artifact after a change of one of its arrays, which is handed over flat."""
     where = sections(content)[name]
-    kind = {"thresholds": "<f4", "leaves": "<f8"}.get(name, "<u4")
-    numbers = np.frombuffer(content[where.start : where.stop], dtype=kind).copy()
+    numbers = np.frombuffer(content[where.start : where.stop], dtype=header(content)["types"][name]).copy()
     change(numbers)
     return mend(content[: where.start] + numbers.tobytes() + content[where.stop :])
 
@@ -118,12 +130,11 @@ def ask(path: Path, content: bytes, rows: NDArray[np.float32]) -> str:
     try:
         prediction = engine.predict(rows)
     except ValueError as error:
-        # A changed header or table may tell of another number of columns.
-        assert "columns, the forest takes" in str(error), error  # noqa: PT017
-        return "another width"
+        # A changed header or table may tell of another number or type of columns, or of none that may be missing.
+        assert re.search("the model takes|Buffer dtype mismatch|is NaN", str(error)), error  # noqa: PT017
+        return "another table"
     assert len(prediction.labels) == len(rows)
-    assert prediction.probabilities is not None
-    assert len(prediction.probabilities) == len(rows)
+    assert prediction.probabilities is None or len(prediction.probabilities) == len(rows)
     return "answered"
 
 
@@ -131,8 +142,7 @@ def main(file: str, seed: str, count: str) -> None:
     """Change an artifact ``count`` times, each part of it as often as any other."""
     content = Path(file).read_bytes()
     draw = np.random.default_rng(int(seed))
-    width = header(content)["shapes"]["offsets"][0] - 1
-    rows = draw.normal(size=(130, width)).astype(np.float32)
+    rows = draw.normal(size=(130, header(content)["width"])).astype(header(content)["types"]["thresholds"])
     parts = [part for part in sections(content).values() if part]
     path = Path(file).with_suffix(".tampered")
     ends = Counter(ask(path, tamper(content, parts[turn % len(parts)], draw), rows) for turn in range(int(count)))

@@ -121,6 +121,6 @@ def test_a_skops_file_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not (tmp_path / "trace").exists()
     # A pickle does run it, which is why the help warns of those: the trap works.
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(UnsupportedModel, match="is no RandomForestClassifier"):
+    with pytest.raises(UnsupportedModel, match="is no model"):
         load_estimator(tmp_path / "a.pkl")
     assert (tmp_path / "trace").exists()
