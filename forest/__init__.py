@@ -8,32 +8,34 @@ from forest.checks.parity import compare, threshold_rows
 from forest.compile import compile_forest
 from forest.compiled import CompiledEngine
 from forest.engine import Engine, Prediction, UnsupportedModel
-from forest.estimator import SklearnEngine, fitted_forest, why_no_forest
-from forest.files.installed import is_installed, mismatch, watched
-from forest.files.reading import read_forest
+from forest.ensemble import Ensemble
+from forest.files.installed import can_be_asked, is_installed, mismatch, watched
+from forest.files.reading import Hint, read_model
 from forest.files.source import load_estimator
-from forest.fitted import FittedForest
+from forest.libraries.scikit_learn.estimator import SklearnEngine, ensemble_of, why_no_forest
 
 __all__ = [
     "Artifact",
     "BadArtifact",
     "CompiledEngine",
     "Engine",
-    "FittedForest",
+    "Ensemble",
+    "Hint",
     "Origin",
     "Parity",
     "Prediction",
     "SklearnEngine",
     "UnsupportedModel",
     "build",
+    "can_be_asked",
     "compare",
     "compile_forest",
-    "fitted_forest",
+    "ensemble_of",
     "is_installed",
     "load_estimator",
     "mismatch",
     "read_artifact",
-    "read_forest",
+    "read_model",
     "threshold_rows",
     "watched",
     "why_no_forest",

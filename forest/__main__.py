@@ -4,23 +4,25 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from forest.artifact import Artifact, BadArtifact, Origin, Parity, read, write
-from forest.checks.bench import measure, table
+from forest.artifact import Artifact, BadArtifact, MadeBy, Origin, Parity, read, write
+from forest.checks.bar import Bar
+from forest.checks.bench import Asked, measure, table
 from forest.checks.build import reference
+from forest.checks.library import library_engine
 from forest.checks.parity import compare, threshold_rows
-from forest.compile import Progress, compile_forest
+from forest.checks.rivals import RIVALS, rivals
+from forest.compile import compile_forest
 from forest.compiled import CompiledEngine
 from forest.engine import UnsupportedModel
-from forest.estimator import SklearnEngine, fitted_forest
-from forest.files.installed import is_installed
-from forest.files.source import estimator_file, load_estimator, load_forest
-from forest.fitted import FittedForest
+from forest.ensemble import Ensemble
+from forest.files.installed import OtherVersion, mismatch
+from forest.files.source import estimator_file, load_forest
+from forest.libraries.xgboost.model import KINDS
 
 _FAULTS: Final = (BadArtifact, UnsupportedModel, ImportError, OSError, ValueError)
 
@@ -42,11 +44,11 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
 
 def _compile(given: argparse.Namespace) -> int:
-    forest, estimator = load_forest(given.source)
-    with _Bar("compiling", "tree") as bar:
+    forest, model = load_forest(given.source, given.model_class)
+    with Bar("compiling", "tree") as bar:
         arrays = compile_forest(forest, progress=bar)
-    parity = _compare(CompiledEngine(arrays), forest, estimator, _rows(given, forest))
-    write(given.out, arrays, Origin(given.source.name), parity, scikit_learn=forest.version)
+    parity = _compare(CompiledEngine(arrays), forest, model, _rows(given, forest))
+    write(given.out, arrays, Origin(given.source.name), parity, MadeBy(forest.library, forest.version, forest.kind))
     _print_artifact(read(given.out))
     return _told(parity, forest)
 
@@ -58,53 +60,75 @@ def _inspect(given: argparse.Namespace) -> int:
 
 
 def _verify(given: argparse.Namespace) -> int:
-    engine, (forest, estimator) = CompiledEngine.load(given.file), load_forest(given.source)
-    return _told(_compare(engine, forest, estimator, _rows(given, forest)), forest)
+    engine = CompiledEngine.load(given.file)
+    forest, model = load_forest(given.source, given.model_class)
+    return _told(_compare(engine, forest, model, _rows(given, forest)), forest)
 
 
 def _bench(given: argparse.Namespace) -> int:
-    engine, estimator = CompiledEngine.load(given.file), load_estimator(given.source)
-    rows = _rows(given, fitted_forest(estimator))
+    engine = CompiledEngine.load(given.file)
+    forest, model = load_forest(given.source, given.model_class)
+    if model is None:
+        raise _not_installed(forest)
+    rows = _rows(given, forest)
     if given.rows is None:
-        print("rows drawn from the forest's thresholds; name real ones with --rows for figures to rely on")
-    with _Bar("measuring", "round") as bar:
-        timings = measure(engine, SklearnEngine(estimator), rows, seconds=given.seconds, progress=bar)
+        print("rows drawn from the model's thresholds; name real ones with --rows for figures to rely on")
+    others: dict[str, Asked] = {forest.library: library_engine(model, forest)}
+    others |= rivals(given.rivals, model, forest, print)
+    with Bar("measuring", "round") as bar:
+        timings = measure(engine, others, rows, seconds=given.seconds, progress=bar)
     print(table(timings))
     source = estimator_file(given.source)
     print(f"{given.file.stat().st_size:,} bytes compiled, {source.stat().st_size:,} in {source.name}")
     return 0
 
 
-def _rows(given: argparse.Namespace, forest: FittedForest) -> NDArray[np.float32]:
+def _not_installed(forest: Ensemble) -> UnsupportedModel:
+    """Why a model's library cannot be asked."""
+    if forest.library == "scikit-learn":
+        return OtherVersion(mismatch(forest.version))
+    return UnsupportedModel(f"{forest.library} is not installed: there is nothing to time the compiled model beside")
+
+
+def _rows(given: argparse.Namespace, forest: Ensemble) -> NDArray[Any]:
     """The rows to compare or measure on."""
     if given.rows is None:
         return threshold_rows(forest, given.count)
-    rows = _load_rows(given.rows)
+    rows = _load_rows(given.rows, forest.dtype)
     if rows.ndim != 2 or rows.shape[1] != forest.width:
         raise ValueError(f"{given.rows}: has the shape {rows.shape}, not (n, {forest.width})")
-    if not len(rows) or np.isnan(rows).any():
+    if not len(rows) or (np.isnan(rows).any() and not forest.takes_missing):
         raise ValueError(f"{given.rows}: has {'a NaN' if len(rows) else 'no rows'}")
     return rows
 
 
-def _load_rows(path: Path) -> NDArray[np.float32]:
+def _load_rows(path: Path, dtype: type[np.floating]) -> NDArray[Any]:
     try:
         loaded = np.load(path, allow_pickle=False)
         if not isinstance(loaded, np.ndarray):
             raise TypeError("holds several arrays")  # noqa: TRY301 - told like numpy's own errors
-        return np.asarray(loaded, dtype=np.float32, order="C")
+        return np.asarray(loaded, dtype=dtype, order="C")
     except (EOFError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: is no file of rows: {error}") from None
 
 
-def _compare(engine: CompiledEngine, forest: FittedForest, estimator: Any, rows: NDArray[np.float32]) -> Parity:  # noqa: ANN401
-    with _Bar("verifying", "row") as bar:
-        return compare(engine, reference(forest, estimator and (lambda: estimator)), rows, bar)
+def _compare(engine: CompiledEngine, forest: Ensemble, model: Any, rows: NDArray[Any]) -> Parity:  # noqa: ANN401
+    against: Literal["library", "rule"] = "library"
+    if model is None:
+        against = "rule"
+        print(f"{_lacking(forest)} is not installed, so that the model as it was read is what to compare with")
+    with Bar("verifying", "row") as bar:
+        return compare(engine, reference(forest, None if model is None else lambda: model), rows, bar, against)
 
 
-def _told(parity: Parity, forest: FittedForest) -> int:
+def _lacking(forest: Ensemble) -> str:
+    """What is not installed that could be asked: of scikit-learn only the same minor version answers alike."""
+    return forest.made_by if forest.library == "scikit-learn" else forest.library
+
+
+def _told(parity: Parity, forest: Ensemble) -> int:
     """Say how a comparison ended; returns the exit status."""
-    against = "scikit-learn" if is_installed(forest.version) else f"the rule of scikit-learn {forest.version}"
+    against = forest.library if parity.against == "library" else f"the rule of {forest.made_by}"
     if parity.passed:
         print(f"{parity.rows:,} rows compared with {against}: equal to the last bit")
         return 0
@@ -115,52 +139,35 @@ def _told(parity: Parity, forest: FittedForest) -> int:
 def _print_artifact(artifact: Artifact) -> None:
     header, arrays = artifact.header, artifact.arrays
     columns = "not named" if header.columns is None else ", ".join(header.columns)
+    against = header.library if header.parity.against == "library" else "the rule of its version"
     facts = {
+        "model": header.kind,
         "trees": f"{len(arrays.trees):,}",
         "nodes": f"{header.nodes:,}",
         "depth": f"{header.depth:,}",
-        "distributions": f"{len(arrays.leaves):,}",
+        "leaves": f"{len(arrays.leaves):,}",
         "thresholds": f"{len(arrays.thresholds):,}",
         "bytes": f"{artifact.size:,} ({artifact.size / header.nodes:.2f} a node)",
-        "classes": ", ".join(map(str, header.classes)),
-        "columns": f"{len(arrays.offsets) - 1}: {columns}",
+        "classes": "none: it answers with a number" if header.classes is None else ", ".join(map(str, header.classes)),
+        "columns": f"{header.width}: {columns}",
         "origin": " version ".join(filter(None, (header.origin.model, header.origin.version))),
-        "parity": f"{header.parity.different:,} of {header.parity.rows:,} rows differ from scikit-learn",
+        "parity": f"{header.parity.different:,} of {header.parity.rows:,} rows differ from {against}",
         "made by": ", ".join(f"{name} {version}" for name, version in header.versions.items()),
     }
     for name, fact in facts.items():
         print(f"{name + ':':<15}{fact}")
 
 
-class _Bar:
-    """A progress bar on the terminal, or a line now and then in a log; called with how many of how many are done."""
-
-    def __init__(self, task: str, unit: str) -> None:
-        self._task, self._unit = task, unit
-        self._bar: tqdm[None] | None = None
-
-    def __enter__(self) -> Progress:
-        return self._update
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def _update(self, done: int, total: int) -> None:
-        if self._bar is None:
-            pause = 0.1 if sys.stderr.isatty() else 10
-            self._bar = tqdm(total=total, desc=self._task, unit=self._unit, mininterval=pause, leave=False)
-        self._bar.update(done - self._bar.n)
-
-
 def _parser(prog: str | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m forest",
-        description="Compile a scikit-learn forest into one file, which a native kernel walks to the same predictions.",
-        epilog="SOURCE is a fitted RandomForestClassifier or ExtraTreesClassifier of scikit-learn 1.1 to 1.9: a skops, "
-        "pickle or joblib file, or the folder of an MLflow model. It is read as data. Where that cannot be done, and "
-        "where it is compared with scikit-learn, a pickle or joblib file runs the code in it: take only files that you "
-        "trust.",
+        description="Compile a tree ensemble into one file, which a native kernel walks to the same predictions.",
+        epilog="SOURCE is a fitted model: a forest, tree, gradient boosting or isolation forest of scikit-learn 1.1 to "
+        "1.9, or XGBoost's or LightGBM's estimator or Booster: a skops, pickle or joblib file, one in XGBoost's own "
+        "format (ubj or json), LightGBM's text, or the folder of an MLflow model of one of these libraries. It is "
+        "read as data. Where that cannot be done, and where it is compared with its library, a pickle or joblib file "
+        "runs the code in it: take only files that you trust. Where its library is not installed, it is compared "
+        "with the model as it was read, and that is said.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
@@ -169,28 +176,44 @@ def _parser(prog: str | None = None) -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added
 
-    def add_rows(to: argparse.ArgumentParser, default: int) -> None:
+    def add_model(to: argparse.ArgumentParser, rows: int) -> None:
+        to.add_argument(
+            "--class",
+            dest="model_class",
+            choices=list(KINDS),
+            metavar="CLASS",
+            help="the class that loads SOURCE, if it is a file of XGBoost's own format: "
+            f"{', '.join(KINDS)} (default: as its folder says, else Booster)",
+        )
         to.add_argument("--rows", type=Path, metavar="NPY", help="rows to use: a .npy file of an (n, n_features) array")
         to.add_argument(
-            "--count", type=_positive, default=default, metavar="N", help="else draw so many (default: %(default)s)"
+            "--count", type=_positive, default=rows, metavar="N", help="else draw so many (default: %(default)s)"
         )
 
-    compile_ = add("compile", _compile, "compile a forest, hold it against scikit-learn and record the outcome")
-    compile_.add_argument("source", type=Path, metavar="SOURCE", help="the forest")
+    compile_ = add("compile", _compile, "compile a model, hold it against its library and record the outcome")
+    compile_.add_argument("source", type=Path, metavar="SOURCE", help="the model")
     compile_.add_argument("out", type=Path, metavar="OUT", help="the file to write; replaced if there is one")
-    add_rows(compile_, 3000)
+    add_model(compile_, 3000)
 
-    inspect = add("inspect", _inspect, "check a compiled forest and tell what is in it")
-    inspect.add_argument("file", type=Path, metavar="FILE", help="the compiled forest")
+    inspect = add("inspect", _inspect, "check a compiled model and tell what is in it")
+    inspect.add_argument("file", type=Path, metavar="FILE", help="the compiled model")
 
-    verify = add("verify", _verify, "hold a compiled forest against scikit-learn, row by row and bit by bit")
-    bench = add("bench", _bench, "time a compiled forest and scikit-learn in one run, by batch size")
+    verify = add("verify", _verify, "hold a compiled model against its library, row by row and bit by bit")
+    bench = add("bench", _bench, "time a compiled model and its library in one run, on one thread, by batch size")
     for each, default in ((verify, 30_000), (bench, 10_000)):
-        each.add_argument("file", type=Path, metavar="FILE", help="the compiled forest")
-        each.add_argument("source", type=Path, metavar="SOURCE", help="the forest that it was compiled from")
-        add_rows(each, default)
+        each.add_argument("file", type=Path, metavar="FILE", help="the compiled model")
+        each.add_argument("source", type=Path, metavar="SOURCE", help="the model that it was compiled from")
+        add_model(each, default)
     bench.add_argument(
         "--seconds", type=_above_zero, default=0.5, help="time for each engine, size and round (default: %(default)s)"
+    )
+    bench.add_argument(
+        "--rivals",
+        nargs="+",
+        choices=list(RIVALS),
+        default=[],
+        metavar="NAME",
+        help=f"time other runtimes as well, where they are installed and take the model: {', '.join(RIVALS)}",
     )
     return parser
 

@@ -1,17 +1,26 @@
 """How fast engines are, by batch size."""
 
+import contextlib
+import importlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forest.compile import Progress
-from forest.engine import Engine
 
 SIZES = (1, 8, 32, 128, 512, 1024)
+
+
+class Asked(Protocol):
+    """Whatever answers for a matrix: an ``Engine``, or another runtime."""
+
+    def predict(self, matrix: NDArray[Any], /) -> object:
+        """Answer for (n, n_features) rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,66 +29,113 @@ class Timing:
 
     Attributes:
         batch: rows a call.
-        compiled: microseconds a row.
-        sklearn: microseconds a row.
+        compiled: microseconds a row of the compiled model.
+        others: name → microseconds a row, of its library first of all.
     """
 
     batch: int
     compiled: float
-    sklearn: float
+    others: Mapping[str, float]
 
-    @property
-    def ratio(self) -> float:
-        """How many times as fast as scikit-learn the compiled forest is."""
-        return self.sklearn / self.compiled
+    def ratio(self, name: str) -> float:
+        """How many times as fast as another the compiled model is."""
+        return self.others[name] / self.compiled
 
 
 def measure(
-    compiled: Engine,
-    sklearn: Engine,
-    rows: NDArray[np.float32],
+    compiled: Asked,
+    others: Mapping[str, Asked],
+    rows: NDArray[Any],
     *,
     sizes: Sequence[int] = SIZES,
     seconds: float = 1.0,
     rounds: int = 5,
     progress: Progress = lambda _done, _total: None,
 ) -> list[Timing]:
-    """Time ``predict`` of two engines, in turns, through the call that the server makes.
+    """Time ``predict`` of engines, in turns, on one thread, through the call that the server makes.
 
     Each engine gets its batches from all over ``rows``, one after the other: a batch that is asked again and again
     would find its ways through the trees in the processor's caches. A round's figure is the mean of its calls; the
     result's is the median of the rounds, so that a disturbance of a round does not count.
 
     Args:
-        compiled: the compiled forest.
-        sklearn: scikit-learn on the same forest.
-        rows: (n, n_features) float32, real ones.
+        compiled: the compiled model.
+        others: name → another engine on the same model.
+        rows: (n, n_features) of the engines' dtype, real ones.
         sizes: rows a call.
         seconds: time for each engine, size and round.
         rounds: how often the engines take turns.
         progress: told of the rounds done.
     """
     timings = []
-    for number, size in enumerate(sizes):
-        batches = _batches(rows, size)
-        found: dict[str, list[float]] = {"compiled": [], "sklearn": []}
-        for turn in range(rounds):
-            progress(number * rounds + turn, len(sizes) * rounds)
-            for name, engine in (("compiled", compiled), ("sklearn", sklearn)):
-                found[name].append(_time(engine, batches, seconds) / size)
-        timings.append(Timing(size, *(1e6 * median(found[name]) for name in ("compiled", "sklearn"))))
+    engines = [compiled, *others.values()]
+    with _one_thread():
+        for number, size in enumerate(sizes):
+            batches = _batches(rows, size)
+            found: list[list[float]] = [[] for _ in engines]
+            for turn in range(rounds):
+                progress(number * rounds + turn, len(sizes) * rounds)
+                for engine, times in zip(engines, found, strict=True):
+                    times.append(_time(engine, batches, seconds) / size)
+            first, *rest = (1e6 * median(times) for times in found)
+            timings.append(Timing(size, first, dict(zip(others, rest, strict=True))))
     progress(len(sizes) * rounds, len(sizes) * rounds)
     return timings
 
 
 def table(timings: Sequence[Timing]) -> str:
-    """The timings as lines of text."""
-    lines = [f"{'rows a call':>11}  {'compiled, us a row':>18}  {'scikit-learn, us a row':>22}  {'times as fast':>13}"]
-    lines += [f"{t.batch:>11,}  {t.compiled:>18,.1f}  {t.sklearn:>22,.1f}  {t.ratio:>13,.1f}" for t in timings]
+    """The timings of one model as lines of text."""
+    names = list(timings[0].others)
+    heads = ["rows a call", "compiled, us a row"]
+    for name in names:
+        heads += [f"{name}, us a row", "times as fast"]
+    widths = [max(len(head), 11) for head in heads]
+    lines = ["  ".join(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True))]
+    for timing in timings:
+        cells = [f"{timing.batch:,}", f"{timing.compiled:,.1f}"]
+        for name in names:
+            cells += [f"{timing.others[name]:,.1f}", f"{timing.ratio(name):,.1f}"]
+        lines.append("  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
     return "\n".join(lines)
 
 
-def _batches(rows: NDArray[np.float32], size: int) -> Iterator[NDArray[np.float32]]:
+def markdown(models: Mapping[str, Sequence[Timing]]) -> str:
+    """The timings of several models as a table in Markdown: the compiled one, its library, and how they compare.
+
+    Args:
+        models: what a model is called → its timings, of the same sizes for all; of each the first of the others is
+            shown.
+    """
+    sizes = [timing.batch for timing in next(iter(models.values()))]
+    heads = [f"{size:,} row" if size == 1 else f"{size:,} rows" for size in sizes]
+    lines = [
+        f"| model | {' | '.join(heads)} |",
+        f"| --- |{' --- |' * len(sizes)}",
+    ]
+    for model, timings in models.items():
+        cells = [_cell(timing, next(iter(timing.others))) for timing in timings]
+        lines.append(f"| {model} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(timing: Timing, name: str) -> str:
+    ratio = timing.ratio(name)
+    return f"{timing.compiled:,.1f} / {timing.others[name]:,.1f} = {ratio:,.{1 if ratio < 10 else 0}f}×"  # noqa: RUF001 - the sign for times
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Have OpenMP use one thread, where that can be told: not every library takes it as a parameter."""
+    try:
+        # scikit-learn brings it.
+        limits = importlib.import_module("threadpoolctl").threadpool_limits(limits=1)
+    except ImportError:
+        limits = contextlib.nullcontext()
+    with limits:
+        yield
+
+
+def _batches(rows: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
     """Batches of a size, for ever, each row as often as any other."""
     if len(rows) < size:
         rows = np.tile(rows, (-(-size // len(rows)), 1))
@@ -88,7 +144,7 @@ def _batches(rows: NDArray[np.float32], size: int) -> Iterator[NDArray[np.float3
             yield rows[start : start + size]
 
 
-def _time(engine: Engine, batches: Iterator[NDArray[np.float32]], seconds: float) -> float:
+def _time(engine: Asked, batches: Iterator[NDArray[Any]], seconds: float) -> float:
     """Mean seconds of a call, over calls for about ``seconds``, one at least however late the first one begins."""
     calls, passed, start = 0, 0.0, time.perf_counter()
     while not calls or passed < seconds:

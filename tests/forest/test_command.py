@@ -191,7 +191,7 @@ def test_a_bench_on_drawn_rows_says_so(run: Run, files: Path) -> None:
     timed = run("bench", files / "forest.forest", files / "forest.pkl", "--count", 9, "--seconds", 0.0001)
     assert timed.status == 0
     note, head, *lines, _ = timed.out.splitlines()
-    assert note.startswith("rows drawn from the forest's thresholds")
+    assert note.startswith("rows drawn from the model's thresholds")
     assert "rows a call" in head
     assert len(lines) == len(SIZES)
 
@@ -212,9 +212,9 @@ def test_rows_of_a_file_are_compared(run: Run, files: Path, command: str, rows: 
         pytest.param(["compile", "missing.pkl", "OUT"], "there is no ", id="no-source"),
         pytest.param(["compile", "empty-folder", "OUT"], "model.skops or ", id="empty-folder"),
         pytest.param(["compile", "garbage.pkl", "OUT"], "garbage.pkl: is no estimator", id="garbage"),
-        pytest.param(["compile", "linear.pkl", "OUT"], "LogisticRegression is no Random", id="no-forest"),
-        pytest.param(["compile", "dict.pkl", "OUT"], "dict is no RandomForestClassifier", id="no-estimator"),
-        pytest.param(["compile", "unfitted.pkl", "OUT"], "the forest is not fitted", id="unfitted"),
+        pytest.param(["compile", "linear.pkl", "OUT"], "LogisticRegression is no model", id="no-forest"),
+        pytest.param(["compile", "dict.pkl", "OUT"], "dict is no model", id="no-estimator"),
+        pytest.param(["compile", "unfitted.pkl", "OUT"], "is not fitted", id="unfitted"),
         pytest.param(["inspect", "missing.forest"], "missing.forest", id="inspect-nothing"),
         pytest.param(["inspect", "empty-folder"], "empty-folder", id="inspect-folder"),
         pytest.param(["inspect", "forest.pkl"], "make one with `python -m forest compile`", id="inspect-foreign"),
@@ -225,12 +225,12 @@ def test_rows_of_a_file_are_compared(run: Run, files: Path, command: str, rows: 
         pytest.param(["verify", "forest.forest", "missing.pkl"], "there is no ", id="verify-nothing"),
         pytest.param(["verify", "forest.forest", "garbage.pkl"], "is no estimator", id="verify-garbage"),
         pytest.param(["verify", "forest.forest", "linear.pkl"], "LogisticRegression is no", id="verify-no-forest"),
-        pytest.param(["verify", "forest.forest", "dict.pkl"], "dict is no Random", id="verify-no-estimator"),
+        pytest.param(["verify", "forest.forest", "dict.pkl"], "dict is no model", id="verify-no-estimator"),
         pytest.param(["verify", "forest.forest", "unfitted.pkl"], "is not fitted", id="verify-unfitted"),
         pytest.param(["bench", "damaged.forest", "forest.pkl"], "is damaged: its checksum", id="bench-damaged"),
         pytest.param(["bench", "forest.forest", "missing.pkl"], "there is no ", id="bench-nothing"),
         pytest.param(["bench", "forest.forest", "linear.pkl"], "LogisticRegression is no", id="bench-no-forest"),
-        pytest.param(["bench", "forest.forest", "dict.pkl"], "dict is no Random", id="bench-no-estimator"),
+        pytest.param(["bench", "forest.forest", "dict.pkl"], "dict is no model", id="bench-no-estimator"),
     ],
 )
 def test_a_fault_is_one_line_and_status_1(run: Run, files: Path, arguments: list[str], message: str) -> None:
@@ -286,7 +286,7 @@ def test_a_file_of_wrong_rows_is_refused_in_one_line(
         pytest.param("names.pkl", "600 of 600 rows differ from scikit-learn", id="other-labels"),
         pytest.param("two-classes.pkl", "class|differ", id="two-classes"),
         pytest.param("one-class.pkl", "class|differ", id="one-class"),
-        pytest.param("wide.pkl", "the matrix has 6 columns, the forest takes 3", id="other-columns"),
+        pytest.param("wide.pkl", "the matrix has 6 columns, the model takes 3", id="other-columns"),
     ],
 )
 def test_an_artifact_of_another_forest_fails_verification(run: Run, files: Path, source: str, message: str) -> None:

@@ -26,7 +26,7 @@ def run(code: str, *arguments: Path) -> Any:  # noqa: ANN401 - whatever the code
 WITHOUT_KERNEL = """
 import json, pickle, sys
 from pathlib import Path
-sys.modules["forest._kernel"] = sys.modules["forest._layout"] = None
+sys.modules["forest.native._kernel"] = sys.modules["forest.native._layout"] = None
 import forest
 from forest.artifact import read
 
@@ -85,7 +85,16 @@ def test_an_artifact_is_served_without_scikit_learn(written: Written, tiny: Grow
 
 
 @pytest.mark.parametrize(
-    "name", ["compile", "compiled", "artifact", "estimator", "checks.parity", "checks.bench", "files.source"]
+    "name",
+    [
+        "compile",
+        "compiled",
+        "artifact",
+        "libraries.scikit_learn.estimator",
+        "checks.parity",
+        "checks.bench",
+        "files.source",
+    ],
 )
 def test_no_module_loads_what_it_may_not_need(name: str) -> None:
     """Each module imports the heavy libraries only where it uses them."""

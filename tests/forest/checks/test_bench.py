@@ -1,7 +1,11 @@
 """What the timing of engines makes of the time that they take, on a clock that only they move."""
 
+import contextlib
+import sys
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from forest import Prediction
-from forest.checks.bench import SIZES, Timing, measure, table
+from forest.checks.bench import SIZES, Timing, markdown, measure, table
 
 
 @dataclass
@@ -69,11 +73,11 @@ def test_the_figures_are_microseconds_a_row(clock: Clock) -> None:
     """Both engines' costs of a call are divided among the rows of a batch."""
     fast = Worker("fast", clock, [], call=10e-6, row=1e-6)
     slow = Worker("slow", clock, [], call=1000e-6, row=3e-6)
-    timings = measure(fast, slow, rows(100), sizes=(1, 10, 100), seconds=0.1, rounds=3)
+    timings = measure(fast, {"slow": slow}, rows(100), sizes=(1, 10, 100), seconds=0.1, rounds=3)
     assert [timing.batch for timing in timings] == [1, 10, 100]
     assert [timing.compiled for timing in timings] == pytest.approx([11, 2, 1.1])
-    assert [timing.sklearn for timing in timings] == pytest.approx([1003, 103, 13])
-    assert [timing.ratio for timing in timings] == pytest.approx([1003 / 11, 51.5, 13 / 1.1])
+    assert [timing.others["slow"] for timing in timings] == pytest.approx([1003, 103, 13])
+    assert [timing.ratio("slow") for timing in timings] == pytest.approx([1003 / 11, 51.5, 13 / 1.1])
 
 
 def test_a_round_that_was_disturbed_does_not_count(clock: Clock) -> None:
@@ -81,7 +85,7 @@ def test_a_round_that_was_disturbed_does_not_count(clock: Clock) -> None:
     steady, other = (Worker(name, clock, [], call=1e-3, row=0) for name in "ab")
     # The first call fills its round. In the second round, all take half as long; in the third, nothing happens.
     steady.odd = {0: 1000} | dict.fromkeys(range(1, 201), 0.5)
-    (timing,) = measure(steady, other, rows(10), sizes=(1,), seconds=0.1, rounds=3)
+    (timing,) = measure(steady, {"other": other}, rows(10), sizes=(1,), seconds=0.1, rounds=3)
     assert steady.calls == pytest.approx(301, abs=3)
     assert timing.compiled == pytest.approx(1000, rel=0.01)
 
@@ -89,16 +93,18 @@ def test_a_round_that_was_disturbed_does_not_count(clock: Clock) -> None:
 def test_the_engines_take_turns(clock: Clock) -> None:
     """Each of them works in each round, for the time given."""
     log: list[tuple[str, list[float]]] = []
-    one, two = Worker("one", clock, log, call=0.01, row=0), Worker("two", clock, log, call=0.02, row=0)
-    measure(one, two, rows(10), sizes=(2,), seconds=0.095, rounds=3)
+    one, two, three = (
+        Worker(name, clock, log, call=call, row=0) for name, call in (("1", 0.01), ("2", 0.02), ("3", 1))
+    )
+    measure(one, {"two": two, "three": three}, rows(10), sizes=(2,), seconds=0.095, rounds=3)
     names = [name for name, _ in log]
-    assert names == (["one"] * 10 + ["two"] * 5) * 3
+    assert names == (["1"] * 10 + ["2"] * 5 + ["3"]) * 3
 
 
 def test_a_round_that_is_over_before_its_first_call_has_one_all_the_same(clock: Clock) -> None:
     """As on a machine that has much else to do."""
     one, two = (Worker(name, clock, [], call=1e-3, row=0) for name in "ab")
-    (timing,) = measure(one, two, rows(10), sizes=(1,), seconds=0, rounds=1)
+    (timing,) = measure(one, {"two": two}, rows(10), sizes=(1,), seconds=0, rounds=1)
     assert timing.compiled == pytest.approx(1000)
 
 
@@ -115,7 +121,7 @@ def test_batches_come_from_all_over_the_rows(clock: Clock, count: int, size: int
     """Each batch has its size; each row that fits into whole batches is asked as often as the others."""
     log: list[tuple[str, list[float]]] = []
     worker = Worker("any", clock, log, call=1, row=0)
-    measure(worker, worker, rows(count), sizes=(size,), seconds=60, rounds=1)
+    measure(worker, {"any": worker}, rows(count), sizes=(size,), seconds=60, rounds=1)
     assert {len(batch) for _, batch in log} == {size}
     times = Counter(row for _, batch in log for row in batch)
     assert set(times) == set(range(count - count % size if count > size else count))
@@ -128,7 +134,7 @@ def test_progress_is_told_of_rounds(clock: Clock) -> None:
     told: list[tuple[int, int]] = []
     measure(
         worker,
-        worker,
+        {"any": worker},
         rows(10),
         sizes=(1, 2),
         seconds=1,
@@ -139,12 +145,51 @@ def test_progress_is_told_of_rounds(clock: Clock) -> None:
 
 
 def test_the_table_has_a_line_for_each_size() -> None:
-    """Its numbers stand in columns below their names."""
-    lines = table([Timing(1, 25.04, 4000), Timing(1024, 2, 17)]).splitlines()
-    assert [line.split() for line in lines[1:]] == [["1", "25.0", "4,000.0", "159.7"], ["1,024", "2.0", "17.0", "8.5"]]
+    """Its numbers stand in columns below their names, with a ratio beside each that is not the compiled one."""
+    timings = [Timing(1, 25.04, {"xgboost": 4000, "lleaves": 50.08}), Timing(1024, 2, {"xgboost": 17, "lleaves": 1})]
+    lines = table(timings).splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ["1", "25.0", "4,000.0", "159.7", "50.1", "2.0"],
+        ["1,024", "2.0", "17.0", "8.5", "1.0", "0.5"],
+    ]
     assert {len(line) for line in lines} == {len(lines[0])}
-    for name in ("rows a call", "compiled, us a row", "scikit-learn, us a row", "times as fast"):
-        assert name in lines[0]
+    names = ["rows a call", "compiled, us a row", "xgboost, us a row", "times as fast", "lleaves, us a row"]
+    assert [part for part in lines[0].split("  ") if part] == [*names, "times as fast"]
+
+
+def test_several_models_make_a_table_in_markdown() -> None:
+    """A line each; of each batch size the compiled one's figure, the first other's, and how they compare."""
+    lines = markdown(
+        {
+            "forest": [Timing(1, 25.04, {"scikit-learn": 4000}), Timing(1024, 2, {"scikit-learn": 17})],
+            "booster": [Timing(1, 10, {"xgboost": 99.9, "onnxruntime": 7}), Timing(1024, 4, {"xgboost": 2})],
+        }
+    ).splitlines()
+    assert lines == [
+        "| model | 1 row | 1,024 rows |",
+        "| --- | --- | --- |",
+        "| forest | 25.0 / 4,000.0 = 160× | 2.0 / 17.0 = 8.5× |",  # noqa: RUF001 - the sign for times
+        "| booster | 10.0 / 99.9 = 10.0× | 4.0 / 2.0 = 0.5× |",  # noqa: RUF001
+    ]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_openmp_has_one_thread_while_engines_are_timed(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, installed: bool
+) -> None:
+    """As far as threadpoolctl is there to tell it so; without it nothing fails."""
+    limits: list[object] = []
+
+    @contextlib.contextmanager
+    def limit(**given: int) -> Iterator[None]:
+        limits.append(given)
+        yield
+        limits.append(clock.now)
+
+    monkeypatch.setitem(sys.modules, "threadpoolctl", SimpleNamespace(threadpool_limits=limit) if installed else None)
+    worker = Worker("any", clock, [], call=1, row=0)
+    measure(worker, {"any": worker}, rows(10), sizes=(1,), seconds=1, rounds=2)
+    assert limits == ([{"limits": 1}, clock.now] if installed else [])
 
 
 def test_the_usual_sizes_go_from_one_row_to_a_full_batch() -> None:

@@ -1,0 +1,230 @@
+"""Time a compiled model of every kind beside its library: ``python -m training.kinds``.
+
+Each is trained on the bundled sample, read from a file as any other, compiled, and held against its library on rows
+that were held out; then both answer for these in turns, on one thread. It prints a table in Markdown. Exit status: 0;
+1, a model's answers differ, or no library is installed; 2, the options are wrong.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset import load_sample
+from forest import CompiledEngine, compare, compile_forest, read_model
+from forest.checks.bar import Bar
+from forest.checks.bench import Asked, Timing, markdown, measure
+from forest.checks.library import library_engine
+from forest.checks.rivals import RIVALS, rivals
+
+SIZES: Final = (1, 8, 128, 1024)
+SEED: Final = 42
+_HELD_OUT: Final = 4000
+_COMPARED: Final = 1000
+
+
+class Size(NamedTuple):
+    """How large the models are.
+
+    Attributes:
+        rows: that they are trained on.
+        trees: of a forest, or rounds of boosting.
+    """
+
+    rows: int = 16_000
+    trees: int = 100
+
+
+class Kind(NamedTuple):
+    """A kind of model.
+
+    Attributes:
+        module: where its class is.
+        name: of the class.
+        options: of the model, but its number of trees.
+        trees: what the class calls that number; None if it is one tree.
+        shape: what the options make of it, for people.
+        classes: how many classes it tells apart; 0 if it answers with a number.
+    """
+
+    module: str
+    name: str
+    options: dict[str, Any]
+    trees: str | None = "n_estimators"
+    shape: str = ""
+    classes: int = 7
+
+    @property
+    def library(self) -> str:
+        """What has to be installed."""
+        return self.module.partition(".")[0]
+
+    def fit(self, matrix: NDArray[np.float64], labels: NDArray[np.int64], size: Size) -> Any:  # noqa: ANN401
+        """A fitted model; a number is learned as the label's, and two classes as whether it is the most frequent."""
+        trees = {} if self.trees is None else {self.trees: size.trees}
+        model = getattr(importlib.import_module(self.module), self.name)(**self.options, **trees)
+        learned = {2: labels == np.bincount(labels).argmax(), 0: labels.astype(np.float64)}.get(self.classes, labels)
+        return model.fit(matrix, learned)
+
+
+_FOREST: Final[dict[str, Any]] = {"random_state": SEED, "n_jobs": -1}
+_BOOSTED: Final[dict[str, Any]] = {"random_state": SEED, "n_jobs": 1}
+_QUIET: Final[dict[str, Any]] = {**_BOOSTED, "verbose": -1}
+KINDS: Final = (
+    Kind("sklearn.ensemble", "RandomForestClassifier", {**_FOREST, "max_depth": 20}, shape="depth 20"),
+    Kind("sklearn.ensemble", "ExtraTreesClassifier", {**_FOREST, "max_depth": 20}, shape="depth 20"),
+    Kind("sklearn.ensemble", "RandomForestRegressor", {**_FOREST, "max_depth": 12}, shape="depth 12", classes=0),
+    Kind("sklearn.tree", "DecisionTreeClassifier", {"random_state": SEED, "max_depth": 20}, None, "depth 20"),
+    Kind("sklearn.ensemble", "GradientBoostingClassifier", {"random_state": SEED}, shape="depth 3", classes=2),
+    Kind("sklearn.ensemble", "GradientBoostingRegressor", {"random_state": SEED}, shape="depth 3", classes=0),
+    Kind("sklearn.ensemble", "HistGradientBoostingClassifier", {"random_state": SEED}, "max_iter", "31 leaves"),
+    Kind("sklearn.ensemble", "HistGradientBoostingRegressor", {"random_state": SEED}, "max_iter", "31 leaves", 0),
+    Kind("sklearn.ensemble", "IsolationForest", _FOREST, shape="256 rows", classes=0),
+    Kind("xgboost", "XGBClassifier", {**_BOOSTED, "max_depth": 6}, shape="depth 6"),
+    Kind("xgboost", "XGBRegressor", {**_BOOSTED, "max_depth": 6}, shape="depth 6", classes=0),
+    Kind("lightgbm", "LGBMClassifier", _QUIET, shape="31 leaves"),
+    Kind("lightgbm", "LGBMRegressor", _QUIET, shape="31 leaves", classes=0),
+)
+"""The kinds, by the names of their classes."""
+
+
+class Timed(NamedTuple):
+    """A model's figures.
+
+    Attributes:
+        title: what the model is, with its size.
+        timings: by batch size.
+        different: of the compared rows, how many were answered otherwise.
+    """
+
+    title: str
+    timings: list[Timing]
+    different: int
+
+
+def time_kind(kind: Kind, size: Size, seconds: float, beside: Sequence[str] = ()) -> Timed:
+    """Train, compile, compare and time a model.
+
+    Args:
+        kind: of the model.
+        size: of the model.
+        seconds: time for each engine, batch size and round.
+        beside: other runtimes to time; those that cannot take the model are told of on stderr.
+
+    Raises:
+        UnsupportedModel: it cannot be compiled.
+        ImportError: its library, or the kernel, is missing.
+    """
+    sample = load_sample()
+    order = np.random.default_rng(SEED).permutation(len(sample))
+    train, held_out = order[_HELD_OUT:][: size.rows], order[:_HELD_OUT]
+    labels = sample.labels.astype(np.int64) - 1
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "model.joblib")
+        joblib.dump(kind.fit(sample.rows[train], labels[train], size), file)
+        forest, model = read_model(file), joblib.load(file)
+    arrays = compile_forest(forest)
+    compiled, library = CompiledEngine(arrays), library_engine(model, forest)
+    rows = np.ascontiguousarray(sample.rows[held_out], dtype=forest.dtype)
+    parity = compare(compiled, library, rows[:_COMPARED])
+    others: dict[str, Asked] = {forest.library: library}
+    others |= rivals(beside, model, forest, lambda reason: _tell(f"{kind.name}: {reason}"))
+    with Bar(kind.name, "round") as bar:
+        timings = measure(compiled, others, rows, sizes=SIZES, seconds=seconds, progress=bar)
+    title = f"`{kind.name}`: {_trees(len(arrays.trees))}, {kind.shape}, {arrays.nodes:,} nodes"
+    return Timed(title, timings, parity.different)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    given = _parser().parse_args(arguments)
+    found: list[Timed] = []
+    for kind in KINDS:
+        if kind.name not in given.kinds:
+            continue
+        if importlib.util.find_spec(kind.library) is None:
+            _tell(f"{kind.name}: left out, for {kind.library} is not installed")
+            continue
+        found.append(time_kind(kind, Size(given.rows, given.trees), given.seconds, given.rivals))
+    if not found:
+        return 1
+    sys.stdout.write(f"{markdown({each.title: each.timings for each in found})}\n")
+    for name in given.rivals:
+        known = {each.title: _beside(each.timings, name) for each in found if name in each.timings[0].others}
+        if known:
+            sys.stdout.write(f"\nThe same beside {name}:\n\n{markdown(known)}\n")
+    differing = [each for each in found if each.different]
+    for each in differing:
+        _tell(f"{each.title}: {each.different} of {_COMPARED} rows differ")
+    return 1 if differing else 0
+
+
+def _trees(count: int) -> str:
+    return "1 tree" if count == 1 else f"{count:,} trees"
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _beside(timings: Sequence[Timing], name: str) -> list[Timing]:
+    """The same timings, beside one other runtime only."""
+    return [Timing(each.batch, each.compiled, {name: each.others[name]}) for each in timings]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.kinds", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [kind.name for kind in KINDS]
+    parser.add_argument(
+        "--kinds", nargs="+", choices=names, default=names, metavar="CLASS", help=f"only these of {', '.join(names)}"
+    )
+    size = Size()
+    parser.add_argument(
+        "--rows", type=_positive, default=size.rows, metavar="N", help="rows to train on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--trees", type=_positive, default=size.trees, metavar="N", help="trees, or rounds (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_above_zero,
+        default=0.3,
+        metavar="S",
+        help="time for each engine, size and round (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rivals",
+        nargs="+",
+        choices=list(RIVALS),
+        default=[],
+        metavar="NAME",
+        help=f"time other runtimes as well, where they are installed and take the model: {', '.join(RIVALS)}",
+    )
+    return parser
+
+
+def _above_zero(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
