@@ -1,13 +1,15 @@
 """What table a model serves, and which of its columns each of the model's is: as told, as stated, or as is assumed."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from msgspec.structs import replace as replace_field
+
 from preprocessing import PRESETS
-from preprocessing.schema import BadSchema, FieldType, Row, Schema
+from preprocessing.schema import BadSchema, Field, FieldType, Row, Schema
 from registry.errors import BadColumns, SchemaMismatch
 from registry.version import SCHEMA_FILE
 
@@ -194,6 +196,38 @@ def _agreed(orders: Mapping[str, tuple[int, ...] | None], schema: Schema) -> tup
                 "with a signature inferred from the table that it was fitted on"
             )
     return order
+
+
+def with_values(columns: Columns, missing: Collection[int], categories: Mapping[int, tuple[str, ...]]) -> Columns:
+    """The same with what the model itself says of its columns' values, where nobody has described the table.
+
+    Args:
+        columns: the model's table and columns.
+        missing: columns of the model in which it takes missing values, as its library does.
+        categories: column of the model → the names of its categories, in the order of their codes.
+
+    Raises:
+        SchemaMismatch: the names make no table.
+    """
+    schema = columns.schema
+    if is_preset(schema) or len(schema.fields) != len(schema.expanded):
+        return columns
+    fields = list(schema.fields)
+    for column in range(len(fields)):
+        at = column if columns.order is None else columns.order[column]
+        field, names = fields[at], categories.get(column)
+        if names:
+            fields[at] = Field(
+                field.name, "category", column in missing, names, encoding="ordinal", columns=field.columns
+            )
+        elif column in missing and field.type == "number":
+            fields[at] = replace_field(field, missing=True)
+    try:
+        return replace(columns, schema=Schema(tuple(fields)))
+    except BadSchema as error:
+        raise SchemaMismatch(
+            f"the categories that the model names make no table ({error.reason}); describe one by {STATEMENT}"
+        ) from None
 
 
 def column_order(names: Sequence[object], schema: Schema) -> tuple[int, ...] | None:

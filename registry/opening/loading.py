@@ -1,5 +1,6 @@
 """A downloaded model loaded by its own library: by a loader that is trusted with its files, under its own version."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,35 +73,62 @@ def untrusted(reason: str) -> UntrustedFormat:
     )
 
 
-def check_skops(folder: Path) -> Path:
+def check_data(folder: Path) -> Path:
     """The file of a model that has nothing in it that may run code.
 
-    Take no word of the model's but where its file is: neither its list of trusted types nor its own code.
+    It is written by skops, or in a format of XGBoost's or LightGBM's own.
+
+    Take no word of the model's but where its file is and what reads it: neither its list of trusted types nor its own
+    code.
 
     Raises:
         UntrustedFormat: there may be.
     """
     import mlflow
 
-    flavour = mlflow.models.Model.load(plain(folder)).flavors["sklearn"]
-    if (format_ := flavour.get("serialization_format")) != "skops":
-        raise untrusted(f"the model is written in the format {format_}, which may run code")
+    flavours = mlflow.models.Model.load(plain(folder)).flavors
+    name = next((name for name in _DATA if name in flavours), None)
+    if name is None:
+        raise untrusted(f"the model has only the flavours {', '.join(sorted(flavours))}")
+    flavour, (word, suffixes) = flavours[name], _DATA[name]
+    file = (folder / str(flavour.get(word))).resolve()
+    format_ = flavour.get("serialization_format", "")
+    if file.suffix not in suffixes or format_ not in ("", "skops"):
+        raise untrusted(f"the model is written in the format {format_ or file.suffix}, which may run code")
     if flavour.get("code"):
         raise untrusted("the model brings code of its own")
-    file = (folder / str(flavour.get("pickled_model"))).resolve()
-    if file.suffix != ".skops" or not file.is_relative_to(folder.resolve()):
+    if not file.is_relative_to(folder.resolve()):
         raise untrusted(f"the model's file is {file.name}")
+    if _CLASSES.fullmatch(str(flavour.get("model_class", "xgboost.Booster"))) is None:
+        raise untrusted("the model's class is none of XGBoost's or LightGBM's")
     return file
+
+
+_DATA: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "sklearn": ("pickled_model", (".skops",)),
+    "xgboost": ("data", (".ubj", ".json")),
+    "lightgbm": ("data", (".skops", ".lgb", ".txt")),
+}
+"""Flavours → which of their words names the model's file, and what ends the names of files that run no code."""
+
+_CLASSES: Final = re.compile(r"(xgboost|lightgbm)\.[\w.]+")
+"""Classes that may load such files; MLflow imports whatever is named."""
 
 
 def _load_any(folder: Path) -> Any:  # noqa: ANN401
     import mlflow
 
-    return mlflow.sklearn.load_model(plain(folder))
+    flavours = mlflow.models.Model.load(plain(folder)).flavors
+    name = next((name for name in _DATA if name in flavours), "sklearn")
+    # A flavour's module is imported by its attribute of mlflow, which needs the flavour's library only then.
+    return getattr(mlflow, name).load_model(plain(folder))
 
 
 def _load_skops(folder: Path) -> Any:  # noqa: ANN401
-    return load_estimator(check_skops(folder))
+    file = check_data(folder)
+    if file.suffix == ".skops":
+        return load_estimator(file)
+    return _load_any(folder)
 
 
 _LOAD: Final[dict[TrustedFormats, Callable[[Path], Any]]] = {"any": _load_any, "skops": _load_skops}

@@ -18,7 +18,7 @@ from registry.opening.loading import other_version, untrusted
 from registry.preparation import Preparation
 from registry.prepared import MODEL, EngineChoice, Prepared, PreparedEngine
 from registry.preparing.confinement import is_out_of_memory
-from registry.preparing.download import Download, download
+from registry.preparing.download import SCIKIT_LEARN, Download, download
 from registry.preparing.failures import told
 from registry.version import ModelVersion
 
@@ -89,7 +89,7 @@ def _prepare(
     warning = f"serving {version} by {_PENALTY[engine]}: {one_line(reason)}" if reason else ""
     prepared = Prepared(version, engine, folder, model.columns, model.formats, warning, model.others)
     try:
-        _PREPARE[engine](model, prepared)
+        warning = "; ".join(filter(None, [warning, _PREPARE[engine](model, prepared)]))
     except (UnsupportedModel, ImportError) as error:
         if not slower or is_out_of_memory(error):  # with more memory the faster one may do
             raise
@@ -99,14 +99,14 @@ def _prepare(
     return replace(prepared, warning=warning)
 
 
-def _compile(model: Download, prepared: Prepared) -> None:
-    """Compile the forest, hold it against scikit-learn and write it with the outcome."""
+def _compile(model: Download, prepared: Prepared) -> str:
+    """Compile the ensemble, hold it against its library and write it with the outcome."""
     origin = Origin(prepared.version.name, prepared.version.number)
-    forest, order, examples = model.forest, model.order, model.example()
-    if any(field.missing for field in prepared.schema.fields):
-        raise UnsupportedModel("its table allows missing values, which a compiled forest does not take")
+    ensemble, order, examples = model.ensemble, model.order, model.example()
+    if any(field.missing for field in prepared.schema.fields) and not ensemble.takes_missing:
+        raise UnsupportedModel("its table allows missing values, which the compiled model does not take")
     parity = build(
-        forest,
+        ensemble,
         prepared.artifact,
         origin,
         estimator=model.itself(),
@@ -116,12 +116,17 @@ def _compile(model: Download, prepared: Prepared) -> None:
     )
     if not parity.passed:
         prepared.artifact.unlink()
-        raise UnsupportedModel(f"compiled, it differs from scikit-learn on {parity.different} of {parity.rows} rows")
+        whom = ensemble.library if parity.against == "library" else f"the rule of {ensemble.made_by}"
+        raise UnsupportedModel(f"compiled, it differs from {whom} on {parity.different} of {parity.rows} rows")
     model.check_answers(CompiledEngine.load(prepared.artifact), examples)
     shutil.rmtree(model.path)
+    # Files of every version of scikit-learn are among the tests; of other libraries, only some versions can be.
+    if parity.against == "library" or ensemble.library == SCIKIT_LEARN:
+        return ""
+    return f"{prepared.version} was compiled without being held against its own library, for {model.unasked}"
 
 
-def _keep_forest(model: Download, prepared: Prepared) -> None:
+def _keep_forest(model: Download, prepared: Prepared) -> str:
     """Make sure that scikit-learn's engine can take the download, and answers with distributions."""
     if (reason := why_no_forest(model.estimator)) is not None:
         raise UnsupportedModel(reason)
@@ -133,18 +138,20 @@ def _keep_forest(model: Download, prepared: Prepared) -> None:
     except ValueError as error:
         raise UnsupportedModel(f"scikit-learn fails on it: {error}") from error
     model.check_answers(engine, examples)
+    return ""
 
 
-def _keep(model: Download, prepared: Prepared) -> None:
+def _keep(model: Download, prepared: Prepared) -> str:
     """Anything that answers with labels will do for pyfunc, which runs code to load it."""
     if model.formats == "skops":
         raise untrusted(f"{prepared.version} can only be served by pyfunc, which may run code")
     model.flavours.check_answer()
     if (version := model.other_version) is not None and model.others == "refuse":
         raise other_version(version)
+    return ""
 
 
-_PREPARE: Final[dict[PreparedEngine, Callable[[Download, Prepared], None]]] = {
+_PREPARE: Final[dict[PreparedEngine, Callable[[Download, Prepared], str]]] = {
     "compiled": _compile,
     "sklearn": _keep_forest,
     "pyfunc": _keep,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import mlflow
 import numpy as np
@@ -17,28 +17,32 @@ from numpy.typing import NDArray
 
 from forest import (
     Engine,
-    FittedForest,
+    Ensemble,
     UnsupportedModel,
-    fitted_forest,
-    is_installed,
+    can_be_asked,
+    ensemble_of,
     mismatch,
-    read_forest,
+    read_model,
     why_no_forest,
 )
 from forest.checks import answers
 from preprocessing.schema import BadSchema, Schema
+from redaction import one_line
 from registry.artifacts.fetch import check
-from registry.columns import Columns, Stated, Told, settle, statement, with_example
+from registry.columns import Columns, Stated, Told, settle, statement, with_example, with_values
 from registry.config import RegistryConfig
 from registry.errors import Absent, SchemaMismatch, UnusableModel
-from registry.opening.loading import check_skops, load, other_version, own_version
+from registry.opening.loading import check_data, load, other_version, own_version
 from registry.opening.plain import plain
 from registry.opening.pyfunc import told
 from registry.preparation import Preparation
-from registry.preparing.confinement import expect
+from registry.preparing.confinement import expect, is_out_of_memory
 from registry.preparing.flavours import Flavours
 from registry.version import SCHEMA_FILE, ArtifactRef, CompiledArtifactRef
 
+SCIKIT_LEARN: Final = "scikit-learn"
+OTHERS: Final = ("xgboost", "lightgbm")
+_LIGHTGBM: Final = "lightgbm"
 _GREATEST = np.finfo(np.float32).max
 
 
@@ -86,6 +90,9 @@ class Download:
         path: its folder.
         how: what is to be made of it.
 
+    Attributes:
+        unasked: why the model's own library could not be asked; empty if it could.
+
     Raises:
         FileNotFoundError: nothing was there to download.
     """
@@ -100,32 +107,37 @@ class Download:
         self._model = mlflow.models.Model.load(plain(path))
         self.flavours = Flavours(path, self._model.flavors)
         self._made_by: list[str] = []
+        self.unasked = ""
 
     @cached_property
-    def forest(self) -> FittedForest:
-        """The forest in the model, read as data; loaded only if it cannot be, which may run the code in it.
+    def ensemble(self) -> Ensemble:
+        """The ensemble in the model, read as data; loaded only if it cannot be, which may run the code in it.
 
         Raises:
-            UnsupportedModel: it is no forest, or not one that can be compiled.
+            UnsupportedModel: it is none, or not one that can be compiled.
             VersionMismatch: so, and another version of scikit-learn made it.
             UntrustedFormat: it may not be loaded.
             MemoryError: there is too little memory for it.
         """
         file = self.flavours.estimator_file()
         if self.formats == "skops":
-            file = check_skops(self.path)
+            file = check_data(self.path)
         self._expect()
         try:
-            return read_forest(file)
+            return read_model(file, self.flavours.hint)
         except UnsupportedModel as error:
             if (version := self.flavours.other_version) is not None:
                 if self.others == "refuse":
                     raise other_version(version, str(error)) from None
                 raise UnsupportedModel(f"{mismatch(version)} ({error})") from None
+            if not self.flavours.is_scikit_learn:
+                raise
             estimator = self.estimator
             if self._made_by:
                 raise UnsupportedModel(f"{mismatch(self._made_by[0])} ({error})") from None
-            return fitted_forest(estimator)
+            if type(estimator).__module__.partition(".")[0] in OTHERS:
+                raise
+            return ensemble_of(estimator)
 
     @property
     def other_version(self) -> str | None:
@@ -133,8 +145,21 @@ class Download:
         return self._made_by[0] if self._made_by else self.flavours.other_version
 
     def itself(self) -> Callable[[], Any] | None:
-        """What loads the forest under the version that made it; None if that is not installed."""
-        return (lambda: self.estimator) if is_installed(self.forest.version) else None
+        """What loads the model by its own library; None if it cannot be asked, see ``unasked``."""
+        library = self.ensemble.library
+        if not can_be_asked(library, self.ensemble.version):
+            self.unasked = f"{library} is not installed where it was compiled: `make setup TREES=1` installs it"
+            return None
+        if library != SCIKIT_LEARN:
+            # What another version has pickled may not load, and is answered all the same.
+            try:
+                self.estimator  # noqa: B018 - it is kept
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+                self.unasked = f"{library} cannot load it: {one_line(f'{type(error).__name__}: {error}')}"
+                return None
+        return lambda: self.estimator
 
     @cached_property
     def estimator(self) -> Any:  # noqa: ANN401 - sklearn is untyped
@@ -169,6 +194,9 @@ class Download:
             # MLflow sorts an example's columns by the signature's names, so that its order tells nothing beside them.
             parts["its input example"] = Told(getattr(self._example, "columns", None), self._example_width)
         found = settle(parts, *statement(self._stated, self._logged))
+        if self._stated is None and self._logged is None:
+            with suppress(UnsupportedModel):
+                found = with_values(found, self.ensemble.may_miss, self.ensemble.categorical)
         examples = self._examples(found)
         return with_example(found, examples[0].tolist()) if len(examples) else found
 
@@ -194,7 +222,10 @@ class Download:
     def _own_columns(self, signature: Told) -> Told | None:
         """What the estimator says of its columns; None if that does not count."""
         with suppress(UnsupportedModel):
-            return Told(self.forest.columns, self.forest.width)
+            ensemble = self.ensemble
+            # LightGBM goes by the places of columns, and writes other names than it was given: without blanks, for one.
+            by_place = ensemble.library == _LIGHTGBM and signature.names is not None
+            return Told(None if by_place else ensemble.columns, ensemble.width)
         with suppress(UnsupportedModel):
             # Names and signature of a forest have to agree. Another estimator may look its columns up by their names.
             if signature.names is None or why_no_forest(self.estimator) is None:

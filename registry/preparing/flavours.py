@@ -4,9 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from forest import UnsupportedModel, is_installed
+from forest import Hint, UnsupportedModel, is_installed
 
-_LOADER: Final = "mlflow.sklearn"
+_LIBRARIES: Final = {
+    "sklearn": ("mlflow.sklearn", "pickled_model", "model_path"),
+    "xgboost": ("mlflow.xgboost", "data", "data"),
+    "lightgbm": ("mlflow.lightgbm", "data", "data"),
+}
+"""Flavours that can be compiled → what loads them for MLflow's pyfunc, and which of their words, and of its own, are
+the model's file."""
 
 
 class Flavours:
@@ -32,29 +38,56 @@ class Flavours:
         """Whether the model brings code of its own."""
         return any(flavour.get("code") for flavour in self._flavours.values())
 
+    @property
+    def is_scikit_learn(self) -> bool:
+        """Whether MLflow answers with an estimator that scikit-learn's flavour stores."""
+        return self._library() == "sklearn"
+
+    @property
+    def hint(self) -> Hint:
+        """What the flavour says of the model beside its file."""
+        told = self._flavours.get(self._library(), {})
+        class_, version = told.get("model_class"), told.get("lgb_version")
+        return Hint(
+            class_.rpartition(".")[2] if isinstance(class_, str) else "Booster",
+            version if isinstance(version, str) else None,
+        )
+
     def estimator_file(self) -> Path:
-        """The file of the estimator whose ``predict`` is what MLflow answers with.
+        """The file of the model whose ``predict`` is what MLflow answers with.
 
         Raises:
             UnsupportedModel: MLflow answers with something else.
         """
-        if "sklearn" not in self._flavours:
-            raise UnsupportedModel(f"the model has no scikit-learn flavour, only {', '.join(sorted(self._flavours))}")
-        file = self._flavours["sklearn"].get("pickled_model")
+        library = self._library()
+        _, word, asked_word = _LIBRARIES[library]
+        file = self._flavours[library].get(word)
         if not isinstance(file, str):
-            raise UnsupportedModel("the model's scikit-learn flavour names no file")
-        asked = self._flavours.get("python_function")
-        if asked is not None:
-            if (loader := asked.get("loader_module")) != _LOADER:
-                raise UnsupportedModel(
-                    f"MLflow answers with what {loader} loads, not with the model's scikit-learn flavour"
-                )
-            if (path := asked.get("model_path", file)) != file:
-                raise UnsupportedModel(
-                    f"MLflow answers with {path}, not with {file} of the model's scikit-learn flavour"
-                )
+            raise UnsupportedModel(f"the model's {library} flavour names no file")
+        if (asked := self._flavours.get("python_function")) is not None:
+            if (path := asked.get(asked_word, file)) != file:
+                raise UnsupportedModel(f"MLflow answers with {path}, not with {file} of the model's {library} flavour")
             self.check_answer()
         return self._folder / file
+
+    def _library(self) -> str:
+        """The flavour that MLflow's pyfunc answers with; of a model without pyfunc, the first that can be compiled.
+
+        Raises:
+            UnsupportedModel: it can be compiled from none.
+        """
+        known = [name for name in _LIBRARIES if name in self._flavours]
+        if not known:
+            raise UnsupportedModel(
+                f"the model has no flavour of {', '.join(_LIBRARIES)}, only {', '.join(sorted(self._flavours))}"
+            )
+        if (asked := self._flavours.get("python_function")) is None:
+            return known[0]
+        loader = asked.get("loader_module")
+        for name in known:
+            if loader == _LIBRARIES[name][0]:
+                return name
+        raise UnsupportedModel(f"MLflow answers with what {loader} loads, not with the model's {known[0]} flavour")
 
     def check_answer(self) -> None:
         """Make sure that what MLflow answers with is labels.

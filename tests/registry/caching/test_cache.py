@@ -266,7 +266,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_the_kernel_is_found_without_importing_it() -> None:
     """Asking whether it is built gives the answer that importing it would."""
-    from forest.native import native
+    from forest.native.extensions import native
 
     native()
     assert kernel.built()

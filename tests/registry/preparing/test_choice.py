@@ -47,9 +47,9 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.float32]]:
     found: list[NDArray[np.float32]] = []
     real = MODULE.compare
 
-    def compare(engine: Any, reference: Any, rows: NDArray[np.float32]) -> Parity:  # noqa: ANN401
+    def compare(engine: Any, reference: Any, rows: NDArray[np.float32], **how: Any) -> Parity:  # noqa: ANN401
         found.append(rows.copy())
-        parity = real(engine, reference, rows)
+        parity = real(engine, reference, rows, **how)
         assert isinstance(parity, Parity)
         return parity
 
@@ -106,25 +106,30 @@ def test_scikit_learn_serves_the_same_bits_as_the_compiled_forest(
 
 def no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation without a C compiler."""
-    monkeypatch.setitem(sys.modules, "forest._kernel", None)
-    monkeypatch.delattr(forest, "_kernel", raising=False)
+    monkeypatch.setitem(sys.modules, "forest.native._kernel", None)
+    monkeypatch.delattr(forest.native, "_kernel", raising=False)
 
 
 def a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     """A compiled forest that is not scikit-learn's."""
-    monkeypatch.setattr(MODULE, "compare", lambda *_arguments: Parity(rows=10, different=1))
-
-
-def nothing(_monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is in the model."""
+    monkeypatch.setattr(MODULE, "compare", lambda *_arguments, **_how: Parity(rows=10, different=1))
 
 
 OBSTACLES = [
-    pytest.param(no_kernel, "Permuted", "forest._kernel", id="no-kernel"),
+    pytest.param(no_kernel, "Permuted", "forest.native._kernel", id="no-kernel"),
     pytest.param(a_difference, "Permuted", "it differs from scikit-learn on 1 of 10 rows", id="difference"),
-    pytest.param(nothing, "Missing", "the forest was trained on missing values", id="missing-values"),
 ]
 """Why a forest cannot be compiled: what to change for it, a specimen, and what is said of it."""
+
+
+def test_a_forest_trained_on_missing_values_is_compiled(
+    sqlite_place: Place, zoo: dict[str, Specimen], rows: NDArray[np.float32], tmp_path: Path
+) -> None:
+    """It answers as scikit-learn does, without a warning."""
+    made = prepare_first(sqlite_place, "Missing", "auto", tmp_path / "files")
+    engine = open_engine(made)
+    assert (engine.name, made.warnings) == ("compiled", [])
+    np.testing.assert_array_equal(engine.predict(rows).labels, zoo["Missing"].labels(rows))
 
 
 @pytest.mark.parametrize(("obstruct", "name", "reason"), OBSTACLES)

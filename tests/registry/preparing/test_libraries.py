@@ -1,0 +1,201 @@
+"""Models of every library, from the registry to answers: what MLflow's pyfunc says, bit by bit."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from preprocessing.matrix import MatrixBuilder
+from registry import Prepared
+from registry.opening.engines import open_engine
+from tests.helpers.isolation import MLFLOW_WARNS, isolated_mlflow
+from tests.registry.support import prepared_in
+
+pytestmark = MLFLOW_WARNS
+
+NAMES = ["age", "income", "visits", "score"]
+ROWS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A kind of model.
+
+    Attributes:
+        flavour: MLflow's, which logs it.
+        make: makes it, fitted on a frame.
+        missing: whether its rows may have missing values.
+        options: of ``log_model``.
+    """
+
+    flavour: str
+    make: Callable[[Any, NDArray[Any]], Any]
+    missing: bool
+    options: dict[str, Any]
+
+
+def sklearn_case(module: str, name: str, target: str, *, missing: bool = False, **options: Any) -> Case:  # noqa: ANN401
+    """A case of scikit-learn's; ``target`` is what it is fitted to: two, three or number."""
+
+    def make(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
+        import importlib
+
+        return getattr(importlib.import_module(module), name)(**options).fit(table, TARGETS[target](number))
+
+    return Case("sklearn", make, missing, {"serialization_format": "cloudpickle"})
+
+
+TARGETS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "number": lambda number: number,
+    "two": lambda number: np.where(number > 0, "yes", "no"),
+    "three": lambda number: np.digitize(number, [-1, 1]),
+}
+
+ENSEMBLE = "sklearn.ensemble"
+SMALL: dict[str, Any] = {"n_estimators": 8, "random_state": 0}
+
+
+def xgboost_case(name: str, target: str) -> Case:
+    """An estimator of XGBoost's."""
+
+    def make(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
+        import xgboost
+
+        return getattr(xgboost, name)(n_estimators=8, n_jobs=1).fit(table, TARGETS[target](number))
+
+    return Case("xgboost", make, missing=True, options={})
+
+
+def booster(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
+    """A Booster of XGBoost's."""
+    import xgboost
+
+    return xgboost.train({"objective": "binary:logistic", "nthread": 1}, xgboost.DMatrix(table, number > 0), 8)
+
+
+def lightgbm_case(name: str, target: str) -> Case:
+    """An estimator of LightGBM's."""
+
+    def make(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
+        import lightgbm
+
+        return getattr(lightgbm, name)(n_estimators=8, n_jobs=1, verbose=-1).fit(table, TARGETS[target](number))
+
+    return Case("lightgbm", make, missing=True, options={"serialization_format": "cloudpickle"})
+
+
+def lightgbm_booster(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
+    """A Booster of LightGBM's."""
+    import lightgbm
+
+    data = lightgbm.Dataset(table, number)
+    return lightgbm.train({"objective": "regression", "verbose": -1, "num_threads": 1}, data, 8)
+
+
+def pipeline(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
+    """A forest behind an imputer and a scaler."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(SimpleImputer(), StandardScaler(), RandomForestClassifier(**SMALL))
+    return model.fit(table, TARGETS["three"](number))
+
+
+CASES = {
+    "pipeline": Case("sklearn", pipeline, missing=True, options={"serialization_format": "cloudpickle"}),
+    "forest-regressor": sklearn_case(ENSEMBLE, "RandomForestRegressor", "number", **SMALL),
+    "extra-trees-regressor": sklearn_case(ENSEMBLE, "ExtraTreesRegressor", "number", **SMALL),
+    "tree": sklearn_case("sklearn.tree", "DecisionTreeClassifier", "three", max_depth=5),
+    "gradient-boosting": sklearn_case(ENSEMBLE, "GradientBoostingClassifier", "two", **SMALL),
+    "gradient-boosting-regressor": sklearn_case(ENSEMBLE, "GradientBoostingRegressor", "number", **SMALL),
+    "histogram": sklearn_case(ENSEMBLE, "HistGradientBoostingClassifier", "three", missing=True, max_iter=8),
+    "histogram-regressor": sklearn_case(ENSEMBLE, "HistGradientBoostingRegressor", "number", missing=True, max_iter=8),
+    "isolation": sklearn_case(ENSEMBLE, "IsolationForest", "number", missing=True, **SMALL),
+    "xgboost-classifier": xgboost_case("XGBClassifier", "three"),
+    "xgboost-regressor": xgboost_case("XGBRegressor", "number"),
+    "xgboost-booster": Case("xgboost", booster, missing=True, options={}),
+    "lightgbm-classifier": lightgbm_case("LGBMClassifier", "two"),
+    "lightgbm-regressor": lightgbm_case("LGBMRegressor", "number"),
+    "lightgbm-booster": Case("lightgbm", lightgbm_booster, missing=True, options={}),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the store is."""
+    return tmp_path_factory.mktemp("libraries")
+
+
+@pytest.fixture
+def tracking(folder: Path) -> Iterator[str]:
+    """A store, which MLflow logs into."""
+    import mlflow
+
+    with isolated_mlflow(folder):
+        uri = f"sqlite:///{folder / 'mlflow.db'}"
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        if mlflow.get_experiment_by_name("libraries") is None:
+            mlflow.create_experiment("libraries", (folder / "files").as_uri())
+        mlflow.set_experiment("libraries")
+        yield uri
+
+
+def table(rows: int = ROWS, *, holed: bool = False) -> Any:  # noqa: ANN401 - pandas is untyped
+    """Some rows with names, of which some values may be missing."""
+    import pandas as pd
+
+    draw = np.random.default_rng(0)
+    values = draw.normal(size=(rows, len(NAMES)))
+    if holed:
+        values[draw.random(values.shape) < 0.1] = np.nan
+    return pd.DataFrame(values, columns=NAMES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_model_of_any_library_is_compiled_and_answers_as_mlflow_does(
+    tracking: str, tmp_path: Path, name: str
+) -> None:
+    """With no configuration: its own table, missing values where its library takes them, and all bits."""
+    import mlflow
+    from mlflow.models import infer_signature
+
+    case = CASES[name]
+    frame = table(holed=case.missing)
+    model = case.make(frame, np.nan_to_num(frame.to_numpy()).sum(axis=1))
+    getattr(mlflow, case.flavour).log_model(
+        model,
+        name="model",
+        registered_model_name=name,
+        signature=infer_signature(frame),
+        pip_requirements=[],
+        **case.options,
+    )
+    made = prepared_in(tmp_path, f"models:/{name}/1", tracking)
+    assert (made.engine, made.warnings) == ("compiled", [])
+    assert made.schema.names == tuple(NAMES)
+    assert [field.missing for field in made.schema.fields] == [case.missing] * len(NAMES)
+    asked = table(40, holed=case.missing)
+    engine = open_engine(made)
+    found = engine.predict(matrix(made, asked.to_numpy().tolist(), engine.dtype))
+    expected = np.asarray(mlflow.pyfunc.load_model(f"models:/{name}/1").predict(asked))
+    assert found.labels.dtype.kind == expected.dtype.kind
+    assert found.labels.tolist() == expected.tolist()
+    if hasattr(model, "predict_proba"):
+        assert found.probabilities is not None
+        assert found.probabilities.tolist() == model.predict_proba(asked).astype(np.float64).tolist()
+    else:
+        assert found.probabilities is None
+
+
+def matrix(made: Prepared, rows: list[list[float]], dtype: type[np.floating]) -> NDArray[Any]:
+    """The matrix of some rows of a client's, as the server builds it."""
+    plain = [tuple(None if value != value else value for value in row) for row in rows]
+    builder = MatrixBuilder(made.schema, len(plain))
+    return builder.build([plain], dtype)  # type: ignore[list-item]
