@@ -20,9 +20,9 @@ ARGS ?=
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
-setup: $(VENV)/.train ## install what serving and training need into .venv
+setup: $(VENV)/.train $(if $(filter 1,$(TREES)),$(VENV)/.trees) ## install what serving and training need into .venv; with TREES=1 also XGBoost and LightGBM
 
-$(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(wildcard forest/*.pyx)
+$(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(wildcard forest/native/*.pyx)
 	@sh scripts/setup.sh $*
 
 # An option of a command, if the variable was set on make's command line: shells export a HOST of their own.
@@ -184,9 +184,10 @@ proto: $(VENV)/.dev ## make Python of the messages of the gRPC service
 lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
 	$(LOCK) pyproject.toml --group dev $(ARGS) -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --group trees -c requirements/dev.txt -o requirements/trees.txt
 	$(LOCK) pyproject.toml --group train -c requirements/dev.txt -o requirements/train.txt
 	$(LOCK) pyproject.toml --group loadtest -c requirements/dev.txt -o requirements/loadtest.txt
 	$(LOCK) --group clients -o requirements/clients.txt
 
 clean: ## remove the environment, what was built and every cache (the embedded store in .canopy stays)
-	rm -rf $(VENV) $(CLIENTS) build *.egg-info forest/*.c forest/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) build *.egg-info forest/native/*.c forest/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
