@@ -74,7 +74,9 @@ def test_a_failed_installation_says_why(project: Path, output: str, message: str
     assert not (project / ".venv" / ".train").exists()
 
 
-NO_KERNEL = 'case "$*" in *"import forest._kernel"*) echo "No module named forest._kernel" >&2; exit 1;; esac'
+NO_KERNEL = (
+    'case "$*" in *"import forest.native._kernel"*) echo "No module named forest.native._kernel" >&2; exit 1;; esac'
+)
 
 
 def test_a_kernel_that_was_not_built_is_told_with_the_remedy(project: Path) -> None:
@@ -87,7 +89,7 @@ def test_a_kernel_that_was_not_built_is_told_with_the_remedy(project: Path) -> N
     assert "C compiler and Python's headers (Debian: apt-get install gcc python3-dev)" in line
     assert "rm .venv/.train" in line
     assert ".venv/setup.log" in line
-    assert "No module named forest._kernel" in (project / ".venv" / "setup.log").read_text()
+    assert "No module named forest.native._kernel" in (project / ".venv" / "setup.log").read_text()
     assert (project / ".venv" / ".train").exists()
 
 

@@ -120,7 +120,7 @@ LIBRARIES = {"sklearn", "pandas", "mlflow", "skops", "joblib", "scipy"}
 def test_a_serving_process_has_mapped_no_library_of_training(server: ServerProcess) -> None:
     """Of all that has compiled modules, the process that serves has its own kernel in memory, but not scikit-learn."""
     mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
-    assert "/forest/_kernel." in mapped
+    assert "/forest/native/_kernel." in mapped
     assert [name for name in LIBRARIES if f"/{name}/" in mapped] == []
 
 
