@@ -2,8 +2,8 @@
 
 Run it under the version that it is to be, once for each, away from this project's environment:
 
-    python -m venv /tmp/old && /tmp/old/bin/pip install scikit-learn==1.3.2 "numpy<2" cloudpickle joblib skops
-    /tmp/old/bin/python tests/forest/libraries/versions/make.py tests/forest/libraries/versions
+    python -m venv old && old/bin/pip install scikit-learn==1.3.2 "numpy<2" cloudpickle joblib skops
+    old/bin/python tests/forest/libraries/versions/make.py tests/forest/libraries/versions
 
 writes ``1.3.2.tar.xz``: of each model a file in one of the formats that models are kept in, ``NAME.FORMAT``, and
 ``NAME.npz`` with rows, and what ``predict`` and ``predict_proba`` say of them.
