@@ -183,8 +183,8 @@ def test_a_version_without_files_is_unusable(place: Place) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        pytest.param("Logistic", "LogisticRegression is no RandomForestClassifier", id="linear"),
-        pytest.param("Plain", "no scikit-learn flavour, only python_function", id="python"),
+        pytest.param("Logistic", "LogisticRegression is no model that is compiled", id="linear"),
+        pytest.param("Plain", "no flavour of sklearn, xgboost, lightgbm, only python_function", id="python"),
     ],
 )
 def test_the_forest_engine_refuses_what_is_no_forest(sqlite_place: Place, name: str, reason: str) -> None:
@@ -197,7 +197,7 @@ def test_serving_through_pyfunc_unasked_is_told(sqlite_place: Place, tmp_path: P
     """When auto falls back to pyfunc, a warning says that it does and why."""
     (warning,) = prepared_in(tmp_path, "models:/Logistic/1", sqlite_place.tracking_uri).warnings
     assert "pyfunc" in warning
-    assert "LogisticRegression is no RandomForestClassifier" in warning
+    assert "LogisticRegression is no model that is compiled" in warning
 
 
 def test_errors_of_the_registry_pass_unchanged(sqlite_place: Place, tmp_path: Path) -> None:

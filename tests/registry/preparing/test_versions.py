@@ -96,13 +96,13 @@ def test_a_forest_of_any_version_is_served_as_its_version_served_it(
 
 
 def other_model() -> bytes:
-    """A model of another version that is no forest: its one tree."""
+    """A model of another version that has no trees."""
     import pickle
 
-    from sklearn.tree import DecisionTreeClassifier
+    from sklearn.neighbors import KNeighborsClassifier
 
-    tree = DecisionTreeClassifier(random_state=0).fit(np.eye(5), np.arange(5))
-    return pickle.dumps(tree).replace(sklearn.__version__.encode(), b"1.3.2")
+    model = KNeighborsClassifier(1).fit(np.eye(5), np.arange(5))
+    return pickle.dumps(model).replace(sklearn.__version__.encode(), b"1.3.2")
 
 
 @pytest.mark.parametrize("choice", ["auto", "compiled", "sklearn", "pyfunc"])
