@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest.artifact import Artifact, BadArtifact, MadeBy, Origin, Parity, read, write
+from forest.checks.arguments import above_zero, positive
 from forest.checks.bar import Bar
 from forest.checks.bench import Asked, measure, table
 from forest.checks.build import reference
@@ -187,7 +188,7 @@ def _parser(prog: str | None = None) -> argparse.ArgumentParser:
         )
         to.add_argument("--rows", type=Path, metavar="NPY", help="rows to use: a .npy file of an (n, n_features) array")
         to.add_argument(
-            "--count", type=_positive, default=rows, metavar="N", help="else draw so many (default: %(default)s)"
+            "--count", type=positive, default=rows, metavar="N", help="else draw so many (default: %(default)s)"
         )
 
     compile_ = add("compile", _compile, "compile a model, hold it against its library and record the outcome")
@@ -205,7 +206,7 @@ def _parser(prog: str | None = None) -> argparse.ArgumentParser:
         each.add_argument("source", type=Path, metavar="SOURCE", help="the model that it was compiled from")
         add_model(each, default)
     bench.add_argument(
-        "--seconds", type=_above_zero, default=0.5, help="time for each engine, size and round (default: %(default)s)"
+        "--seconds", type=above_zero, default=0.5, help="time for each engine, size and round (default: %(default)s)"
     )
     bench.add_argument(
         "--rivals",
@@ -216,20 +217,6 @@ def _parser(prog: str | None = None) -> argparse.ArgumentParser:
         help=f"time other runtimes as well, where they are installed and take the model: {', '.join(RIVALS)}",
     )
     return parser
-
-
-def _above_zero(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not above 0")
-    return number
 
 
 if __name__ == "__main__":

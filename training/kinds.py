@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from dataset import load_sample
 from forest import CompiledEngine, compare, compile_forest, read_model
+from forest.checks.arguments import above_zero, positive
 from forest.checks.bar import Bar
 from forest.checks.bench import Asked, Timing, markdown, measure
 from forest.checks.library import library_engine
@@ -190,14 +191,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     size = Size()
     parser.add_argument(
-        "--rows", type=_positive, default=size.rows, metavar="N", help="rows to train on (default: %(default)s)"
+        "--rows", type=positive, default=size.rows, metavar="N", help="rows to train on (default: %(default)s)"
     )
     parser.add_argument(
-        "--trees", type=_positive, default=size.trees, metavar="N", help="trees, or rounds (default: %(default)s)"
+        "--trees", type=positive, default=size.trees, metavar="N", help="trees, or rounds (default: %(default)s)"
     )
     parser.add_argument(
         "--seconds",
-        type=_above_zero,
+        type=above_zero,
         default=0.3,
         metavar="S",
         help="time for each engine, size and round (default: %(default)s)",
@@ -211,19 +212,6 @@ def _parser() -> argparse.ArgumentParser:
         help=f"time other runtimes as well, where they are installed and take the model: {', '.join(RIVALS)}",
     )
     return parser
-
-
-def _above_zero(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ from forest.libraries.scikit_learn.readers import READERS
 from forest.libraries.xgboost import model as xgboost
 
 _ZIP: Final = b"PK\x03\x04"
-_LIGHTGBM: Final = b"tree\n"
-_XGBOOST: Final = b"{"
-_LONGEST: Final = max(map(len, (_ZIP, _LIGHTGBM, _XGBOOST)))
+_OWN_FORMATS: Final[dict[bytes, str]] = {b"{": "xgboost", b"tree\n": "lightgbm"}
+"""How a file begins that a library writes in a format of its own, which has no code in it."""
 
 
 class Hint(NamedTuple):
@@ -43,19 +42,31 @@ def read_model(path: Path, hint: Hint = Hint()) -> Ensemble:  # noqa: B008 - it 
         UnsupportedModel: it is no model that can be compiled, or cannot be read without running the code in it.
         OSError: it cannot be read.
     """
+    library = own_format(path)
     with path.open("rb") as file:
-        start = file.read(_LONGEST)
+        is_zip = file.read(len(_ZIP)) == _ZIP
     try:
-        if start.startswith(_LIGHTGBM):
+        if library == "lightgbm":
             return lightgbm.read_lightgbm(path.read_bytes(), version=hint.version)
-        if start.startswith(_XGBOOST):
+        if library == "xgboost":
             return xgboost.read_xgboost(path.read_bytes(), answers=hint.model_class)
-        stored, size = (read_skops if start.startswith(_ZIP) else read_pickle)(path)
+        stored, size = (read_skops if is_zip else read_pickle)(path)
         if not isinstance(stored, Stored) or stored.name not in _READ:
             raise Unreadable(f"{what(stored)} is no model that is compiled")
         return _READ[stored.name](stored, size, hint)
     except RecursionError:
         raise Unreadable("its parts are too deep in each other") from None
+
+
+def own_format(path: Path) -> str | None:
+    """The library in whose own format a file is; None if it is a pickle or skops file, or whatever else.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(max(map(len, _OWN_FORMATS)))
+    return next((library for begin, library in _OWN_FORMATS.items() if start.startswith(begin)), None)
 
 
 def _scikit_learn(stored: Any, size: int, _hint: Hint) -> Ensemble:  # noqa: ANN401

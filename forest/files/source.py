@@ -8,7 +8,7 @@ from forest.engine import UnsupportedModel
 from forest.ensemble import Ensemble
 from forest.files.folder import first_of, model_in
 from forest.files.installed import OtherVersion, can_be_asked, mismatch, watched
-from forest.files.reading import Hint, read_model
+from forest.files.reading import Hint, own_format, read_model
 from forest.libraries.scikit_learn.estimator import ensemble_of, why_no_forest
 
 _TRUSTED: Final[dict[str, list[str]]] = {
@@ -26,9 +26,6 @@ _TRUSTED: Final[dict[str, list[str]]] = {
     ],
 }
 """What a model of a library in the skops format has in it beyond what skops trusts by itself."""
-
-_OWN_FORMATS: Final[dict[bytes, str]] = {b"{": "xgboost", b"tree\n": "lightgbm"}
-"""How a file begins that a library writes in a format of its own, which has no code in it."""
 
 
 def estimator_file(source: Path) -> Path:
@@ -60,16 +57,16 @@ def load_forest(source: Path, model_class: str | None = None) -> tuple[Ensemble,
         UnsupportedModel: the file has no model in it that can be compiled.
     """
     file, hint = _found(source)
-    own_format = _own_format(file)
+    written_by = own_format(file)
     if model_class is not None:
-        if own_format != "xgboost":
+        if written_by != "xgboost":
             raise UnsupportedModel(f"{file}: is no file of XGBoost's own format, which alone is loaded by a class")
         hint = hint._replace(model_class=model_class)
     try:
         forest = read_model(file, hint)
     except UnsupportedModel as error:
-        if own_format is not None:
-            unnamed = own_format == "xgboost" and source.is_file() and model_class is None
+        if written_by is not None:
+            unnamed = written_by == "xgboost" and source.is_file() and model_class is None
             remedy = "; if another class than Booster loads it, say which: --class" if unnamed else ""
             raise UnsupportedModel(f"{file}: {error}{remedy}") from None
         return _run(file, error)
@@ -97,20 +94,13 @@ def _found(source: Path) -> tuple[Path, Hint]:
     return model_in(source) if source.is_dir() else (first_of([source]), Hint())
 
 
-def _own_format(file: Path) -> str | None:
-    """The library whose own format a file is in; None if it is a pickle or skops file, or whatever else."""
-    with file.open("rb") as opened:
-        start = opened.read(max(map(len, _OWN_FORMATS)))
-    return next((library for begin, library in _OWN_FORMATS.items() if start.startswith(begin)), None)
-
-
 def _run(file: Path, reason: UnsupportedModel) -> tuple[Ensemble, Any]:
     """An estimator that could not be read as data, for a reason."""
     try:
         estimator = _loaded(file)
     except OtherVersion as other:
         raise OtherVersion(f"{other}; it cannot be read without it, for {reason}") from None
-    if type(estimator).__module__.partition(".")[0] in _OWN_FORMATS.values():
+    if type(estimator).__module__.partition(".")[0] in _OWN_LOADERS:
         raise UnsupportedModel(f"{file}: {reason}")
     if (other_reason := why_no_forest(estimator)) is not None:
         raise UnsupportedModel(f"{file}: {other_reason}")
@@ -128,7 +118,7 @@ def _loaded(file: Path, library: str = "scikit-learn", hint: Hint = Hint()) -> A
     """What a file of a library's model has in it, loaded by whoever wrote it."""
     made_by: list[str] = []
     try:
-        load = _OWN_LOADERS.get(_own_format(file))
+        load = _OWN_LOADERS.get(own_format(file))
         with watched() as made_by:
             estimator = _load_objects(file, _TRUSTED[library]) if load is None else load(file, hint)
     except OSError:
