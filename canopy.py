@@ -104,6 +104,7 @@ VERBS: Final = Verbs(
             "train": Command(
                 "training.__main__", "train, evaluate, register and promote the example's forest", "train"
             ),
+            "pipeline": Command("training.pipeline.__main__", "the steps of training, for a scheduler", "train"),
             "compile": Command("forest.__main__", "compile a forest into one file", "train", ("compile",)),
             "inspect": Command(
                 "forest.__main__", "check a compiled forest and tell what is in it", prefix=("inspect",)

@@ -112,7 +112,7 @@ def _export(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     # Imported late: help and usage errors need not wait for MLflow and scikit-learn.
-    from training import data, forest, publish
+    from training import data, forest, publish, record
 
     # Beside the file of an SQLite store; MLflow's default is the current directory.
     file = sqlite_file(args.tracking_uri)
@@ -123,7 +123,7 @@ def _train(args: argparse.Namespace) -> None:
         logger.info("no %s yet: training one", args.name)
     source = data.load(args.data)
     recipe = _recipe(args)
-    version = None if args.force else publisher.find(publish.fingerprint(source, recipe))
+    version = None if args.force else publisher.find(record.fingerprint(source, recipe))
     if version is None:
         trained = forest.train(source.data, recipe)
         version = publisher.publish(trained, source, recipe)

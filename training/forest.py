@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,10 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A fitted forest, the rows that were held out from it and what it scored on them."""
+    """A fitted forest, the rows that it was fitted on, those held out from it and what it scored on these."""
 
     forest: RandomForestClassifier
+    fitted: Covertype
     held_out: Covertype
     metrics: dict[str, float]
 
@@ -59,8 +61,20 @@ def train(data: Covertype, recipe: Recipe) -> Trained:
     fitting, rest = train_test_split(
         np.arange(len(data)), test_size=recipe.held_out, random_state=recipe.seed, stratify=data.labels
     )
-    forest, held_out = _fit(data.take(fitting), recipe), data.take(rest)
-    return Trained(forest, held_out, _evaluate(forest, held_out))
+    fitted, held_out = data.take(fitting), data.take(rest)
+    forest = _fit(fitted, recipe)
+    return Trained(forest, fitted, held_out, _evaluate(forest, held_out))
+
+
+def scores(labels: NDArray[Any], predicted: NDArray[Any]) -> dict[str, float]:
+    """How well (n,) predicted labels agree with the (n,) true ones, by each metric: 0 to 1, more is better."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that a class was predicted which a small sample has not
+        return {
+            "accuracy": float(accuracy_score(labels, predicted)),
+            "balanced_accuracy": float(balanced_accuracy_score(labels, predicted)),
+            "f1_macro": float(f1_score(labels, predicted, average="macro", zero_division=0)),
+        }
 
 
 def export(trained: Trained, folder: Path) -> None:
@@ -99,9 +113,7 @@ def _evaluate(forest: RandomForestClassifier, data: Covertype) -> dict[str, floa
     probabilities = forest.predict_proba(frame(matrix(data)))
     predicted: Any = forest.classes_.take(probabilities.argmax(axis=1))
     return {
-        "accuracy": float(accuracy_score(data.labels, predicted)),
-        "balanced_accuracy": float(balanced_accuracy_score(data.labels, predicted)),
-        "f1_macro": float(f1_score(data.labels, predicted, average="macro")),
+        **scores(data.labels, predicted),
         "log_loss": float(log_loss(data.labels, probabilities, labels=forest.classes_)),
         "held_out_rows": float(len(data)),
     }

@@ -1,52 +1,33 @@
-"""Logging a forest to MLflow, registering and promoting it."""
+"""Registering, promoting and rolling back the versions of a model."""
 
-import hashlib
-import json
-import logging
 import warnings
-from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
 
 import mlflow
-import msgspec
-import numpy as np
-import sklearn
-import skops
 from mlflow import MlflowClient
+from mlflow.entities.logged_model import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
 from mlflow.models.model import MLMODEL_FILE_NAME
-from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier
 
-from dataset import load_sample
-from forest import Origin, Prediction, UnsupportedModel, build
-from forest.checks import answers
-from preprocessing import covertype
-from registry.version import FORMAT, SCHEMA_FILE, TAG, ArtifactRef, CompiledArtifactRef, search_filter
-from training.data import TrainingData, matrix
-from training.forest import Recipe, Trained, frame
+from registry.version import search_filter
 
-logger = logging.getLogger("canopy.training")
+if TYPE_CHECKING:
+    from training.data import TrainingData
+    from training.forest import Recipe, Trained
 
-STAGE = "Production"
-ALIAS = "production"
-FINGERPRINT = "canopy.fingerprint"
-"""Tag of a model version: digest of all that decides the forest."""
+STAGE: Final = "Production"
+ALIAS: Final = "production"
 
-_COMPILED = answers.FOLDER
-"""Folder of a logged model's artifacts for the compiled forest."""
+FINGERPRINT: Final = "canopy.fingerprint"
+"""Tag of a logged model and of its version: digest of all that decides the forest."""
 
-EXPECTED = "expected/sample_labels.json"
-"""Artifact of the run: scikit-learn's own labels for the bundled sample."""
+FORMER: Final = "canopy.former"
+"""Tag of a version that was promoted: the one that was in production before, to which a rollback returns."""
 
-
-def fingerprint(data: TrainingData, recipe: Recipe) -> str:
-    """Digest of the data, the recipe and scikit-learn's version: equal fingerprints mean equal forests."""
-    facts = {"data": data.digest, "scikit-learn": sklearn.__version__, **asdict(recipe)}
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+_OWN_TAGS: Final = "canopy."
+"""How the tags begin that a version has from its logged model."""
 
 
 class Publisher:
@@ -56,99 +37,144 @@ class Publisher:
         tracking_uri: the tracking server, or the database of an embedded store.
         name: the registered model.
         artifacts: the folder where a store without a server keeps its artifacts; None leaves that to the server.
+        alias: of the version in production.
+        stage: of the version in production; empty if only the alias counts.
 
     Raises:
         MlflowException: the store cannot be used.
     """
 
-    def __init__(self, tracking_uri: str, name: str, artifacts: Path | None = None) -> None:
+    def __init__(
+        self, tracking_uri: str, name: str, artifacts: Path | None = None, *, alias: str = ALIAS, stage: str = STAGE
+    ) -> None:
         mlflow.set_tracking_uri(tracking_uri)
         mlflow.set_registry_uri(tracking_uri)
-        self._client = MlflowClient(tracking_uri, tracking_uri)
-        self._name = name
+        self.client = MlflowClient(tracking_uri, tracking_uri)
+        self.name = name
         self._artifacts = artifacts
+        self._alias = alias
+        self._stage = stage
 
     def versions(self) -> list[ModelVersion]:
         """All versions of the registered model, newest first."""
-        found = self._client.search_model_versions(search_filter(self._name))
-        mine = [version for version in found if version.name == self._name]
+        found = self.client.search_model_versions(search_filter(self.name))
+        mine = [version for version in found if version.name == self.name]
         return sorted(mine, key=lambda version: int(version.version), reverse=True)
+
+    def version(self, number: str) -> ModelVersion:
+        """One version as the registry has it now; MlflowException if there is none of that number."""
+        return self.client.get_model_version(self.name, number)
+
+    def production(self) -> ModelVersion | None:
+        """The version in production: with the alias, or where no version has that, in the stage."""
+        aliased = self._aliased()
+        if aliased is not None:
+            return self.version(aliased)
+        staged = (version for version in self.versions() if self._stage and version.current_stage == self._stage)
+        return next(staged, None)
 
     def find(self, fingerprint: str) -> str | None:
         """The newest version with this fingerprint whose model can still be read."""
         for version in self.versions():
-            if version.tags.get(FINGERPRINT) == fingerprint and self._has_files(version):
+            files = f"models:/{version.name}/{version.version}"
+            if version.tags.get(FINGERPRINT) == fingerprint and _has_files(files):
                 return str(version.version)
         return None
 
-    def publish(self, trained: Trained, data: TrainingData, recipe: Recipe) -> str:
+    def find_logged(self, fingerprint: str) -> str | None:
+        """The newest logged model with this fingerprint that can still be read, registered or not."""
+        found = self.client.search_logged_models(
+            [self._experiment()],
+            filter_string=f"tags.`{FINGERPRINT}` = '{fingerprint}'",
+            order_by=[{"field_name": "creation_time", "ascending": False}],
+        )
+        return next((str(model.model_id) for model in found if _has_files(model.model_uri)), None)
+
+    def log(self, trained: "Trained", data: "TrainingData", recipe: "Recipe") -> str:
+        """Log a forest with all that belongs to it, and return the id of the logged model. It is not yet registered."""
+        # Imported late: who registers or promotes needs no scikit-learn, which takes seconds to import.
+        from training.record import Recorder
+
+        return Recorder(self.client, self._experiment(), self.name).log(trained, data, recipe)
+
+    def register(self, model: str) -> str:
+        """Make a version of a logged model, or find the one that it is already.
+
+        The version has the logged model's tags of Canopy's as they are now.
+
+        Args:
+            model: the logged model's id.
+
+        Returns:
+            The version's number. It is not yet promoted.
+        """
+        logged: LoggedModel = self.client.get_logged_model(model)
+        tags = {key: value for key, value in logged.tags.items() if key.startswith(_OWN_TAGS)}
+        for version in self.versions():
+            if version.model_id == model or version.source in {logged.model_uri, logged.artifact_location}:
+                for key, value in tags.items():
+                    self.client.set_model_version_tag(self.name, version.version, key, value)
+                return str(version.version)
+        self._ensure_name()
+        made = self.client.create_model_version(
+            self.name, source=logged.model_uri, run_id=logged.source_run_id, tags=tags, model_id=model
+        )
+        return str(made.version)
+
+    def publish(self, trained: "Trained", data: "TrainingData", recipe: "Recipe") -> str:
         """Log a forest with all that belongs to it and register it as a new version.
 
         Returns:
             The version's number. It is not yet promoted.
         """
-        sample = load_sample()
-        features = matrix(sample)
-        expected = trained.forest.predict(frame(features))
-        example = frame(features[:5])
-        with mlflow.start_run(experiment_id=self._experiment()) as run:
-            mlflow.log_params({"source": data.source, "rows": len(data.data), "digest": data.digest, **asdict(recipe)})
-            mlflow.log_metrics(trained.metrics)
-            self._log_expected(expected, TrainingData("sample", sample).digest)
-            logged = mlflow.sklearn.log_model(
-                trained.forest,
-                name="model",
-                signature=infer_signature(example, trained.forest.predict(example)),
-                input_example=example,
-                serialization_format="skops",
-                skops_trusted_types=["sklearn.tree._tree.Tree"],
-                pip_requirements=[f"scikit-learn=={sklearn.__version__}", f"skops=={skops.__version__}"],
-            )
-            self._log_answers(trained.forest, features[:5], logged.model_id)
-            schema = self._log_schema(logged.model_id)
-            compiled = self._log_compiled(trained.forest, features, logged.model_id, schema)
-        self._ensure_name()
-        version = self._client.create_model_version(
-            self._name,
-            source=logged.model_uri,
-            run_id=run.info.run_id,
-            tags={FINGERPRINT: fingerprint(data, recipe), "canopy.expected": EXPECTED, **compiled},
-            model_id=logged.model_id,
-        )
-        return str(version.version)
+        return self.register(self.log(trained, data, recipe))
 
     def promote(self, version: str) -> bool:
-        """Give a version the production alias, and the stage Production in which no other version stays.
+        """Give a version the alias of production, and its stage, in which no other version stays.
+
+        The version that was in production until then is noted in the tag ``FORMER``.
 
         Returns:
             Whether anything changed.
         """
-        now = self._client.get_model_version(self._name, version)
-        if now.current_stage == STAGE and ALIAS in now.aliases:
+        now = self.version(version)
+        if self._alias in now.aliases and (not self._stage or now.current_stage == self._stage):
             return False
-        self._client.set_registered_model_alias(self._name, ALIAS, version)
+        former = self.production()
+        if former is not None and former.version != now.version:
+            self.client.set_model_version_tag(self.name, version, FORMER, former.version)
+        self.restore(version)
+        return True
+
+    def restore(self, version: str) -> None:
+        """Promote a version that was in production before, without noting what it replaces."""
+        self.client.set_registered_model_alias(self.name, self._alias, version)
+        if not self._stage:
+            return
         with warnings.catch_warnings():
             # Stages are deprecated in favour of aliases; the reference system reads its model by stage.
             warnings.simplefilter("ignore", FutureWarning)
-            self._client.transition_model_version_stage(self._name, version, STAGE, archive_existing_versions=True)
-        return True
+            self.client.transition_model_version_stage(self.name, version, self._stage, archive_existing_versions=True)
 
-    def _has_files(self, version: ModelVersion) -> bool:
+    def _aliased(self) -> str | None:
         try:
-            files = mlflow.artifacts.list_artifacts(artifact_uri=f"models:/{version.name}/{version.version}")
-        except (MlflowException, OSError):
-            return False
-        return any(Path(file.path).name == MLMODEL_FILE_NAME for file in files)
+            aliases = self.client.get_registered_model(self.name).aliases
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return None
+        version = aliases.get(self._alias)
+        return None if version is None else str(version)
 
     def _experiment(self) -> str:
         """The experiment of the model; a store whose folder has been moved gets another, for its paths are absolute."""
-        for name in (self._name, f"{self._name} in {self._artifacts}"):
-            experiment = self._client.get_experiment_by_name(name)
+        for name in (self.name, f"{self.name} in {self._artifacts}"):
+            experiment = self.client.get_experiment_by_name(name)
             if experiment is None:
-                return str(self._client.create_experiment(name, self._artifacts and self._artifacts.as_uri()))
+                return str(self.client.create_experiment(name, self._artifacts and self._artifacts.as_uri()))
             if self._keeps_artifacts(experiment.artifact_location):
                 return str(experiment.experiment_id)
-        raise ValueError(f"the experiments of {self._name} keep their artifacts elsewhere than in {self._artifacts}")
+        raise ValueError(f"the experiments of {self.name} keep their artifacts elsewhere than in {self._artifacts}")
 
     def _keeps_artifacts(self, location: str) -> bool:
         """Whether artifacts may go to ``location``: to a server, an object store, or the folder that is ours now."""
@@ -157,59 +183,16 @@ class Publisher:
 
     def _ensure_name(self) -> None:
         try:
-            self._client.create_registered_model(self._name)
+            self.client.create_registered_model(self.name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
 
-    def _log_answers(self, forest: RandomForestClassifier, rows: NDArray[np.float32], model: str) -> None:
-        """Log what a forest answers for its input example beside its model: whoever serves it holds it against that."""
-        table = frame(rows)
-        prediction = Prediction(forest.predict(table), forest.predict_proba(table))
-        with TemporaryDirectory() as folder:
-            self._client.log_model_artifact(model, str(answers.write(Path(folder), prediction)), answers.FOLDER)
 
-    def _log_schema(self, model: str) -> ArtifactRef:
-        """Log the description of the table beside a model: who serves it need not recognise its columns."""
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / Path(SCHEMA_FILE).name
-            file.write_bytes(msgspec.json.format(covertype.SCHEMA.encode(), indent=2))
-            self._client.log_model_artifact(model, str(file), str(Path(SCHEMA_FILE).parent))
-            return ArtifactRef(SCHEMA_FILE, hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size)
-
-    def _log_compiled(
-        self, forest: RandomForestClassifier, rows: NDArray[np.float32], model: str, schema: ArtifactRef
-    ) -> dict[str, str]:
-        """Compile a forest and log that beside its model, so that no server has to.
-
-        Args:
-            forest: fitted on the schema's columns in their order.
-            rows: (n, 54) rows to compare it on.
-            model: the logged model.
-            schema: the description of its table.
-
-        Returns:
-            The tag that tells servers of it; none if the forest was not compiled, for the reason that is logged.
-        """
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "forest.canopy"
-            try:
-                parity = build(forest, file, Origin(self._name), columns=covertype.COLUMNS, examples=rows)
-            except (UnsupportedModel, ImportError) as error:
-                logger.warning("no compiled forest is logged: %s", error)
-                return {}
-            if not parity.passed:
-                logger.warning("no compiled forest is logged: of %d rows %d differ", parity.rows, parity.different)
-                return {}
-            self._client.log_model_artifact(model, str(file), _COMPILED)
-            digest, size = hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size
-            said = CompiledArtifactRef(f"{_COMPILED}/{file.name}", FORMAT, digest, size, schema)
-            return {TAG: msgspec.json.encode(said).decode()}
-
-    def _log_expected(self, labels: np.ndarray, digest: str) -> None:
-        """Log the labels that this forest gives the bundled sample, row for row, and which sample that was."""
-        path = Path(EXPECTED)
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / path.name
-            file.write_text(json.dumps({"sample_sha256": digest, "labels": labels.tolist()}))
-            mlflow.log_artifact(str(file), artifact_path=str(path.parent))
+def _has_files(uri: str) -> bool:
+    """Whether the model of a URI can be read."""
+    try:
+        files = mlflow.artifacts.list_artifacts(artifact_uri=uri)
+    except (MlflowException, OSError):
+        return False
+    return any(Path(file.path).name == MLMODEL_FILE_NAME for file in files)

@@ -95,6 +95,15 @@ ALLOWED = {
         "settings",
         "startup",
     },
+    "training.pipeline": {
+        "dataset",
+        "redaction",
+        "registry",
+        "registry.tracking.store",
+        "settings",
+        "startup",
+        "training",
+    },
     "serving": {
         "batcher",
         "forest",
@@ -350,7 +359,7 @@ def test_every_compiled_module_is_built_typed_and_optional() -> None:
     assert all(each["optional"] for each in extensions)
 
 
-@pytest.mark.parametrize("group", ["runtime", "train", "trees", "loadtest", "dev"])
+@pytest.mark.parametrize("group", ["runtime", "train", "trees", "loadtest", "dev", "clients", "airflow"])
 def test_lock_files_are_hashed_and_name_no_address(group: str) -> None:
     """Each pinned package has hashes; no file says where it came from."""
     text = (ROOT / "requirements" / f"{group}.txt").read_text()

@@ -132,7 +132,7 @@ def test_the_run_tells_what_was_trained_and_how_well(workplace: Store, sample: C
 
 def test_the_version_is_tagged_with_its_fingerprint(workplace: Store, sample: Covertype) -> None:
     """The version's tags are that, the place of the expected labels and what is known of the compiled forest."""
-    from training.publish import fingerprint
+    from training.record import fingerprint
 
     tags = client(workplace).get_model_version(NAME, "1").tags
     assert set(tags) == {"canopy.fingerprint", "canopy.expected", "canopy.compiled"}
@@ -154,7 +154,7 @@ def test_the_version_is_tagged_with_its_fingerprint(workplace: Store, sample: Co
 )
 def test_the_fingerprint_tells_apart_whatever_decides_the_forest(sample: Covertype, recipe: Recipe | None) -> None:
     """Another recipe or other data have another fingerprint; another name for the same data has not."""
-    from training.publish import fingerprint
+    from training.record import fingerprint
 
     base = fingerprint(TrainingData("sample", sample), Recipe(trees=10))
     assert fingerprint(TrainingData("copy.csv", sample), Recipe(trees=10)) == base
@@ -227,7 +227,7 @@ def test_a_forest_that_is_not_compiled_is_registered_all_the_same(
     def refuse(*_: object, **__: object) -> Parity:
         raise ImportError("the kernel was not built")
 
-    monkeypatch.setattr("training.publish.build", refuse)
+    monkeypatch.setattr("training.record.build", refuse)
     assert train_here() == 0
     assert TAG not in client(workplace).get_model_version("Small", "1").tags
     assert "no compiled forest is logged: the kernel was not built" in caplog.text
