@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast test-tools test-clients test-slow soak lint format loadtest loadtest-budget budget-search bench \
+.PHONY: help setup serve train test test-fast test-tools test-clients airflow-test test-slow soak lint format loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
 	stack stack-test stack-down proto lock clean
 
@@ -62,11 +62,18 @@ test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk or Chromium, whi
 	@exec $(PY) -m pytest -m tool $(ARGS)
 
 CLIENTS := .venv-clients
-$(CLIENTS)/.done: requirements/clients.txt scripts/clients.sh
-	@sh scripts/clients.sh
+$(CLIENTS)/.done: requirements/clients.txt scripts/apart.sh
+	@sh scripts/apart.sh clients
 
 test-clients: $(VENV)/.dev $(CLIENTS)/.done ## run the tests that need other people's clients, which this installs
 	@exec $(PY) -m pytest -m clients $(ARGS)
+
+AIRFLOW := .venv-airflow
+$(AIRFLOW)/.done: requirements/airflow.txt scripts/apart.sh
+	@sh scripts/apart.sh airflow
+
+airflow-test: $(VENV)/.dev $(AIRFLOW)/.done ## run the training pipeline in a real Airflow, which this installs, against real servers
+	@exec $(PY) -m pytest -m airflow tests/airflow $(ARGS)
 
 test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
 	@exec $(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
@@ -188,6 +195,7 @@ lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
 	$(LOCK) pyproject.toml --group train -c requirements/dev.txt -o requirements/train.txt
 	$(LOCK) pyproject.toml --group loadtest -c requirements/dev.txt -o requirements/loadtest.txt
 	$(LOCK) --group clients -o requirements/clients.txt
+	$(LOCK) --group airflow -o requirements/airflow.txt
 
 clean: ## remove the environment, what was built and every cache (the embedded store in .canopy stays)
-	rm -rf $(VENV) $(CLIENTS) build *.egg-info forest/native/*.c forest/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(AIRFLOW) build *.egg-info forest/native/*.c forest/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
