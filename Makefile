@@ -73,7 +73,7 @@ $(AIRFLOW)/.done: requirements/airflow.txt scripts/apart.sh
 	@sh scripts/apart.sh airflow
 
 airflow-test: $(VENV)/.dev $(AIRFLOW)/.done ## run the training pipeline in a real Airflow, which this installs, against real servers
-	@exec $(PY) -m pytest -m airflow tests/airflow $(ARGS)
+	@exec $(PY) -m pytest -m airflow -o faulthandler_timeout=3600 tests/airflow $(ARGS)
 
 test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
 	@exec $(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)

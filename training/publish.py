@@ -12,6 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models.model import MLMODEL_FILE_NAME
 
 from registry.version import search_filter
+from training.tags import FINGERPRINT, FORMER, OWN
 
 if TYPE_CHECKING:
     from training.data import TrainingData
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
 
 STAGE: Final = "Production"
 ALIAS: Final = "production"
-
-FINGERPRINT: Final = "canopy.fingerprint"
-"""Tag of a logged model and of its version: digest of all that decides the forest."""
-
-FORMER: Final = "canopy.former"
-"""Tag of a version that was promoted: the one that was in production before, to which a rollback returns."""
-
-_OWN_TAGS: Final = "canopy."
-"""How the tags begin that a version has from its logged model."""
 
 
 class Publisher:
@@ -109,7 +101,7 @@ class Publisher:
             The version's number. It is not yet promoted.
         """
         logged: LoggedModel = self.client.get_logged_model(model)
-        tags = {key: value for key, value in logged.tags.items() if key.startswith(_OWN_TAGS)}
+        tags = {key: value for key, value in logged.tags.items() if key.startswith(OWN)}
         for version in self.versions():
             if version.model_id == model or version.source in {logged.model_uri, logged.artifact_location}:
                 for key, value in tags.items():

@@ -26,8 +26,8 @@ from preprocessing import covertype
 from registry.version import FORMAT, SCHEMA_FILE, TAG, ArtifactRef, CompiledArtifactRef
 from training.data import TrainingData, matrix
 from training.forest import Recipe, Trained, frame
-from training.publish import FINGERPRINT
 from training.rows import identities
+from training.tags import FINGERPRINT
 
 logger = logging.getLogger("canopy.training")
 

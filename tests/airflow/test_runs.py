@@ -133,6 +133,13 @@ def server(place: Place, *options: str) -> Any:  # noqa: ANN401 - a context mana
     return serving([*common, "--cache", str(place.folder / "cache"), *options], ready_within=600)
 
 
+@pytest.fixture(scope="module")
+def served(place: Place) -> Iterator[ServerProcess]:
+    """A server of compiled forests."""
+    with server(place) as served:
+        yield served
+
+
 def asked(place: Place, served: ServerProcess, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """The parameters of a run on the small file, in which little is waited for."""
     address = f"http://{served.host}:{served.port}"
@@ -154,23 +161,26 @@ print("found", sorted({{name.partition(".")[0] for name in sys.modules}} & set(
     assert done.stdout.splitlines()[-1:] == ["found []"], done.stdout
 
 
-def test_a_better_version_is_promoted_and_served_and_a_worse_one_is_not(airflow: Airflow, place: Place) -> None:
-    """The first is named by the server at the end; of the second it is said why it is not, and production stays."""
-    with server(place) as served:
-        ran = airflow.run(**asked(place, served, trees=3, depth=5, margin=0.001))
-        assert ran.state == "success", ran.log
-        assert ran.tasks == dict.fromkeys(ran.tasks, "success") | {"roll_back": "skipped"}, ran.log
-        assert f"{NAME}/2 is in production, for it is better by" in ran.log
-        assert served.get("/health/ready")["model"] == f"{NAME}/2"
-        assert place.in_production() == "2"
+def test_a_better_version_is_promoted_and_served(airflow: Airflow, place: Place, served: ServerProcess) -> None:
+    """The server names it at the end."""
+    ran = airflow.run(**asked(place, served, trees=3, depth=5, margin=0.001))
+    assert ran.state == "success", ran.log
+    assert ran.tasks == dict.fromkeys(ran.tasks, "success") | {"roll_back": "skipped"}, ran.log
+    version = place.in_production()
+    assert f"{NAME}/{version} is in production, for it is better by" in ran.log
+    assert served.get("/health/ready")["model"] == f"{NAME}/{version}"
 
-        ran = airflow.run(**asked(place, served, trees=1, depth=1))
-        assert ran.state == "success", ran.log
-        assert ran.tasks["outcome"] == ran.tasks["register"] == "success"
-        assert {ran.tasks[task] for task in ("prepare", "promote", "served", "watch", "roll_back")} == {"skipped"}
-        assert f"{NAME}/3 is not promoted: not better: accuracy" in ran.log
-        assert served.get("/health/ready")["model"] == f"{NAME}/2"
-        assert place.in_production() == "2"
+
+def test_a_version_that_is_not_better_is_not_promoted(airflow: Airflow, place: Place, served: ServerProcess) -> None:
+    """It is registered, it is said why it goes no further, and production and server stay as they are."""
+    before = place.in_production()
+    ran = airflow.run(**asked(place, served, trees=1, depth=1))
+    assert ran.state == "success", ran.log
+    assert ran.tasks["outcome"] == ran.tasks["register"] == "success", ran.log
+    assert {ran.tasks[task] for task in ("prepare", "promote", "served", "watch", "roll_back")} == {"skipped"}
+    assert "is not promoted: not better: accuracy" in ran.log
+    assert place.in_production() == before
+    assert served.get("/health/ready")["model"] == f"{NAME}/{before}"
 
 
 def test_a_version_that_is_too_slow_for_its_clients_is_rolled_back(airflow: Airflow, place: Place) -> None:
@@ -181,13 +191,13 @@ def test_a_version_that_is_too_slow_for_its_clients_is_rolled_back(airflow: Airf
         headers = {"Content-Type": "application/json", "Canopy-Deadline-Ms": "30"}
         return client.ask("POST", "/predict", ROW, headers).status
 
-    with server(place, "--engine", "sklearn") as served, crowd(served, ask) as seen:
+    with server(place, "--engine", "sklearn") as slow_one, crowd(slow_one, ask) as seen:
         all_go_on(seen)
         slow = {"trees": 2000, "depth": 6, "allowed_error_rise": 0.2, "watch_seconds": 60}
-        ran = airflow.run(**asked(place, served, **slow))
+        ran = airflow.run(**asked(place, slow_one, **slow))
         assert ran.tasks["watch"] == ran.tasks["outcome"] == ran.state == "failed", ran.log
         assert ran.tasks["roll_back"] == ran.tasks["promote"] == "success", ran.log
         assert "errors have risen: " in ran.log
-        assert served.get("/health/ready")["model"] == f"{NAME}/{before}"
+        assert slow_one.get("/health/ready")["model"] == f"{NAME}/{before}"
         assert place.in_production() == before
         all_go_on(seen)

@@ -6,9 +6,6 @@ import msgspec
 
 Metric = Literal["accuracy", "balanced_accuracy", "f1_macro"]
 
-EVALUATION: Final = "canopy.evaluation"
-"""Tag of a logged model and of its version: the ``Comparison`` as JSON."""
-
 
 class Comparison(msgspec.Struct, frozen=True):
     """What two models scored on the same rows.

@@ -17,10 +17,11 @@ from dataset import Covertype, read_csv
 from dataset.covertype import LABELS
 from training.data import matrix
 from training.forest import frame, scores
-from training.pipeline.comparison import EVALUATION, Comparison
+from training.pipeline.comparison import Comparison
 from training.publish import Publisher
 from training.record import FITTED, HELD_OUT
 from training.rows import unseen
+from training.tags import EVALUATION
 
 logger = logging.getLogger("canopy.training")
 

@@ -1,15 +1,11 @@
 """Promoting a version that was found to be better, and taking it back."""
 
-from typing import Final
-
 import msgspec
 from mlflow.entities.model_registry import ModelVersion
 
-from training.pipeline.comparison import EVALUATION, Comparison, Decision, Metric, decide
-from training.publish import FORMER, Publisher
-
-ROLLED_BACK: Final = "canopy.rolled_back"
-"""Tag of a version that was taken out of production: why."""
+from training.pipeline.comparison import Comparison, Decision, Metric, decide
+from training.publish import Publisher
+from training.tags import EVALUATION, FORMER, ROLLED_BACK
 
 
 def judge(publisher: Publisher, version: str, metric: Metric, margin: float, *, again: bool = False) -> Decision:

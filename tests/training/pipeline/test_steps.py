@@ -54,6 +54,7 @@ def test_a_version_that_is_not_better_stays_out_of_production(step: Step, traine
     assert production(workplace) == "1"
 
 
+@pytest.mark.slow
 def test_a_version_is_not_judged_by_what_was_true_of_another_one(step: Step, trained: Trained) -> None:
     """Where production has changed since the evaluation, or there was none, it has to be evaluated first."""
     assert step("promote", trained(1, 1))[0] == 0
@@ -77,6 +78,7 @@ def test_rows_that_production_was_fitted_on_do_not_count(step: Step, trained: Tr
     assert "too few to compare on (at least 200): train with the seed" in told["error"]
 
 
+@pytest.mark.slow
 def test_a_version_with_nobody_before_it_cannot_be_rolled_back(step: Step, trained: Trained, workplace: Store) -> None:
     """That is said, and it stays; one that is not in production is left alone."""
     assert step("promote", trained(1, 1))[0] == 0
@@ -87,6 +89,7 @@ def test_a_version_with_nobody_before_it_cannot_be_rolled_back(step: Step, train
     assert production(workplace) == "1"
 
 
+@pytest.mark.slow
 def test_data_that_have_changed_since_they_were_fetched_are_refused(step: Step, plots: Path) -> None:
     """The digest that fetch tells is that of the rows, whatever the file."""
     status, told = step("fetch", "--data", plots)
