@@ -1,8 +1,9 @@
-"""Time a compiled model of every kind beside its library: ``python -m training.kinds``.
+"""Compare and time a compiled model of every kind beside its library: ``python -m training.kinds``.
 
 Each is trained on the bundled sample, read from a file as any other, compiled, and held against its library on rows
-that were held out; then both answer for these in turns, on one thread. It prints a table in Markdown. Exit status: 0;
-1, a model's answers differ, or no library is installed; 2, the options are wrong.
+that were held out and on rows that stand on its thresholds; then both answer for the former in turns, on one thread. It
+prints a table in Markdown, and what was compared with which versions. Exit status: 0; 1, a model's answers differ, or
+no library is installed; 2, the options are wrong.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset import load_sample
-from forest import CompiledEngine, compare, compile_forest, read_model
+from forest import CompiledEngine, Ensemble, Parity, compare, compile_forest, read_model, threshold_rows
 from forest.checks.arguments import above_zero, positive
 from forest.checks.bar import Bar
 from forest.checks.bench import Asked, Timing, markdown, measure
@@ -29,19 +30,20 @@ from forest.checks.rivals import RIVALS, rivals
 SIZES: Final = (1, 8, 128, 1024)
 SEED: Final = 42
 _HELD_OUT: Final = 4000
-_COMPARED: Final = 1000
 
 
 class Size(NamedTuple):
-    """How large the models are.
+    """How large the models are, and what they are compared on.
 
     Attributes:
         rows: that they are trained on.
         trees: of a forest, or rounds of boosting.
+        compared: rows on which each is held against its library.
     """
 
     rows: int = 16_000
     trees: int = 100
+    compared: int = 20_000
 
 
 class Kind(NamedTuple):
@@ -102,13 +104,15 @@ class Timed(NamedTuple):
 
     Attributes:
         title: what the model is, with its size.
+        library: its library, with the version.
         timings: by batch size.
-        different: of the compared rows, how many were answered otherwise.
+        parity: what came of the comparison.
     """
 
     title: str
+    library: str
     timings: list[Timing]
-    different: int
+    parity: Parity
 
 
 def time_kind(kind: Kind, size: Size, seconds: float, beside: Sequence[str] = ()) -> Timed:
@@ -135,13 +139,14 @@ def time_kind(kind: Kind, size: Size, seconds: float, beside: Sequence[str] = ()
     arrays = compile_forest(forest)
     compiled, library = CompiledEngine(arrays), library_engine(model, forest)
     rows = np.ascontiguousarray(sample.rows[held_out], dtype=forest.dtype)
-    parity = compare(compiled, library, rows[:_COMPARED])
+    parity = compare(compiled, library, _to_compare(forest, rows, size.compared))
     others: dict[str, Asked] = {forest.library: library}
     others |= rivals(beside, model, forest, lambda reason: _tell(f"{kind.name}: {reason}"))
     with Bar(kind.name, "round") as bar:
         timings = measure(compiled, others, rows, sizes=SIZES, seconds=seconds, progress=bar)
     title = f"`{kind.name}`: {_trees(len(arrays.trees))}, {kind.shape}, {arrays.nodes:,} nodes"
-    return Timed(title, timings, parity.different)
+    version = importlib.import_module(kind.library).__version__
+    return Timed(title, f"{forest.library} {version}", timings, parity)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if importlib.util.find_spec(kind.library) is None:
             _tell(f"{kind.name}: left out, for {kind.library} is not installed")
             continue
-        found.append(time_kind(kind, Size(given.rows, given.trees), given.seconds, given.rivals))
+        found.append(time_kind(kind, Size(given.rows, given.trees, given.compared), given.seconds, given.rivals))
     if not found:
         return 1
     sys.stdout.write(f"{markdown({each.title: each.timings for each in found})}\n")
@@ -162,10 +167,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known = {each.title: _beside(each.timings, name) for each in found if name in each.timings[0].others}
         if known:
             sys.stdout.write(f"\nThe same beside {name}:\n\n{markdown(known)}\n")
-    differing = [each for each in found if each.different]
-    for each in differing:
-        _tell(f"{each.title}: {each.different} of {_COMPARED} rows differ")
-    return 1 if differing else 0
+    sys.stdout.write(f"\n{_compared(found)}\n")
+    return 1 if any(each.parity.different for each in found) else 0
+
+
+def _to_compare(forest: Ensemble, rows: NDArray[Any], count: int) -> NDArray[Any]:
+    """(count, n_features): the rows as far as there are some, then such as stand on the thresholds."""
+    real = rows[:count]
+    return np.concatenate([real, threshold_rows(forest, count - len(real), seed=SEED)[: count - len(real)]])
+
+
+def _compared(found: Sequence[Timed]) -> str:
+    """What was compared with what, and how many rows differ."""
+    lines = [
+        f"{each.title} against {each.library}: {each.parity.different:,} of {each.parity.rows:,} rows differ"
+        for each in found
+    ]
+    return "\n".join(lines)
 
 
 def _trees(count: int) -> str:
@@ -195,6 +213,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--trees", type=positive, default=size.trees, metavar="N", help="trees, or rounds (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--compared",
+        type=positive,
+        default=size.compared,
+        metavar="N",
+        help="rows on which compiled model and library are compared (default: %(default)s)",
     )
     parser.add_argument(
         "--seconds",
