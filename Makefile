@@ -15,7 +15,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .PHONY: help setup serve train test test-fast test-tools test-clients test-slow soak lint format loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
-	stack stack-test stack-down proto lock clean
+	size stack stack-test stack-down proto lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -102,6 +102,9 @@ bench: $(VENV)/.loadtest ## compare batched with unbatched serving, both engines
 budget-search: $(VENV)/.loadtest ## find the least CPU and memory for a crowd: USERS=10000 RATE=400 TIME=90s P95=2500
 	$(MODEL)
 	@exec $(PY) -m loadtest.search $(CROWD) $(call option,P95,p95) $(ARGS)
+
+size: $(VENV)/.loadtest ## work out replicas for a load from what make bench measured: RATE=20000 P99_MS=50
+	@exec $(PY) -m loadtest.sizing $(call option,RATE,rate) $(call option,P99_MS,p99-ms) $(ARGS)
 
 bench-generator: $(VENV)/.loadtest ## measure the load generators against a server that answers a constant
 	@exec $(PY) -m loadtest.ceiling $(call option,USERS,users) $(call option,RATE,rate) $(call option,TIME,time) $(ARGS)

@@ -178,6 +178,7 @@ ALLOWED = {
     "loadtest.system": {"workers.limits"},
     "loadtest.generators": {"dataset", "loadtest.system", "preprocessing", "serving.grpc"},
     "loadtest.reports": {"loadtest.generators", "loadtest.system"},
+    "loadtest.sizing": {"forest.checks.arguments", "loadtest.reports", "loadtest.system"},
     "loadtest.locust": {"dataset", "loadtest.reports", "loadtest.system"},
     "loadtest.searching": {"loadtest.crowd", "loadtest.locust", "loadtest.reports", "loadtest.system"},
     "canopy": set[str](),
