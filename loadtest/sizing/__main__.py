@@ -72,11 +72,10 @@ def text(results: Results, mode: str, load: Load, found: Sequence[Plan]) -> str:
 
 def values(plan: Plan, load: Load, command: str) -> str:
     """The chart's values for a plan, in YAML."""
-    quantity = f'{{cpu: "{plan.size.cpu:g}", memory: {plan.memory_mib}Mi}}'
     return (
         f"# For {load.rate:,.0f} requests a second within {load.p99_ms:g} ms: {command}\n"
-        f"replicaCount: {plan.replicas}\n"
-        f"resources:\n  requests: {quantity}\n  limits: {quantity}\n"
+        f"replicas: {plan.replicas}\n"
+        f'resources:\n  cpu: "{plan.size.cpu:g}"\n  memory: {plan.memory_mib}Mi\n'
     )
 
 
