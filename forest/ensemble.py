@@ -32,6 +32,9 @@ class Missing(IntEnum):
     ZERO_RIGHT = 5
 
 
+MOST_COLUMNS: Final = 1 << 16
+"""Of an ensemble: more than any table of numbers has, and few enough to go through one by one."""
+
 NUMERIC: Final = -1
 """In ``Tree.category``: the split compares numbers."""
 
@@ -118,6 +121,7 @@ class Ensemble:
         codes: column → the numbers that are its categories, ascending: the code of one is its place here, and any other
             number counts as missing. A column that is not here has codes as they are.
         needed: columns in which no value may be missing, whether a split looks at them or not.
+        computed: whether values go through steps of a pipeline first, which compute in the type that they are given.
     """
 
     library: str
@@ -137,6 +141,7 @@ class Ensemble:
     categorical: dict[int, tuple[str, ...]] = field(default_factory=dict)
     codes: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     needed: tuple[int, ...] = ()
+    computed: bool = False
 
     @property
     def made_by(self) -> str:
@@ -167,6 +172,8 @@ class Ensemble:
         """
         if self.width < 1 or not len(self.trees) or not len(self.base) or self.base.ndim != 1:
             raise UnsupportedModel("the model has no columns, trees or outputs")
+        if self.width > MOST_COLUMNS:
+            raise UnsupportedModel(f"the model takes {self.width} columns, more than {MOST_COLUMNS}")
         if self.columns is not None and len(self.columns) != self.width:
             raise UnsupportedModel(f"the model names {len(self.columns)} of {self.width} columns")
         for column, codes in self.codes.items():

@@ -25,9 +25,10 @@ class Keys:
         ensemble: the ensemble.
         trees: its trees.
         order: (n_features,) for each of the model's columns, where it stands in the matrices; None if they agree.
+        most: how many keys there may be.
 
     Raises:
-        UnsupportedModel: a word has no room for what there is to compare.
+        UnsupportedModel: there are more, or a word has no room for what there is to compare.
     """
 
     features: NDArray[np.uint32]
@@ -38,13 +39,20 @@ class Keys:
     sets: NDArray[np.uint32]
     bits: int
 
-    def __init__(self, ensemble: Ensemble, trees: Sequence[Tree], order: NDArray[np.intp] | None = None) -> None:
+    def __init__(
+        self, ensemble: Ensemble, trees: Sequence[Tree], order: NDArray[np.intp] | None = None, *, most: int
+    ) -> None:
         self._order, self._width, self._dtype = order, ensemble.width, ensemble.dtype
         self._numbers = {
             column if order is None else int(order[column]): numbers.astype(ensemble.dtype)
             for column, numbers in ensemble.codes.items()
         }
         self._names = self._all_names(ensemble, trees)
+        if len(self._names) > most:
+            raise UnsupportedModel(
+                f"the model compares {len(self._names)} features, more than {most}; one that has missing values sent "
+                "both ways counts twice"
+            )
         rest, of_category = self._names % (_WAYS * self._width), self._names >= _WAYS * self._width
         self.features = (rest // _WAYS).astype(np.uint32)
         self.missing = (rest % _WAYS).astype(np.uint8)

@@ -206,21 +206,21 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return schema
 
     @classmethod
-    def of_columns(cls, names: Sequence[str], types: Sequence[FieldType] | None = None) -> "Schema":
+    def of_columns(cls, names: Sequence[str], types: Sequence[FieldType | None] | None = None) -> "Schema":
         """A table whose fields are the model's columns, as they are.
 
         Args:
             names: of the columns.
-            types: of each; None for numbers.
+            types: of each; None, or a None among them, for numbers.
 
         Raises:
             BadSchema: a name comes twice or is empty.
         """
-        kinds = types or ["number"] * len(names)
-        return cls(tuple(_as_it_is(name, kind) for name, kind in zip(names, kinds, strict=True)))
+        kinds = types or [None] * len(names)
+        return cls(tuple(_as_it_is(name, kind or "number") for name, kind in zip(names, kinds, strict=True)))
 
     @classmethod
-    def unnamed(cls, width: int, types: Sequence[FieldType] | None = None) -> "Schema":
+    def unnamed(cls, width: int, types: Sequence[FieldType | None] | None = None) -> "Schema":
         """A table of so many columns that nobody has named; they are numbers, if ``types`` does not say otherwise."""
         return cls.of_columns([f"f{number}" for number in range(width)], types)
 

@@ -41,17 +41,25 @@ class Columns:
         known: how that is known: the model names its columns; somebody states the table; nobody does, and the model is
             assumed to have a preset's in their order; or they are numbers without names.
         example: a row of the model's input example, to try it with. It may be somebody's, and is told to nobody.
+        by_name: the columns of categories that the model itself calls by their names; others it knows by their codes.
     """
 
     schema: Schema
     order: tuple[int, ...] | None = None
     known: Literal["named", "stated", "assumed", "unnamed"] = "named"
     example: Row = ()
+    by_name: tuple[str, ...] = ()
 
     @property
     def row(self) -> Row:
         """A row to try the model with."""
         return self.example or self.schema.row
+
+    @property
+    def called_by_name(self) -> dict[str, tuple[str, ...]]:
+        """Column → the names of its codes, of those columns in which the model itself goes by names."""
+        fields = zip(self.schema.expanded, self.schema.fields, strict=False)
+        return {column: field.categories for column, field in fields if column in self.by_name}
 
 
 class Told(NamedTuple):
@@ -60,12 +68,12 @@ class Told(NamedTuple):
     Attributes:
         names: of the columns, in the model's order; None if it names none.
         width: how many there are; None if it does not say.
-        types: of the columns; None if it does not say.
+        types: of the columns, None of one that is of another type; None if it does not say.
     """
 
     names: Sequence[object] | None
     width: int | None = None
-    types: Sequence[FieldType] | None = None
+    types: Sequence[FieldType | None] | None = None
 
     @property
     def columns(self) -> int | None:
@@ -168,12 +176,12 @@ def _settle_by_names(told: Mapping[str, Told], named: Mapping[str, list[str]]) -
             )
     schema = next((preset.schema for preset in PRESETS if _names_all(names, preset.index())), None)
     if schema is None:
-        types = dict[str, FieldType]()
+        types = dict[str, FieldType | None]()
         for part in told.values():
             if part.names is not None and part.types is not None:
                 types |= zip(map(str, part.names), part.types, strict=True)
         try:
-            schema = Schema.of_columns(names, [types.get(name, "number") for name in names])
+            schema = Schema.of_columns(names, [types.get(name) for name in names])
         except BadSchema as error:
             raise SchemaMismatch(
                 f"the model's columns, as {who} has them, make no table ({error.reason}); describe one by {STATEMENT}"
@@ -213,6 +221,7 @@ def with_values(columns: Columns, missing: Collection[int], categories: Mapping[
     if is_preset(schema) or len(schema.fields) != len(schema.expanded):
         return columns
     fields = list(schema.fields)
+    by_name: list[str] = []
     for column in range(len(fields)):
         at = column if columns.order is None else columns.order[column]
         field, names = fields[at], categories.get(column)
@@ -220,10 +229,11 @@ def with_values(columns: Columns, missing: Collection[int], categories: Mapping[
             fields[at] = Field(
                 field.name, "category", column in missing, names, encoding="ordinal", columns=field.columns
             )
+            by_name.append(schema.expanded[at])
         elif column in missing and field.type == "number":
             fields[at] = replace_field(field, missing=True)
     try:
-        return replace(columns, schema=Schema(tuple(fields)))
+        return replace(columns, schema=Schema(tuple(fields)), by_name=tuple(by_name))
     except BadSchema as error:
         raise SchemaMismatch(
             f"the categories that the model names make no table ({error.reason}); describe one by {STATEMENT}"

@@ -36,7 +36,7 @@ def model_in(folder: Path) -> tuple[Path, Hint]:
     path = folder / file
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UnsupportedModel(f"{folder}: its {name} flavour names a file outside of it")
-    return first_of([path]), _hint(told)
+    return first_of([path]), hint_of(told)
 
 
 def first_of(candidates: list[Path]) -> Path:
@@ -79,7 +79,8 @@ def _flavour(folder: Path, flavours: Mapping[Any, Any]) -> str:
     )
 
 
-def _hint(told: Mapping[Any, Any]) -> Hint:
+def hint_of(told: Mapping[Any, Any]) -> Hint:
+    """What a flavour says of the model beside its file."""
     class_, version = told.get("model_class"), told.get("lgb_version")
     # A class of that name that is not XGBoost's own may answer otherwise: it keeps its whole name, which is refused.
     if not isinstance(class_, str) or "lgb_version" in told:

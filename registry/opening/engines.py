@@ -53,7 +53,7 @@ def _open_pyfunc(prepared: Prepared) -> Engine:
 
     with own_version(prepared.others):
         model = mlflow.pyfunc.load_model(plain(prepared.model))
-    return PyfuncEngine(model, prepared.schema.expanded, _order(prepared))
+    return PyfuncEngine(model, prepared.schema.expanded, _order(prepared), prepared.columns.called_by_name)
 
 
 def _order(prepared: Prepared) -> NDArray[np.intp] | None:

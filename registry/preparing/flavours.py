@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from forest import Hint, UnsupportedModel, is_installed
+from forest.files.folder import hint_of
 
 _LIBRARIES: Final = {
     "sklearn": ("mlflow.sklearn", "pickled_model", "model_path"),
@@ -46,12 +47,7 @@ class Flavours:
     @property
     def hint(self) -> Hint:
         """What the flavour says of the model beside its file."""
-        told = self._flavours.get(self._library(), {})
-        class_, version = told.get("model_class"), told.get("lgb_version")
-        return Hint(
-            class_.rpartition(".")[2] if isinstance(class_, str) else "Booster",
-            version if isinstance(version, str) else None,
-        )
+        return hint_of(self._flavours.get(self._library(), {}))
 
     def estimator_file(self) -> Path:
         """The file of the model whose ``predict`` is what MLflow answers with.

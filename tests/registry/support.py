@@ -5,10 +5,14 @@ import tempfile
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from forest import Engine
+from preprocessing.matrix import MatrixBuilder
 from registry import EngineChoice, ModelURI, ModelVersion, Preparation, Prepared, RegistryConfig
 from registry.caching.cache import Cache
 from registry.caching.entry_builder import sizes
@@ -73,3 +77,10 @@ def spoil(folder: Path) -> None:
 def way(tracking_uri: str, **environment: str) -> RegistryConfig:
     """The way to a registry, from some variables and none of this process's own."""
     return RegistryConfig.read(tracking_uri, environment)
+
+
+def matrix(made: Prepared, rows: list[list[float]], dtype: type[np.floating]) -> NDArray[Any]:
+    """The matrix of some rows of a client's, as the server builds it."""
+    plain = [tuple(None if value != value else value for value in row) for row in rows]
+    builder = MatrixBuilder(made.schema, len(plain))
+    return builder.build([plain], dtype)  # type: ignore[list-item]

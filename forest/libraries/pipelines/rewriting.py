@@ -81,6 +81,7 @@ class _Rewriting:
             zero=0.0,
             categorical=self._categorical,
             codes=self._codes,
+            computed=True,
         )
         return made.check()
 

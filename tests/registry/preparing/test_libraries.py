@@ -1,6 +1,6 @@
 """Models of every library, from the registry to answers: what MLflow's pyfunc says, bit by bit."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from preprocessing.matrix import MatrixBuilder
-from registry import Prepared
 from registry.opening.engines import open_engine
-from tests.helpers.isolation import MLFLOW_WARNS, isolated_mlflow
-from tests.registry.support import prepared_in
+from tests.helpers.isolation import MLFLOW_WARNS
+from tests.registry.support import matrix, prepared_in
 
 pytestmark = MLFLOW_WARNS
 
@@ -126,27 +124,6 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the store is."""
-    return tmp_path_factory.mktemp("libraries")
-
-
-@pytest.fixture
-def tracking(folder: Path) -> Iterator[str]:
-    """A store, which MLflow logs into."""
-    import mlflow
-
-    with isolated_mlflow(folder):
-        uri = f"sqlite:///{folder / 'mlflow.db'}"
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
-        if mlflow.get_experiment_by_name("libraries") is None:
-            mlflow.create_experiment("libraries", (folder / "files").as_uri())
-        mlflow.set_experiment("libraries")
-        yield uri
-
-
 def table(rows: int = ROWS, *, holed: bool = False) -> Any:  # noqa: ANN401 - pandas is untyped
     """Some rows with names, of which some values may be missing."""
     import pandas as pd
@@ -192,10 +169,3 @@ def test_a_model_of_any_library_is_compiled_and_answers_as_mlflow_does(
         assert found.probabilities.tolist() == model.predict_proba(asked).astype(np.float64).tolist()
     else:
         assert found.probabilities is None
-
-
-def matrix(made: Prepared, rows: list[list[float]], dtype: type[np.floating]) -> NDArray[Any]:
-    """The matrix of some rows of a client's, as the server builds it."""
-    plain = [tuple(None if value != value else value for value in row) for row in rows]
-    builder = MatrixBuilder(made.schema, len(plain))
-    return builder.build([plain], dtype)  # type: ignore[list-item]
