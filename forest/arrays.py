@@ -22,7 +22,7 @@ the value's rank, the number of thresholds of that key below it, exceeds the thr
 threshold. A category's rank is its code, and it goes to the right child if the set, which begins at a word of ``sets``,
 has the bit of that number: the codes' bits come first, then one for any other value, then one for a missing one, and
 the lowest bit of a word is its first. Where the key of a category has thresholds, they are the numbers that stand for
-its codes, and any other number counts as missing.
+its codes; any other number is none of them, and refused if a missing value is.
 
 A tree's root stands in the first pair of its first line, alone. Children stand in a later line than their parent, or
 further on in the same one, so that each walk ends.

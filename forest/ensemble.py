@@ -32,6 +32,9 @@ class Missing(IntEnum):
     ZERO_RIGHT = 5
 
 
+UNKNOWN: Final = -1.0
+"""In place of a number that is no category: no code is negative."""
+
 NUMERIC: Final = -1
 """In ``Tree.category``: the split compares numbers."""
 
@@ -116,8 +119,9 @@ class Ensemble:
         least_code: the least number that may be a category, whose code is its whole part; what is below is no code.
         categorical: column → how its categories are called, in the order of their codes; () if they are numbers only.
         codes: column → the numbers that are its categories, ascending: the code of one is its place here, and any other
-            number counts as missing. A column that is not here has codes as they are.
-        needed: columns in which no value may be missing, whether a split looks at them or not.
+            number is none; where no value may be missing, it is refused. A column that is not here has codes as they
+            are.
+        needed: columns in which no value may be missing, whether a split looks at them or not; all, if none may be.
     """
 
     library: str
@@ -174,10 +178,6 @@ class Ensemble:
                 raise UnsupportedModel(f"the categories of column {column} are no ascending numbers of a column")
         if any(not 0 <= column < self.width for column in self.needed):
             raise UnsupportedModel("the model needs values of a column that there is not")
-        if self.codes and not self.takes_missing:
-            raise UnsupportedModel(
-                "a number that is no category counts as missing, but the model takes no missing value"
-            )
         return self
 
     def encode(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -195,7 +195,8 @@ class Ensemble:
         for column, codes in self.codes.items():
             values = matrix[:, column]
             places = np.searchsorted(codes, values).clip(max=max(len(codes) - 1, 0))
-            matrix[:, column] = np.where(codes[places] == values, places, np.nan) if len(codes) else np.nan
+            known = codes[places] == values if len(codes) else np.zeros(len(values), dtype=bool)
+            matrix[:, column] = np.where(known, places, np.where(np.isnan(values), np.nan, UNKNOWN))
         return matrix
 
 

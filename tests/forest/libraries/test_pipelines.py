@@ -207,6 +207,23 @@ def test_what_is_told_of_a_table_is_that_of_the_pipeline_s_own_columns() -> None
             pipeline.predict(frame_of(ensemble, without))
 
 
+def test_a_number_that_is_no_category_is_refused_where_the_encoder_refuses_it() -> None:
+    """Whether a split looks at its column or not."""
+    matrix, labels = _matrix()
+    matrix[:, 1] = 5.0
+    pipeline = make_pipeline(OneHotEncoder(), RandomForestClassifier(3, random_state=0)).fit(matrix, labels)
+    engine = CompiledEngine(compile_forest(pipeline))
+    np.testing.assert_array_equal(engine.predict(matrix).probabilities, pipeline.predict_proba(matrix))
+    for column in range(2):
+        for value in (0.5, np.nan, -1.0):
+            changed = matrix[:1].copy()
+            changed[0, column] = value
+            with pytest.raises(ValueError, match=f"column {column} is NaN, or no category"):
+                engine.predict(changed)
+            with pytest.raises(ValueError, match="unknown categories"):
+                pipeline.predict(changed)
+
+
 class Doubled(FunctionTransformer):  # type: ignore[misc]
     """A step of somebody's own."""
 
@@ -223,7 +240,11 @@ REFUSED = [
     pytest.param(lambda: _behind(PCA()), "sklearn.decomposition", id="another transformer"),
     pytest.param(lambda: _behind(FunctionTransformer(np.negative)), "somebody's own", id="a function"),
     pytest.param(lambda: _behind(Doubled()), "no part of a forest", id="a class of one's own"),
-    pytest.param(lambda: _behind(OneHotEncoder()), "numbers for categories", id="other numbers are refused"),
+    pytest.param(
+        lambda: _behind(SimpleImputer(strategy="most_frequent"), OneHotEncoder()),
+        "one is refused",
+        id="other numbers are refused",
+    ),
     pytest.param(
         lambda: _behind(OneHotEncoder(min_frequency=11, handle_unknown="ignore")), "rare", id="rare categories"
     ),
