@@ -122,6 +122,8 @@ class Ensemble:
             number is none; where no value may be missing, it is refused. A column that is not here has codes as they
             are.
         needed: columns in which no value may be missing, whether a split looks at them or not; all, if none may be.
+        limits: column → the least and the greatest number that it takes; any other is refused.
+        by_name: whether the library looks columns up by their names, which are as they were given to it.
     """
 
     library: str
@@ -141,6 +143,8 @@ class Ensemble:
     categorical: dict[int, tuple[str, ...]] = field(default_factory=dict)
     codes: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     needed: tuple[int, ...] = ()
+    limits: dict[int, tuple[float, float]] = field(default_factory=dict)
+    by_name: bool = True
 
     @property
     def made_by(self) -> str:
@@ -151,6 +155,28 @@ class Ensemble:
     def may_miss(self) -> frozenset[int]:
         """The columns in which a value may be missing."""
         return frozenset(range(self.width)) - frozenset(self.needed) if self.takes_missing else frozenset()
+
+    @property
+    def exact(self) -> frozenset[int]:
+        """The columns of categories in which any number that is none is refused."""
+        return frozenset(column for column in self.codes if column not in self.may_miss)
+
+    @property
+    def whole(self) -> frozenset[int]:
+        """Those in which only whole numbers are taken, all between the least and the greatest."""
+        return frozenset(
+            column
+            for column in self.exact
+            if len(codes := self.codes[column]) and np.array_equal(codes, codes[0].round() + np.arange(len(codes)))
+        )
+
+    @property
+    def given_limits(self) -> dict[int, tuple[float, float]]:
+        """Column → the least and the greatest number that is not refused, as far as it is known."""
+        found = {
+            column: (float(codes[0]), float(codes[-1])) for column in self.exact if len(codes := self.codes[column])
+        }
+        return self.limits | found
 
     def check(self) -> "Ensemble":
         """Make sure that every walk ends at a leaf that has numbers for its outputs; returns the ensemble.
@@ -178,6 +204,8 @@ class Ensemble:
                 raise UnsupportedModel(f"the categories of column {column} are no ascending numbers of a column")
         if any(not 0 <= column < self.width for column in self.needed):
             raise UnsupportedModel("the model needs values of a column that there is not")
+        if any(not 0 <= column < self.width or not low <= high for column, (low, high) in self.limits.items()):
+            raise UnsupportedModel("the model has limits of a column that there is not, or that no number is within")
         return self
 
     def encode(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forest.engine import Prediction
+from forest.engine import Prediction, check_limits
 from forest.ensemble import NUMERIC, Ensemble, Missing, Tree
 from forest.links import link_function
 
@@ -50,6 +50,7 @@ class ReferenceEngine:
         for column in ensemble.needed if ensemble.takes_missing else range(ensemble.width):
             if np.isnan(values[:, column]).any() or (column in ensemble.codes and (values[:, column] < 0).any()):
                 raise ValueError("a value is missing, or no category, where the model takes none")
+        check_limits(values, ensemble.limits)
         sums = np.tile(ensemble.base, (len(matrix), 1))
         for tree in ensemble.trees:  # one at a time: of a large forest, all take as much memory as it does
             into = sums[:, tree.output : tree.output + tree.leaves.shape[1]]

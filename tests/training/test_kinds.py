@@ -11,13 +11,13 @@ from training.kinds import KINDS, SIZES, Size, main, time_kind
 SMALL = Size(rows=300, trees=3)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
 def test_a_model_of_every_kind_is_trained_compared_and_timed(kind: Any) -> None:  # noqa: ANN401 - a Kind
     """It answers as its library does, and its figures are of all batch sizes."""
     pytest.importorskip(kind.library)
     timed = time_kind(kind, SMALL, seconds=1e-6)
     assert timed.different == 0
-    assert timed.title.startswith(f"`{kind.name}`: ")
+    assert timed.title.startswith(f"`{kind.title}`: ")
     assert f", {kind.shape}, " in timed.title
     assert [timing.batch for timing in timed.timings] == list(SIZES)
     library = {"sklearn": "scikit-learn"}.get(kind.library, kind.library)

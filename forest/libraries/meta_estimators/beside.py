@@ -38,6 +38,7 @@ def beside(parts: Sequence[Ensemble]) -> Ensemble:
         base=np.concatenate([_filled_up(part.base, width) for part in parts]),
         takes_missing=takes_missing,
         needed=tuple(needed),
+        limits=_limits(parts),
     )
 
 
@@ -51,6 +52,16 @@ _ALIKE: Final[dict[str, Callable[[Ensemble, Ensemble], bool]]] = {
     "way to answer": lambda one, other: one.link == other.link,
 }
 """What has to be the same of two, for people, and whether it is."""
+
+
+def _limits(parts: Sequence[Ensemble]) -> dict[int, tuple[float, float]]:
+    """The numbers that all take."""
+    found: dict[int, tuple[float, float]] = {}
+    for part in parts:
+        for column, (least, greatest) in part.limits.items():
+            low, high = found.get(column, (least, greatest))
+            found[column] = max(low, least), min(high, greatest)
+    return found
 
 
 def _same_codes(one: dict[int, NDArray[np.float64]], other: dict[int, NDArray[np.float64]]) -> bool:

@@ -1,8 +1,7 @@
 """scikit-learn's Pipeline (sklearn/pipeline.py) before a tree model, as an ensemble over the pipeline's own columns.
 
 What is given is a table whose columns of numbers are of float64, and whose columns of names are of objects, with NaN
-for a missing value. A number whose scaled value float32 has no room for is refused by scikit-learn before a model that
-takes float32; here it counts as the greatest there is.
+for a missing value.
 """
 
 from dataclasses import replace

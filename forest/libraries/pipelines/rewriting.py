@@ -7,7 +7,7 @@ is to a split.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,12 @@ from forest.ensemble import NUMERIC, Categories, Ensemble, Missing, Tree
 from forest.libraries.pipelines.columns import REFUSED, Column, Held, Table, is_missing
 from forest.libraries.pipelines.raw_thresholds import greatest_not_above
 from forest.libraries.pipelines.rules import Identity, Rule, groups, rounded
+
+_ALMOST: Final = float(np.nextafter(float(np.finfo(np.float32).max) + 2.0**103, 0))
+"""The greatest number that float32 has room for: half a step above its own greatest, all become infinite."""
+
+_GREATEST: Final = float(np.finfo(np.float32).max)
+"""What no number that is given exceeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +87,24 @@ class _Rewriting:
             zero=0.0,
             categorical=self._categorical,
             codes=self._codes,
+            limits=self._limits(),
+            by_name=True,
         )
         return made.check()
+
+    def _limits(self) -> dict[int, tuple[float, float]]:
+        """The numbers that scikit-learn takes: it refuses those that float32 has no room for when they are scaled."""
+        model, found = self._model, dict[int, tuple[float, float]]()
+        rounds = model.dtype is np.float32 and model.library == "scikit-learn"
+        for feature, column in enumerate(self._columns):
+            own = model.limits.get(feature, (-_ALMOST, _ALMOST) if rounds else None)
+            if own is None or column.table is not None:
+                continue
+            limits = np.array([np.nextafter(own[0], -np.inf), own[1]])
+            below, greatest = greatest_not_above(column.numbers, limits)
+            low, high = found.get(column.source, (-_GREATEST, _GREATEST))
+            found[column.source] = max(low, float(np.nextafter(below, np.inf))), min(high, float(greatest))
+        return {source: both for source, both in found.items() if both != (-_GREATEST, _GREATEST)}
 
     def tree(self, tree: Tree) -> Tree:
         """One of the model's trees over what its pipeline is given."""
