@@ -93,6 +93,7 @@ def compile_forest(
         columns=None if columns is None else tuple(map(str, columns)),
         nodes=nodes,
         depth=depth,
+        limits={column if order is None else int(order[column]): both for column, both in ensemble.limits.items()},
     )
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from forest.arrays import ForestArrays
 from forest.artifact import BadArtifact, read
-from forest.engine import Prediction
+from forest.engine import Prediction, check_limits
 from forest.links import link_function
 from forest.native.extensions import native
 
@@ -34,6 +34,7 @@ class CompiledEngine:
         self.dtype = arrays.dtype
         self.classes: NDArray[Any] | None = arrays.classes
         self._walk = kernel.Walk(arrays)
+        self._limits = arrays.limits
         n_classes = 0 if arrays.classes is None else len(arrays.classes)
         self._link = link_function(arrays.link, n_classes, self._walk.n_outputs)
 
@@ -57,7 +58,10 @@ class CompiledEngine:
         """See ``Engine.predict``.
 
         Raises:
-            ValueError: the matrix has another number of columns, or a value is missing where none may be.
+            ValueError: the matrix has another number of columns, or a value is missing, or beyond the limits of its
+                column, where none may be.
         """
+        if self._limits:
+            check_limits(matrix, self._limits)
         values, probabilities = self._link(self._walk.sums(matrix))
         return Prediction(values if self.classes is None else self.classes.take(values), probabilities)

@@ -96,7 +96,10 @@ class Keys:
             raise UnsupportedModel(f"column {min(mixed)} is compared as a number and as a category")
         # A value that no split looks at must not be missing either.
         needed = np.array(ensemble.needed if ensemble.takes_missing else range(self._width), dtype=np.int64)
-        names.append((needed if self._order is None else self._order[needed]) * _WAYS + Missing.REFUSED)
+        needed = needed if self._order is None else self._order[needed]
+        # Of numbers that are categories, one that is none is refused as well.
+        as_category = np.isin(needed, list(self._numbers))
+        names.append(needed * _WAYS + Missing.REFUSED + as_category * (_WAYS * self._width))
         found = np.unique(np.concatenate(names))
         return found if len(found) else np.array([Missing.LEFT], dtype=np.int64)
 
@@ -154,7 +157,9 @@ class Keys:
                     raise UnsupportedModel(
                         f"the model's sets of categories take more than {self._room} words of {_WORD} bits"
                     )
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint32)
+        # A key that no split has still has codes, for which there must be a set.
+        parts.append(np.zeros(int(self.codes.max() > 0 and not parts), dtype=np.uint32))
+        return np.concatenate(parts)
 
     def _set(self, key: int, categories: Categories) -> NDArray[np.uint32]:
         """The words of a set: what goes right."""

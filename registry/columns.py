@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec.structs import replace as replace_field
@@ -206,13 +207,21 @@ def _agreed(orders: Mapping[str, tuple[int, ...] | None], schema: Schema) -> tup
     return order
 
 
-def with_values(columns: Columns, missing: Collection[int], categories: Mapping[int, tuple[str, ...]]) -> Columns:
+def with_values(
+    columns: Columns,
+    missing: Collection[int],
+    categories: Mapping[int, tuple[str, ...]],
+    limits: Mapping[int, tuple[float, float]] = MappingProxyType({}),
+    whole: Collection[int] = (),
+) -> Columns:
     """The same with what the model itself says of its columns' values, where nobody has described the table.
 
     Args:
         columns: the model's table and columns.
         missing: columns of the model in which it takes missing values, as its library does.
         categories: column of the model → the names of its categories, in the order of their codes.
+        limits: column of the model → the least and the greatest number that it takes.
+        whole: columns of the model in which it takes only whole numbers.
 
     Raises:
         SchemaMismatch: the names make no table.
@@ -230,8 +239,11 @@ def with_values(columns: Columns, missing: Collection[int], categories: Mapping[
                 field.name, "category", column in missing, names, encoding="ordinal", columns=field.columns
             )
             by_name.append(schema.expanded[at])
-        elif column in missing and field.type == "number":
-            fields[at] = replace_field(field, missing=True)
+        elif field.type in ("number", "integer"):
+            least, greatest = limits.get(column, (field.least, field.greatest))
+            type_: FieldType = "integer" if column in whole else field.type
+            missed = field.missing or (column in missing and type_ == "number")
+            fields[at] = replace_field(field, type=type_, missing=missed, least=least, greatest=greatest)
     try:
         return replace(columns, schema=Schema(tuple(fields)), by_name=tuple(by_name))
     except BadSchema as error:

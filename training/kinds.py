@@ -56,6 +56,7 @@ class Kind(NamedTuple):
         trees: what the class calls that number; None if it is one tree.
         shape: what the options make of it, for people.
         classes: how many classes it tells apart; 0 if it answers with a number.
+        around: the class of what stands around it, with its module; None if nothing does.
     """
 
     module: str
@@ -64,6 +65,12 @@ class Kind(NamedTuple):
     trees: str | None = "n_estimators"
     shape: str = ""
     classes: int = 7
+    around: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return self.name if self.around is None else self.around.rpartition(".")[2]
 
     @property
     def library(self) -> str:
@@ -74,6 +81,9 @@ class Kind(NamedTuple):
         """A fitted model; a number is learned as the label's, and two classes as whether it is the most frequent."""
         trees = {} if self.trees is None else {self.trees: size.trees}
         model = getattr(importlib.import_module(self.module), self.name)(**self.options, **trees)
+        if self.around is not None:
+            module, _, name = self.around.rpartition(".")
+            model = getattr(importlib.import_module(module), name)(model)
         learned = {2: labels == np.bincount(labels).argmax(), 0: labels.astype(np.float64)}.get(self.classes, labels)
         return model.fit(matrix, learned)
 
@@ -91,6 +101,14 @@ KINDS: Final = (
     Kind("sklearn.ensemble", "HistGradientBoostingClassifier", {"random_state": SEED}, "max_iter", "31 leaves"),
     Kind("sklearn.ensemble", "HistGradientBoostingRegressor", {"random_state": SEED}, "max_iter", "31 leaves", 0),
     Kind("sklearn.ensemble", "IsolationForest", _FOREST, shape="256 rows", classes=0),
+    Kind(
+        *("sklearn.ensemble", "RandomForestClassifier", {**_FOREST, "max_depth": 12}, "n_estimators"),
+        *("depth 12, sigmoid, 5 folds", 7, "sklearn.calibration.CalibratedClassifierCV"),
+    ),
+    Kind(
+        *("sklearn.ensemble", "HistGradientBoostingClassifier", {"random_state": SEED}, "max_iter", "31 leaves", 2),
+        "sklearn.model_selection.FixedThresholdClassifier",
+    ),
     Kind("xgboost", "XGBClassifier", {**_BOOSTED, "max_depth": 6}, shape="depth 6"),
     Kind("xgboost", "XGBRegressor", {**_BOOSTED, "max_depth": 6}, shape="depth 6", classes=0),
     Kind("lightgbm", "LGBMClassifier", _QUIET, shape="31 leaves"),
@@ -141,10 +159,10 @@ def time_kind(kind: Kind, size: Size, seconds: float, beside: Sequence[str] = ()
     rows = np.ascontiguousarray(sample.rows[held_out], dtype=forest.dtype)
     parity = compare(compiled, library, _to_compare(forest, rows, size.compared))
     others: dict[str, Asked] = {forest.library: library}
-    others |= rivals(beside, model, forest, lambda reason: _tell(f"{kind.name}: {reason}"))
-    with Bar(kind.name, "round") as bar:
+    others |= rivals(beside, model, forest, lambda reason: _tell(f"{kind.title}: {reason}"))
+    with Bar(kind.title, "round") as bar:
         timings = measure(compiled, others, rows, sizes=SIZES, seconds=seconds, progress=bar)
-    title = f"`{kind.name}`: {_trees(len(arrays.trees))}, {kind.shape}, {arrays.nodes:,} nodes"
+    title = f"`{kind.title}`: {_trees(len(arrays.trees))}, {kind.shape}, {arrays.nodes:,} nodes"
     version = importlib.import_module(kind.library).__version__
     return Timed(title, f"{forest.library} {version}", timings, parity)
 
@@ -154,10 +172,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     found: list[Timed] = []
     for kind in KINDS:
-        if kind.name not in given.kinds:
+        if kind.title not in given.kinds:
             continue
         if importlib.util.find_spec(kind.library) is None:
-            _tell(f"{kind.name}: left out, for {kind.library} is not installed")
+            _tell(f"{kind.title}: left out, for {kind.library} is not installed")
             continue
         found.append(time_kind(kind, Size(given.rows, given.trees, given.compared), given.seconds, given.rivals))
     if not found:
@@ -203,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.kinds", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [kind.name for kind in KINDS]
+    names = [kind.title for kind in KINDS]
     parser.add_argument(
         "--kinds", nargs="+", choices=names, default=names, metavar="CLASS", help=f"only these of {', '.join(names)}"
     )

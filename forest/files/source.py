@@ -18,6 +18,10 @@ _TRUSTED: Final[dict[str, list[str]]] = {
         "numpy.dtype",
         *(f"sklearn.metrics._scorer.{name}" for name in ("_PassthroughScorer", "_Scorer")),
         *(f"sklearn.model_selection._split.{name}" for name in ("KFold", "StratifiedKFold", "ShuffleSplit")),
+        # Calibrated classifiers, and thresholds that were tuned.
+        *(f"sklearn.calibration.{name}" for name in ("_CalibratedClassifier", "_SigmoidCalibration")),
+        *("sklearn.calibration._TemperatureScaling", "sklearn.metrics._scorer._CurveScorer"),
+        *(f"sklearn.utils._metadata_requests.{name}" for name in ("MetadataRequest", "MethodMetadataRequest")),
     ],
     "xgboost": [],
     "lightgbm": [

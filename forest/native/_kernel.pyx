@@ -159,7 +159,7 @@ cdef class Walk:
                     fault += start * self.n_features
                 start += block
         if fault >= 0:
-            raise ValueError(f"row {fault // self.n_features}, column {fault % self.n_features} is NaN")
+            raise ValueError(f"row {fault // self.n_features}, column {fault % self.n_features} is NaN, or no category")
         return out
 
     cdef Py_ssize_t _add_block(self, const char *matrix, char *sums, Py_ssize_t rows) noexcept nogil:
@@ -359,10 +359,14 @@ cdef inline Py_ssize_t rank_rows(
             count = offsets[key + 1] - offsets[key]
             if codes[key] > 0:
                 if count > 0 and not absent:
-                    # The categories are numbers that stand for codes, and any other counts as missing.
+                    # The categories are numbers that stand for codes. Any other is none, and refused if NaN is.
                     left = rank_of(thresholds + offsets[key], count, value)
-                    absent = left == count or thresholds[offsets[key] + left] != value
-                    value = <floating>left
+                    if left < count and thresholds[offsets[key] + left] == value:
+                        value = <floating>left
+                    elif missing[key] == REFUSED:
+                        return row * walk.n_features + features[key]
+                    else:
+                        value = -1
                 # Else a category is a number's whole part; any other number has the place behind all codes.
                 if absent:
                     ranks[0] = codes[key] + 1

@@ -43,7 +43,6 @@ from registry.version import SCHEMA_FILE, ArtifactRef, CompiledArtifactRef
 
 SCIKIT_LEARN: Final = "scikit-learn"
 OTHERS: Final = ("xgboost", "lightgbm")
-_LIGHTGBM: Final = "lightgbm"
 _GREATEST = np.finfo(np.float32).max
 
 
@@ -216,7 +215,11 @@ class Download:
         found = settle(parts, *statement(self._stated, self._logged))
         if self._stated is None and self._logged is None:
             with suppress(UnsupportedModel):
-                found = with_values(found, self._own.may_miss, self._own.categorical)
+                ensemble = self._own
+                if not self._looked_up(signature):  # else its columns are not these
+                    found = with_values(
+                        found, ensemble.may_miss, ensemble.categorical, ensemble.given_limits, ensemble.whole
+                    )
         examples = self._examples(found)
         return with_example(found, examples[0].tolist()) if len(examples) else found
 
@@ -242,12 +245,10 @@ class Download:
     def _own_columns(self, signature: Told) -> Told | None:
         """What the estimator says of its columns; None if that does not count."""
         with suppress(UnsupportedModel):
-            ensemble = self._own
             if self._looked_up(signature):
                 return None
-            # LightGBM goes by the places of columns, and writes other names than it was given: without blanks, for one.
-            by_place = ensemble.library == _LIGHTGBM and signature.names is not None
-            return Told(None if by_place else ensemble.columns, ensemble.width)
+            is_known = self._own.by_name or signature.names is None
+            return Told(self._own.columns if is_known else None, self._own.width)
         with suppress(UnsupportedModel):
             # Names and signature of a forest have to agree. Another estimator may look its columns up by their names.
             if signature.names is None or why_no_forest(self.estimator) is None:

@@ -41,6 +41,7 @@ ALLOWED = {
     "forest.libraries": set[str](),
     # Its wrappers are scikit-learn's estimators.
     "forest.libraries.lightgbm": {"forest", "forest.files", "forest.libraries.scikit_learn", "forest.links"},
+    "forest.libraries.meta_estimators": {"forest", "forest.files", "forest.libraries.scikit_learn", "forest.links"},
     "forest.libraries.pipelines": {
         "forest",
         "forest.files",
@@ -49,7 +50,13 @@ ALLOWED = {
         "forest.libraries.xgboost",
         "forest.links",
     },
-    "forest.libraries.scikit_learn": {"forest", "forest.files", "forest.libraries.pipelines", "forest.links"},
+    "forest.libraries.scikit_learn": {
+        "forest",
+        "forest.files",
+        "forest.libraries.meta_estimators",
+        "forest.libraries.pipelines",
+        "forest.links",
+    },
     "forest.libraries.xgboost": {"forest", "forest.files", "forest.links"},
     "forest.links": {"forest", "forest.native"},
     "forest.native": set[str](),

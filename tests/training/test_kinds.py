@@ -14,12 +14,12 @@ from training.kinds import KINDS, SIZES, Size, main, time_kind
 SMALL = Size(rows=300, trees=3, compared=50)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
 def test_a_model_of_every_kind_is_trained_compared_and_timed(kind: Any) -> None:  # noqa: ANN401 - a Kind
     """It answers as its library does, and its figures are of all batch sizes."""
     timed = time_kind(kind, SMALL, seconds=1e-6)
     assert (timed.parity.rows, timed.parity.different) == (SMALL.compared, 0)
-    assert timed.title.startswith(f"`{kind.name}`: ")
+    assert timed.title.startswith(f"`{kind.title}`: ")
     assert f", {kind.shape}, " in timed.title
     assert [timing.batch for timing in timed.timings] == list(SIZES)
     library = {"sklearn": "scikit-learn"}.get(kind.library, kind.library)
@@ -28,7 +28,7 @@ def test_a_model_of_every_kind_is_trained_compared_and_timed(kind: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
 def test_a_full_model_of_every_kind_answers_as_its_library(kind: Any) -> None:  # noqa: ANN401 - a Kind
     """Twenty thousand rows: those that were held out, and others on the thresholds."""
     timed = time_kind(kind, Size(), seconds=1e-6)

@@ -105,7 +105,29 @@ def pipeline(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
     return model.fit(table, TARGETS["three"](number))
 
 
+def calibrated(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
+    """A calibrated forest."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.ensemble import RandomForestClassifier
+
+    model = CalibratedClassifierCV(RandomForestClassifier(**SMALL), method="isotonic", cv=3)
+    return model.fit(table, TARGETS["three"](number))
+
+
+def with_threshold(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
+    """A threshold for a forest behind a scaler."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.model_selection import FixedThresholdClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    scaled = make_pipeline(StandardScaler(), RandomForestClassifier(**SMALL))
+    return FixedThresholdClassifier(scaled, threshold=0.3, pos_label="no").fit(table, TARGETS["two"](number))
+
+
 CASES = {
+    "calibrated": Case("sklearn", calibrated, missing=False, options={"serialization_format": "cloudpickle"}),
+    "threshold": Case("sklearn", with_threshold, missing=False, options={"serialization_format": "cloudpickle"}),
     "pipeline": Case("sklearn", pipeline, missing=True, options={"serialization_format": "cloudpickle"}),
     "forest-regressor": sklearn_case(ENSEMBLE, "RandomForestRegressor", "number", **SMALL),
     "extra-trees-regressor": sklearn_case(ENSEMBLE, "ExtraTreesRegressor", "number", **SMALL),
