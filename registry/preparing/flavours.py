@@ -10,6 +10,7 @@ _LIBRARIES: Final = {
     "sklearn": ("mlflow.sklearn", "pickled_model", "model_path"),
     "xgboost": ("mlflow.xgboost", "data", "data"),
     "lightgbm": ("mlflow.lightgbm", "data", "data"),
+    "catboost": ("mlflow.catboost", "data", "data"),
 }
 """Flavours that can be compiled → what loads them for MLflow's pyfunc, and which of their words, and of its own, are
 the model's file."""
@@ -47,9 +48,9 @@ class Flavours:
     def hint(self) -> Hint:
         """What the flavour says of the model beside its file."""
         told = self._flavours.get(self._library(), {})
-        class_, version = told.get("model_class"), told.get("lgb_version")
+        class_, version = told.get("model_class", told.get("model_type")), told.get("lgb_version")
         return Hint(
-            class_.rpartition(".")[2] if isinstance(class_, str) else "Booster",
+            class_.rpartition(".")[2] if isinstance(class_, str) else None,
             version if isinstance(version, str) else None,
         )
 
@@ -64,6 +65,8 @@ class Flavours:
         file = self._flavours[library].get(word)
         if not isinstance(file, str):
             raise UnsupportedModel(f"the model's {library} flavour names no file")
+        if (form := self._flavours[library].get("save_format", "cbm")) != "cbm":
+            raise UnsupportedModel(f"the model's file is in CatBoost's format {form!a}: log it as 'cbm', the default")
         if (asked := self._flavours.get("python_function")) is not None:
             if (path := asked.get(asked_word, file)) != file:
                 raise UnsupportedModel(f"MLflow answers with {path}, not with {file} of the model's {library} flavour")
