@@ -11,7 +11,13 @@ from training.kinds import KINDS, SIZES, Size, main, time_kind
 SMALL = Size(rows=300, trees=3)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, id=kind.name, marks=[pytest.mark.catboost] if kind.library == "catboost" else [])
+        for kind in KINDS
+    ],
+)
 def test_a_model_of_every_kind_is_trained_compared_and_timed(kind: Any) -> None:  # noqa: ANN401 - a Kind
     """It answers as its library does, and its figures are of all batch sizes."""
     pytest.importorskip(kind.library)

@@ -84,6 +84,8 @@ def read_catboost(content: bytes, *, answers: str) -> Ensemble:
     outputs = trees.number(_OUTPUTS, "i", 0)
     if not 1 <= outputs <= _MOST_OUTPUTS:
         raise Unreadable(f"it is damaged: it has {outputs} outputs")
+    if answers != "CatBoostClassifier" and outputs != 1:
+        raise Unreadable(f"it answers with {outputs} numbers a row ({notes.loss[:40]}): compiled are those of one")
     found = read_trees(trees, splits, outputs)
     scale, bias = _scale_and_bias(trees, outputs)
     _check_sums(found, scale, bias)
@@ -96,7 +98,7 @@ def read_catboost(content: bytes, *, answers: str) -> Ensemble:
         columns=names,
         width=width,
         trees=found,
-        link=_link(answers, notes, outputs, scale, bias),
+        link=_link(answers, notes, scale, bias),
         dtype=np.float32,
         base=np.zeros(outputs),
         takes_missing=True,
@@ -115,9 +117,9 @@ def read_catboost_object(stored: Any) -> Ensemble:  # noqa: ANN401 - whatever a 
     if not isinstance(stored, Stored) or stored.name not in KINDS or not isinstance(stored.state, dict):
         raise Unreadable(f"{what(stored)} is no model of CatBoost")
     content = stored.state.get("__model")
-    if not isinstance(content, bytes):
+    if not isinstance(content, bytes | bytearray | memoryview):
         raise Unreadable(f"the {stored.name} is not fitted")
-    found = read_catboost(content, answers=stored.name)
+    found = read_catboost(bytes(content), answers=stored.name)
     # Its parameters, and not its model, say whether it answers with an exponential.
     if stored.name == "CatBoostRegressor" and _exponent(stored.state) != (found.link.name == "catboost_exponential"):
         raise Unreadable("the CatBoostRegressor has another loss function than its model")
@@ -161,15 +163,13 @@ def _check_sums(trees: list[Tree], scale: float, bias: float) -> None:
         raise Unreadable("its leaves have numbers that are too large to add up")
 
 
-def _link(kind: str, notes: Notes, outputs: int, scale: float, bias: float) -> Link:
+def _link(kind: str, notes: Notes, scale: float, bias: float) -> Link:
     """What makes answers of the sums."""
     if kind == "CatBoostClassifier":
         if (name := _CLASSES.get(notes.loss)) is None:
             raise Unreadable(f"a {kind} with the loss {notes.loss[:40]!a} does not answer with one class a row")
         link = Link(name, (scale, bias, notes.threshold) if name == "catboost_pair" else ())
     else:
-        if outputs != 1:
-            raise Unreadable(f"it answers with {outputs} numbers a row ({notes.loss[:40]}); compiled are those of one")
         exponent = kind == "CatBoostRegressor" and notes.loss.startswith(_EXPONENTS)
         link = Link("catboost_exponential" if exponent else "catboost_value", (scale, bias))
     if link.name in _OWN_EXPONENTIAL and platform.machine() not in _PROCESSORS:
