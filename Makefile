@@ -13,14 +13,16 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast test-tools test-clients test-slow soak lint format loadtest loadtest-budget budget-search bench \
+.PHONY: help setup serve train test test-fast test-tools test-clients test-catboost test-slow soak lint format loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
 	size stack stack-test stack-down proto lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
-setup: $(VENV)/.train $(if $(filter 1,$(TREES)),$(VENV)/.trees) ## install what serving and training need into .venv; with TREES=1 also XGBoost and LightGBM
+group-TREES := trees
+group-CATBOOST := catboost
+setup: $(VENV)/.train $(foreach library,TREES CATBOOST,$(if $(filter 1,$($(library))),$(VENV)/.$(group-$(library)))) ## install what serving and training need into .venv; TREES=1: also XGBoost and LightGBM; CATBOOST=1: CatBoost
 
 $(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(wildcard forest/native/*.pyx)
 	@sh scripts/setup.sh $*
@@ -67,6 +69,9 @@ $(CLIENTS)/.done: requirements/clients.txt scripts/clients.sh
 
 test-clients: $(VENV)/.dev $(CLIENTS)/.done ## run the tests that need other people's clients, which this installs
 	@exec $(PY) -m pytest -m clients $(ARGS)
+
+test-catboost: $(VENV)/.dev $(VENV)/.catboost ## run the tests that ask CatBoost, which this installs
+	@exec $(PY) -m pytest -m catboost $(ARGS)
 
 test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
 	@exec $(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
@@ -188,6 +193,7 @@ lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
 	$(LOCK) pyproject.toml --group dev $(ARGS) -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/runtime.txt
 	$(LOCK) pyproject.toml --group trees -c requirements/dev.txt -o requirements/trees.txt
+	$(LOCK) pyproject.toml --group catboost -c requirements/dev.txt -o requirements/catboost.txt
 	$(LOCK) pyproject.toml --group train -c requirements/dev.txt -o requirements/train.txt
 	$(LOCK) pyproject.toml --group loadtest -c requirements/dev.txt -o requirements/loadtest.txt
 	$(LOCK) --group clients -o requirements/clients.txt

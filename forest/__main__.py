@@ -22,8 +22,7 @@ from forest.compiled import CompiledEngine
 from forest.engine import UnsupportedModel
 from forest.ensemble import Ensemble
 from forest.files.installed import OtherVersion, mismatch
-from forest.files.source import estimator_file, load_forest
-from forest.libraries.xgboost.model import KINDS
+from forest.files.source import CLASSES, estimator_file, load_forest
 
 _FAULTS: Final = (BadArtifact, UnsupportedModel, ImportError, OSError, ValueError)
 
@@ -177,14 +176,16 @@ def _parser(prog: str | None = None) -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added
 
+    classes = [name for names in CLASSES.values() for name in names]
+
     def add_model(to: argparse.ArgumentParser, rows: int) -> None:
         to.add_argument(
             "--class",
             dest="model_class",
-            choices=list(KINDS),
+            choices=classes,
             metavar="CLASS",
-            help="the class that loads SOURCE, if it is a file of XGBoost's own format: "
-            f"{', '.join(KINDS)} (default: as its folder says, else Booster)",
+            help="the class that loads SOURCE, if it is a file of XGBoost's or CatBoost's own format: "
+            f"{', '.join(classes)} (default: as its folder says, else Booster or CatBoost)",
         )
         to.add_argument("--rows", type=Path, metavar="NPY", help="rows to use: a .npy file of an (n, n_features) array")
         to.add_argument(

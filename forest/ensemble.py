@@ -106,7 +106,8 @@ class Ensemble:
     """A fitted tree ensemble.
 
     Attributes:
-        library: what fitted it, as its distribution is called: ``scikit-learn``, ``xgboost``, ``lightgbm``.
+        library: what fitted it, as its distribution is called: ``scikit-learn``, ``xgboost``, ``lightgbm``,
+            ``catboost``.
         version: of the library.
         kind: what it is to the library, for people.
         classes: (n_classes,) the class labels; None if its answer is a number.

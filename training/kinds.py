@@ -91,6 +91,7 @@ class Kind(NamedTuple):
 _FOREST: Final[dict[str, Any]] = {"random_state": SEED, "n_jobs": -1}
 _BOOSTED: Final[dict[str, Any]] = {"random_state": SEED, "n_jobs": 1}
 _QUIET: Final[dict[str, Any]] = {**_BOOSTED, "verbose": -1}
+_SILENT: Final[dict[str, Any]] = {"random_seed": SEED, "thread_count": 1, "verbose": 0, "allow_writing_files": False}
 KINDS: Final = (
     Kind("sklearn.ensemble", "RandomForestClassifier", {**_FOREST, "max_depth": 20}, shape="depth 20"),
     Kind("sklearn.ensemble", "ExtraTreesClassifier", {**_FOREST, "max_depth": 20}, shape="depth 20"),
@@ -113,6 +114,8 @@ KINDS: Final = (
     Kind("xgboost", "XGBRegressor", {**_BOOSTED, "max_depth": 6}, shape="depth 6", classes=0),
     Kind("lightgbm", "LGBMClassifier", _QUIET, shape="31 leaves"),
     Kind("lightgbm", "LGBMRegressor", _QUIET, shape="31 leaves", classes=0),
+    Kind("catboost", "CatBoostClassifier", _SILENT, "iterations", "depth 6"),
+    Kind("catboost", "CatBoostRegressor", _SILENT, "iterations", "depth 6", 0),
 )
 """The kinds, by the names of their classes."""
 

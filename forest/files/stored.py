@@ -87,6 +87,10 @@ _KNOWN: Final[dict[tuple[str, str], str]] = {
     **{("sklearn.ensemble._forest", name): name for name in _FORESTS},
     **{("sklearn.tree._classes", name): name for name in _TREES},
     ("sklearn.tree._tree", "Tree"): "Tree",
+    **{
+        ("catboost.core", name): name
+        for name in ("CatBoost", "CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker")
+    },
     ("lightgbm.basic", "Booster"): "lightgbm.Booster",
     ("lightgbm.basic", "_InnerPredictor"): "lightgbm._InnerPredictor",
     **{("lightgbm.sklearn", name): name for name in ("LGBMClassifier", "LGBMRegressor", "LGBMRanker")},

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from forest.engine import UnsupportedModel
 from forest.links.calibration import calibrated
+from forest.links.catboost import CATBOOST
 from forest.links.forests import FORESTS
 from forest.links.lightgbm import LIGHTGBM
 from forest.links.link import ANY, Answers, Link, LinkFunction
@@ -15,7 +16,7 @@ from forest.links.scikit_learn import SCIKIT_LEARN
 from forest.links.threshold import by_threshold
 from forest.links.xgboost import XGBOOST
 
-LINKS: Final[dict[str, LinkFunction]] = FORESTS | SCIKIT_LEARN | XGBOOST | LIGHTGBM
+LINKS: Final[dict[str, LinkFunction]] = FORESTS | SCIKIT_LEARN | XGBOOST | LIGHTGBM | CATBOOST
 """All that a compiled model may name."""
 
 

@@ -42,7 +42,8 @@ from registry.preparing.rounding import rounded
 from registry.version import SCHEMA_FILE, ArtifactRef, CompiledArtifactRef
 
 SCIKIT_LEARN: Final = "scikit-learn"
-OTHERS: Final = ("xgboost", "lightgbm")
+OTHERS: Final = ("xgboost", "lightgbm", "catboost")
+_CATBOOST: Final = "catboost"
 _GREATEST = np.finfo(np.float32).max
 
 
@@ -167,7 +168,8 @@ class Download:
         """What loads the model by its own library; None if it cannot be asked, see ``unasked``."""
         library = self.ensemble.library
         if not can_be_asked(library, self.ensemble.version):
-            self.unasked = f"{library} is not installed where it was compiled: `make setup TREES=1` installs it"
+            setup = "CATBOOST=1" if library == _CATBOOST else "TREES=1"
+            self.unasked = f"{library} is not installed where it was compiled: `make setup {setup}` installs it"
             return None
         if library != SCIKIT_LEARN:
             # What another version has pickled may not load, and is answered all the same.

@@ -11,6 +11,7 @@ _LIBRARIES: Final = {
     "sklearn": ("mlflow.sklearn", "pickled_model", "model_path"),
     "xgboost": ("mlflow.xgboost", "data", "data"),
     "lightgbm": ("mlflow.lightgbm", "data", "data"),
+    "catboost": ("mlflow.catboost", "data", "data"),
 }
 """Flavours that can be compiled → what loads them for MLflow's pyfunc, and which of their words, and of its own, are
 the model's file."""
@@ -60,6 +61,8 @@ class Flavours:
         file = self._flavours[library].get(word)
         if not isinstance(file, str):
             raise UnsupportedModel(f"the model's {library} flavour names no file")
+        if (form := self._flavours[library].get("save_format", "cbm")) != "cbm":
+            raise UnsupportedModel(f"the model's file is in CatBoost's format {form!a}: log it as 'cbm', the default")
         if (asked := self._flavours.get("python_function")) is not None:
             if (path := asked.get(asked_word, file)) != file:
                 raise UnsupportedModel(f"MLflow answers with {path}, not with {file} of the model's {library} flavour")

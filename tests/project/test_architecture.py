@@ -33,12 +33,14 @@ ALLOWED = {
     },
     "forest.files": {
         "forest",
+        "forest.libraries.catboost",
         "forest.libraries.lightgbm",
         "forest.libraries.scikit_learn",
         "forest.libraries.xgboost",
     },
     "forest.checks": {"forest", "forest.files", "forest.libraries.scikit_learn", "forest.links"},
     "forest.libraries": set[str](),
+    "forest.libraries.catboost": {"forest", "forest.files", "forest.links"},
     # Its wrappers are scikit-learn's estimators.
     "forest.libraries.lightgbm": {"forest", "forest.files", "forest.libraries.scikit_learn", "forest.links"},
     "forest.libraries.meta_estimators": {"forest", "forest.files", "forest.libraries.scikit_learn", "forest.links"},
@@ -358,7 +360,7 @@ def test_every_compiled_module_is_built_typed_and_optional() -> None:
     assert all(each["optional"] for each in extensions)
 
 
-@pytest.mark.parametrize("group", ["runtime", "train", "trees", "loadtest", "dev"])
+@pytest.mark.parametrize("group", ["runtime", "train", "trees", "catboost", "loadtest", "dev"])
 def test_lock_files_are_hashed_and_name_no_address(group: str) -> None:
     """Each pinned package has hashes; no file says where it came from."""
     text = (ROOT / "requirements" / f"{group}.txt").read_text()

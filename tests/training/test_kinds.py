@@ -14,7 +14,16 @@ from training.kinds import KINDS, SIZES, Size, main, time_kind
 SMALL = Size(rows=300, trees=3, compared=50)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
+EVERY_KIND = pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, id=kind.title, marks=[pytest.mark.catboost] if kind.library == "catboost" else [])
+        for kind in KINDS
+    ],
+)
+
+
+@EVERY_KIND
 def test_a_model_of_every_kind_is_trained_compared_and_timed(kind: Any) -> None:  # noqa: ANN401 - a Kind
     """It answers as its library does, and its figures are of all batch sizes."""
     timed = time_kind(kind, SMALL, seconds=1e-6)
@@ -28,7 +37,7 @@ def test_a_model_of_every_kind_is_trained_compared_and_timed(kind: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.title)
+@EVERY_KIND
 def test_a_full_model_of_every_kind_answers_as_its_library(kind: Any) -> None:  # noqa: ANN401 - a Kind
     """Twenty thousand rows: those that were held out, and others on the thresholds."""
     timed = time_kind(kind, Size(), seconds=1e-6)
