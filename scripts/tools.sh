@@ -4,8 +4,9 @@
 # As root on Debian what is missing is installed; elsewhere one line says what to install.
 set -eu
 
-# Each with its Debian package.
-tools='h2load:nghttp2-client wrk:wrk chromium:chromium gcc:gcc /usr/include/simde/x86/avx512.h:libsimde-dev'
+# Each with its Debian package; what is a header stands in this folder.
+headers=${HEADERS:-/usr/include}
+tools='h2load:nghttp2-client wrk:wrk chromium:chromium simde/x86/avx512.h:libsimde-dev'
 
 missing=
 packages=
@@ -15,7 +16,7 @@ for tool in $tools; do
         *" $program "*) ;;
         *) continue ;;
     esac
-    if ! command -v "$program" >/dev/null && ! [ -f "$program" ]; then
+    if ! command -v "$program" >/dev/null && ! [ -f "$headers/$program" ]; then
         missing="$missing $program"
         packages="$packages ${tool#*:}"
     fi

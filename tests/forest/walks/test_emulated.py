@@ -19,7 +19,7 @@ from tests.forest.ensembles import draw_ensemble, draw_rows
 from tests.forest.walks import hostile
 from tests.forest.walks.agreement import differing
 
-pytestmark = pytest.mark.tool("gcc", "/usr/include/simde/x86/avx512.h")
+pytestmark = pytest.mark.tool("/usr/include/simde/x86/avx512.h")
 
 NATIVE = ROOT / "forest" / "native"
 SEEDS = st.integers(0, 2**32 - 1)
