@@ -16,7 +16,9 @@ def draw_arrays(seed: int, dtype: type[np.floating]) -> ForestArrays:
     keys, lines, leaves = int(draw.choice([1, 3, 20, 60, 100])), int(draw.integers(1, 60)), int(draw.integers(1, 9))
     bits = max(1, (keys - 1).bit_length())
     counts = draw.choice([0, 1, 2, 40, 255], size=keys)
-    thresholds = np.where(draw.random(counts.sum()) < 0.1, draw.choice(_ODD, counts.sum()), draw.normal(size=counts.sum()))
+    thresholds = np.where(
+        draw.random(counts.sum()) < 0.1, draw.choice(_ODD, counts.sum()), draw.normal(size=counts.sum())
+    )
     words = np.zeros((lines, LINE), dtype=np.uint32)
     for line in range(lines):
         later = int(draw.integers(line + 1, lines)) if line + 1 < lines else 0
