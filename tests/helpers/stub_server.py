@@ -150,7 +150,7 @@ class StubFinder:
         """See ``Finder``; there is no cache."""
 
 
-def open_engine(prepared: registry.Prepared, _walk: WalkName = "auto") -> Engine:
+def open_engine(prepared: registry.Prepared, walk: WalkName = "auto") -> Engine:  # noqa: ARG001 - as the real one has it
     """Stands in for ``registry.opening.engines.open_engine``."""
     unusable = TOLD.get("unusable")
     if unusable is True or unusable == prepared.version.number:
