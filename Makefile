@@ -24,7 +24,7 @@ group-TREES := trees
 group-CATBOOST := catboost
 setup: $(VENV)/.train $(foreach library,TREES CATBOOST,$(if $(filter 1,$($(library))),$(VENV)/.$(group-$(library)))) ## install what serving and training need into .venv; TREES=1: also XGBoost and LightGBM; CATBOOST=1: CatBoost
 
-$(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(wildcard forest/native/*.pyx)
+$(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(wildcard forest/native/*.px[yd] forest/native/walks/*)
 	@sh scripts/setup.sh $*
 
 # An option of a command, if the variable was set on make's command line: shells export a HOST of their own.
@@ -59,7 +59,7 @@ FAST := tests/batcher tests/dataset tests/preprocessing tests/project/test_archi
 test-fast: $(VENV)/.dev ## run the tests that need no server and no MLflow, in less than a minute
 	@exec $(PYTEST) $(FAST) $(ARGS)
 
-test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk or Chromium, which are installed if root runs this
+test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk, Chromium or SIMDe, which are installed if root runs this
 	@sh scripts/tools.sh
 	@exec $(PY) -m pytest -m tool $(ARGS)
 

@@ -115,6 +115,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "model, slowly), or auto, the first of them that can"
         ),
     ] = "auto"
+    walk: Annotated[
+        Literal["auto", "portable", "avx2", "avx512"],
+        Meta(
+            description="how a compiled forest is walked: by any processor, by one with AVX2 (small models) or "
+            "AVX-512, or auto, what is fastest on this one; a model that cannot be walked so is refused"
+        ),
+    ] = "auto"
     trusted_formats: Annotated[
         Literal["any", "skops"],
         Meta(

@@ -1,8 +1,7 @@
 """The interface of engines: what turns a matrix into predictions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,7 @@ class UnsupportedModel(ValueError):
     """An engine cannot serve the model; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """What an engine says of n rows.
 
     Attributes:

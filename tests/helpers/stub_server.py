@@ -41,7 +41,7 @@ import registry
 import registry.opening.engines
 import server
 import serving
-from forest import Engine, Prediction
+from forest import Engine, Prediction, WalkName
 from preprocessing import PRESETS, Schema
 from workers.serving import source, worker
 
@@ -150,7 +150,7 @@ class StubFinder:
         """See ``Finder``; there is no cache."""
 
 
-def open_engine(prepared: registry.Prepared) -> Engine:
+def open_engine(prepared: registry.Prepared, walk: WalkName = "auto") -> Engine:  # noqa: ARG001 - as the real one has it
     """Stands in for ``registry.opening.engines.open_engine``."""
     unusable = TOLD.get("unusable")
     if unusable is True or unusable == prepared.version.number:

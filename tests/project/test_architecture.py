@@ -350,12 +350,18 @@ def test_every_room_is_packaged_and_drawn() -> None:
 
 
 def test_every_compiled_module_is_built_typed_and_optional() -> None:
-    """Each .pyx in a room is an optional extension module of the same name, and has a .pyi; no other is built."""
+    """Each .pyx in a room is an optional extension module of the same name, and has a .pyi; no other is built.
+
+    What is written in C is built into the kernel.
+    """
     extensions = PROJECT["tool"]["setuptools"]["ext-modules"]
     sources = {each["name"]: each["sources"] for each in extensions}
     written = [path.relative_to(ROOT) for room in ROOMS for path in ROOT.joinpath(*room.split(".")).glob("*.pyx")]
     assert written
-    assert sources == {".".join(path.with_suffix("").parts): [str(path)] for path in written}
+    walks = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "forest" / "native" / "walks").glob("*.c"))
+    built_in = {"forest.native._kernel": walks}
+    names = {".".join(path.with_suffix("").parts): str(path) for path in written}
+    assert sources == {name: [path, *built_in.get(name, [])] for name, path in names.items()}
     assert all((ROOT / path).with_suffix(".pyi").is_file() for path in written)
     assert all(each["optional"] for each in extensions)
 

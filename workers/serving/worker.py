@@ -265,7 +265,7 @@ class Worker:
 
     def _open(self, prepared: registry.Prepared) -> _Opened:
         """Open a version and try it out; takes long."""
-        engine = registry.opening.engines.open_engine(prepared)
+        engine = registry.opening.engines.open_engine(prepared, self._settings.walk)
         table = self._table(prepared.columns)
         calls, label = warm_up(engine, table.schema, prepared.row, self._settings.max_batch_rows)
         version, columns = prepared.version, prepared.columns.known
