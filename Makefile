@@ -57,7 +57,7 @@ FAST := tests/batcher tests/dataset tests/preprocessing tests/project/test_archi
 test-fast: $(VENV)/.dev ## run the tests that need no server and no MLflow, in less than a minute
 	@exec $(PYTEST) $(FAST) $(ARGS)
 
-test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk or Chromium, which are installed if root runs this
+test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk, Chromium or Prometheus, which are installed if root runs this
 	@sh scripts/tools.sh
 	@exec $(PY) -m pytest -m tool $(ARGS)
 
