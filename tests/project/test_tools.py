@@ -38,7 +38,7 @@ def apt_get(programs: Path, status: int = 0) -> Path:
 
 def test_nothing_is_done_if_all_is_there(programs: Path) -> None:
     """Whoever runs it."""
-    for name in ("h2load", "wrk", "chromium", "simde/x86/avx512.h"):
+    for name in ("h2load", "wrk", "chromium", "prometheus", "simde/x86/avx512.h"):
         (programs / name).parent.mkdir(parents=True, exist_ok=True)
         shell_script(programs / name, "")
     done = tools(programs, user=1000)
@@ -50,7 +50,9 @@ def test_root_has_what_is_missing_installed(programs: Path) -> None:
     shell_script(programs / "wrk", "")
     told = apt_get(programs)
     assert tools(programs).returncode == 0
-    assert told.read_text() == "update\ninstall --yes --no-install-recommends nghttp2-client chromium libsimde-dev\n"
+    assert told.read_text() == (
+        "update\ninstall --yes --no-install-recommends nghttp2-client chromium prometheus libsimde-dev\n"
+    )
 
 
 def test_one_of_them_can_be_asked_for(programs: Path) -> None:
