@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train ray-test test test-fast test-tools test-clients test-slow soak lint format loadtest loadtest-budget budget-search bench \
+.PHONY: help setup serve train bench-ray ray-test test test-fast test-tools test-clients test-slow soak lint format loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
 	stack stack-test stack-down proto lock clean
 
@@ -74,6 +74,11 @@ $(RAY)/.done: requirements/ray.txt scripts/ray.sh | $(VENV)/.dev
 
 ray-test: $(VENV)/.dev $(RAY)/.done ## scale a cluster of Ray Serve and kill a node of it, under load, as root; installs Ray
 	@exec $(PY) -m pytest -s -m ray tests/ray $(ARGS)
+
+ALONE = unshare --net sh -c 'ip link set lo up && exec "$$@"' sh
+bench-ray: $(VENV)/.dev $(RAY)/.done ## compare a replica in Ray Serve with the bare server, as root; installs Ray
+	$(MODEL)
+	@exec $(ALONE) $(RAY)/bin/python tests/ray/price.py
 
 test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
 	@exec $(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)

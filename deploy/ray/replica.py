@@ -76,7 +76,7 @@ class Canopy:
         RegistryError: there is no model that can be served. Ray tells it as the deployment's state, and tries again.
     """
 
-    async def __init__(self) -> None:
+    async def __init__(self) -> None:  # type: ignore[misc]  # Ray awaits it
         mended = redaction.start(os.environ, ())
         settings = read_settings(os.environ)
         start_logging(settings.log_level)
@@ -162,4 +162,4 @@ def _description(model: Model, _table: Table) -> str:
     return f"serving {model} ({model.engine.name} engine) in {serve.get_replica_context().replica_tag}"
 
 
-application = Canopy.bind()
+application = Canopy.bind()  # type: ignore[attr-defined]  # Ray's decorator adds it

@@ -44,6 +44,12 @@ PORTS: Final = (
 """Ports that Ray would wait for its own processes to choose, for 15 s at most."""
 
 
+def prepare_process() -> None:
+    """Let this process, and those of Ray's that it starts, find the application."""
+    sys.path.insert(0, str(APPLICATION))
+    os.environ["PYTHONPATH"] = str(APPLICATION)
+
+
 def node(cpus: int) -> dict[str, Any]:
     """What a node of the cluster is started with."""
     with ExitStack() as held:
@@ -100,7 +106,7 @@ async def until(what: Callable[[], bool]) -> None:
         TimeoutError: it does not.
     """
     async with asyncio.timeout(PATIENCE):
-        while not await asyncio.to_thread(what):
+        while not await asyncio.to_thread(what):  # noqa: ASYNC110 - Ray is asked, and tells nobody
             await asyncio.sleep(0.2)
 
 
@@ -108,7 +114,8 @@ def scale(count: int) -> None:
     """Have so many replicas, one a node at most."""
     from replica import Canopy
 
-    serve.run(Canopy.options(num_replicas=count, max_replicas_per_node=1).bind(), name="canopy", blocking=False)
+    options = {"num_replicas": count, "max_replicas_per_node": 1}
+    serve.run(Canopy.options(**options).bind(), name="canopy")  # type: ignore[attr-defined]  # Ray's decorator adds it
 
 
 async def scaled(count: int) -> None:
@@ -149,8 +156,7 @@ async def faults(cluster: Cluster) -> bool:
 
 def main() -> int:
     """Run it; returns the exit status."""
-    sys.path.insert(0, str(APPLICATION))
-    os.environ["PYTHONPATH"] = str(APPLICATION)
+    prepare_process()
     cluster = Cluster(initialize_head=True, head_node_args=node(2))
     try:
         for _ in range(2):
