@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast test-tools test-clients test-catboost test-slow soak lint format chart loadtest loadtest-budget budget-search bench \
+.PHONY: help setup serve train bench-ray ray-test test test-fast test-tools test-clients test-catboost test-slow soak lint format chart loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
 	size stack stack-test stack-down proto lock clean
 
@@ -72,6 +72,18 @@ test-clients: $(VENV)/.dev $(CLIENTS)/.done ## run the tests that need other peo
 
 test-catboost: $(VENV)/.dev $(VENV)/.catboost ## run the tests that ask CatBoost, which this installs
 	@exec $(PY) -m pytest -m catboost $(ARGS)
+
+RAY := .venv-ray
+$(RAY)/.done: requirements/ray.txt scripts/ray.sh | $(VENV)/.dev
+	@sh scripts/ray.sh
+
+ray-test: $(VENV)/.dev $(RAY)/.done ## scale a cluster of Ray Serve and kill a node of it, under load, as root; installs Ray
+	@exec $(PY) -m pytest -s -m ray tests/ray $(ARGS)
+
+ALONE = unshare --net sh -c 'ip link set lo up && exec "$$@"' sh
+bench-ray: $(VENV)/.dev $(RAY)/.done ## compare a replica in Ray Serve with the bare server, as root; installs Ray
+	$(MODEL)
+	@exec $(ALONE) $(RAY)/bin/python tests/ray/price.py
 
 test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
 	@exec $(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
@@ -201,6 +213,7 @@ lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
 	$(LOCK) pyproject.toml --group train -c requirements/dev.txt -o requirements/train.txt
 	$(LOCK) pyproject.toml --group loadtest -c requirements/dev.txt -o requirements/loadtest.txt
 	$(LOCK) --group clients -o requirements/clients.txt
+	$(LOCK) pyproject.toml --group ray -o requirements/ray.txt
 
 clean: ## remove the environment, what was built and every cache (the embedded store in .canopy stays)
-	rm -rf $(VENV) $(CLIENTS) build *.egg-info forest/native/*.c forest/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(RAY) build *.egg-info forest/native/*.c forest/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -56,6 +56,7 @@ _VALUES: Final = {
     "tls_certificate": "FILE",
     "tls_key": "FILE",
     "model_uri": "URI",
+    "model_name": "NAME",
     "tracking_uri": "URI",
     "schema": "FILE|NAME",
     "cache": "FOLDER",
@@ -104,9 +105,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model_uri: Annotated[
         str,
         Meta(
-            min_length=1, description="model to serve: models:/NAME/STAGE, models:/NAME@ALIAS or models:/NAME/VERSION"
+            min_length=1,
+            description="model to serve: models:/NAME/STAGE, models:/NAME@ALIAS, models:/NAME/VERSION, or a folder "
+            "that MLflow has saved one to, file:///FOLDER, which is looked at only if asked",
         ),
     ] = f"models:/{MODEL_NAME}/Production"
+    model_name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^/]*$",
+            description="what requests and answers call the model, if not by its name in the registry or its folder's",
+        ),
+    ] = ""
     tracking_uri: Annotated[str, Meta(min_length=1, description="MLflow tracking server or store")] = EMBEDDED_STORE
     engine: Annotated[
         Literal["auto", "compiled", "sklearn", "pyfunc"],

@@ -63,7 +63,7 @@ def compile_model(
     try:
         logger.info("downloading %s", version)
         start = time.monotonic()
-        download(version.uri, config, path)
+        download(version, config, path)
         model = Download(path, how)
         logger.info("downloaded in %.1f s", time.monotonic() - start)
         return _prepare(model, version, _CANDIDATES[how.engine], folder)

@@ -38,8 +38,9 @@ from registry.opening.pyfunc import told, types_of
 from registry.preparation import Preparation
 from registry.preparing.confinement import expect, is_out_of_memory
 from registry.preparing.flavours import Flavours
+from registry.preparing.folder import copy_model
 from registry.preparing.rounding import rounded
-from registry.version import SCHEMA_FILE, ArtifactRef, CompiledArtifactRef
+from registry.version import SCHEMA_FILE, ArtifactRef, CompiledArtifactRef, ModelVersion
 
 SCIKIT_LEARN: Final = "scikit-learn"
 OTHERS: Final = ("xgboost", "lightgbm", "catboost")
@@ -47,16 +48,19 @@ _CATBOOST: Final = "catboost"
 _GREATEST = np.finfo(np.float32).max
 
 
-def download(uri: str, config: RegistryConfig, folder: Path) -> None:
-    """Download the files of a version, which a model URI names by its number, into a folder, which is made.
+def download(version: ModelVersion, config: RegistryConfig, folder: Path) -> None:
+    """Download the files of a version into a folder, which is made.
 
     Raises:
         Exception: whatever MLflow and its clients raise.
     """
+    if version.folder:
+        copy_model(version, folder)
+        return
     _set_uris(config)
     folder.mkdir()
     # ``mlflow.artifacts.download_artifacts`` would take models:/fraud@eu/1 for the file 1 of what is called eu.
-    ModelsArtifactRepository(uri).download_artifacts("", str(folder))
+    ModelsArtifactRepository(version.uri).download_artifacts("", str(folder))
 
 
 def _set_uris(config: RegistryConfig) -> None:

@@ -16,6 +16,7 @@ from registry.preparation import Preparation
 from registry.prepared import ARTIFACT, Prepared
 from registry.preparing import header
 from registry.preparing.confinement import Late, expect, is_out_of_memory, limit_memory, limit_time
+from registry.preparing.folder import version_in
 from registry.tracking.resolve import locate, resolve, too_slow
 from registry.tracking.store import stamp
 from registry.uri import ModelURI
@@ -35,6 +36,8 @@ def prepare(
     anew: bool = False,
 ) -> Prepared:
     """Resolve a model URI and see to it that the version is in the cache, ready for an engine.
+
+    A folder is read for as long as that takes: ``look_timeout`` is for registries.
 
     A compiled artifact that training has logged is fetched, in little memory. Else the model is downloaded, loaded and
     compiled. Loading a pickled model runs the code in it: use only registries that you trust, or trust only skops.
@@ -74,6 +77,8 @@ def prepare(
 
 
 def _resolve(uri: ModelURI, config: RegistryConfig, look_timeout: float | None) -> ModelVersion:
+    if uri.kind == "folder":
+        return version_in(uri)
     if look_timeout is None:
         return resolve(uri, config)
     try:

@@ -41,12 +41,14 @@ def resolve(uri: ModelURI, config: RegistryConfig) -> ModelVersion:
 
 
 def locate(version: ModelVersion, config: RegistryConfig) -> str:
-    """Ask the registry for the root of a version's artifacts.
+    """Ask the registry for the root of a version's artifacts; those of a folder are in it.
 
     Raises:
         ModelNotFound: the version, or its logged model, was deleted.
         StoreUnavailable: the server or store cannot be used.
     """
+    if version.folder:
+        return version.uri
     try:
         return _registry(config).location(version.name, version.number)
     except RegistryRefused as error:
