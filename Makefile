@@ -144,15 +144,16 @@ STACK = STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) scripts/stack.sh
 # Compose v2 leaves the services of a profile that is not named.
 STACK_DOWN = PROFILES=replicas,observe $(STACK) down --volumes --remove-orphans
 
-image: ## build the images, one that serves and one with the tools: IMAGE=canopy TAG=latest
+image: ## build the images, one that serves, a slim one for compiled models, and one with the tools: IMAGE=canopy TAG=latest
 	$(if $(STAND_IN),sh deploy/stand-in/base.sh)
 	$(BUILD) --target server --tag $(IMAGE):$(TAG) .
+	$(BUILD) --target slim --tag $(IMAGE)-slim:$(TAG) .
 	$(BUILD) --target tools --tag $(IMAGE)-tools:$(TAG) .
 
 publish: ## build the images and push them, tagged with the version too: IMAGE=registry.example/name
 	$(if $(call given,IMAGE),,$(error say where to: make publish IMAGE=registry.example/name))
 	@$(MAKE) image
-	for image in $(IMAGE) $(IMAGE)-tools; do \
+	for image in $(IMAGE) $(IMAGE)-slim $(IMAGE)-tools; do \
 		docker tag $$image:$(TAG) $$image:$(VERSION) && docker push $$image:$(VERSION) && docker push $$image:$(TAG) \
 			|| exit 1; \
 	done
@@ -184,6 +185,7 @@ proto: $(VENV)/.dev ## make Python of the messages of the gRPC service
 lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
 	$(LOCK) pyproject.toml --group dev $(ARGS) -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/runtime.txt
+	$(LOCK) --group serve -c requirements/dev.txt -o requirements/serve.txt
 	$(LOCK) pyproject.toml --group trees -c requirements/dev.txt -o requirements/trees.txt
 	$(LOCK) pyproject.toml --group train -c requirements/dev.txt -o requirements/train.txt
 	$(LOCK) pyproject.toml --group loadtest -c requirements/dev.txt -o requirements/loadtest.txt
