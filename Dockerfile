@@ -20,8 +20,9 @@ WORKDIR /app
 # The compiler stays here.
 FROM base AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+ARG BUILD_PACKAGES="gcc libc6-dev"
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && apt-get install --yes --no-install-recommends ${BUILD_PACKAGES} \
     && rm -rf /var/lib/apt/lists/* \
     && python -m venv /opt/venv
 COPY requirements/serve.txt /build/requirements/
@@ -35,10 +36,14 @@ RUN pip install --no-deps --no-build-isolation --target /app /build \
     && python -c "import forest.native._kernel, forest.native._layout, forest.native._links" \
     && install /build/deploy/bucket.py /build/deploy/healthy.py /app
 
-# What serves needs no packages' tests, and nothing to install or build with.
+# What serves needs no packages' tests, and nothing to install or build with. Of AWS's services, it asks the store, and
+# those by which boto3 finds keys for it. What debuggers read is a tenth of the rest.
 FROM build AS stripped-slim
 RUN cd /opt/venv/lib/python3*/site-packages \
     && find numpy -type d -name tests -prune -exec rm -r {} + \
+    && find botocore/data -mindepth 1 -maxdepth 1 -type d \
+        -not -name s3 -not -name sts -not -name sso -not -name sso-oidc -not -name signin -exec rm -r {} + \
+    && find . -name "*.cpython-*.so" -exec strip --strip-unneeded {} + \
     && pip uninstall --yes --quiet cython setuptools pip
 
 # What both images that serve have in common.

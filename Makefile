@@ -15,7 +15,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .PHONY: help setup serve train test test-fast test-tools test-clients test-slow soak lint format loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
-	stack stack-test stack-down proto lock clean
+	stack stack-test stack-down kube-test proto lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -138,8 +138,9 @@ bench-metrics: setup ## measure what metrics cost a request, against prometheus_
 IMAGE := $(or $(call given,IMAGE),$(shell sed -n 's/^IMAGE=//p' .env))
 TAG := $(or $(call given,TAG),$(shell sed -n 's/^TAG=//p' .env))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-BUILD = docker build $(if $(STAND_IN),--network host) --build-arg VERSION=$(VERSION) \
-	--build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) --build-arg CREATED=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)
+BUILD = docker build $(if $(STAND_IN),--network host --build-arg BUILD_PACKAGES="gcc libc6-dev python3-dev") \
+	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) \
+	--build-arg CREATED=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 STACK = STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) scripts/stack.sh
 # Compose v2 leaves the services of a profile that is not named.
 STACK_DOWN = PROFILES=replicas,observe $(STACK) down --volumes --remove-orphans
@@ -173,6 +174,19 @@ endef
 stack-test: $(VENV)/.dev image ## start the stack with three replicas, test it, and take it down
 	@export CANOPY_MODEL_POLL_SECONDS=1; $(FOR_A_WHILE) && \
 		STACK_TEST="$(STACK)" $(PY) -m pytest -m stack tests/project/test_stack_running.py $(ARGS)
+
+# A cluster for a while, with the images in it: the servers' under two tags, so that one can be rolled out after the other.
+CLUSTER := deploy/stand-in/kubernetes
+define CLUSTER_FOR_A_WHILE
+sh $(CLUSTER)/build.sh; trap 'sh $(CLUSTER)/cluster.sh down' EXIT; export KUBECTL=$(CURDIR)/.canopy/kubernetes/bin/kubectl; \
+	export KUBECONFIG=$$(sh $(CLUSTER)/cluster.sh up) && docker tag $(IMAGE)-slim:$(TAG) $(IMAGE)-slim:$(TAG)-again && \
+	sh $(CLUSTER)/cluster.sh load $(IMAGE)-slim:$(TAG) $(IMAGE)-slim:$(TAG)-again $(IMAGE)-tools:$(TAG) && \
+	export NEXT_TAG=$(TAG)-again &&
+endef
+
+# The nodes have the images $(IMAGE)-slim and $(IMAGE)-tools, or can pull them. With STAND_IN=1, as root, all is made here.
+kube-test: $(VENV)/.dev $(if $(STAND_IN),image) ## test the chart in the cluster of KUBECONFIG, by kubectl: IMAGE= TAG= NEXT_TAG=
+	@$(if $(STAND_IN),$(CLUSTER_FOR_A_WHILE)) IMAGE=$(IMAGE) TAG=$(TAG) $(PY) -m pytest -m kube tests/kube $(ARGS)
 
 bench-replicas: $(VENV)/.loadtest image ## measure replicas against one server of their CPU, and with 10,000 users
 	@$(FOR_A_WHILE) && STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) $(PY) -m loadtest.replicas $(ARGS)
