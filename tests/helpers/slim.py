@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -20,6 +21,7 @@ def slim(folder: Path) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
 
 
+@cache
 def _others() -> set[str]:
     """The top-level modules of installed packages that the slim image has not."""
     locked = (ROOT / "requirements" / "serve.txt").read_text()

@@ -49,11 +49,11 @@ def registry(namespace: Namespace) -> str:
     """An MLflow server in the cluster with a first model; its address."""
     command = "mlflow server --host=0.0.0.0 --port=5000 --workers=1 --allowed-hosts=*"
     command += " --backend-store-uri=sqlite:////tmp/mlflow.db --artifacts-destination=/tmp/artifacts"
-    namespace.apply(tools_pod("mlflow", tuple(command.split()), {}), service("mlflow", 5000))
+    pod = tools_pod("mlflow", tuple(command.split()), {})
+    pod["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"path": "/health", "port": 5000}, "periodSeconds": 2}
+    namespace.apply(pod, service("mlflow", 5000))
+    namespace.kubectl("wait", "--for=condition=Ready", f"--timeout={PATIENCE:g}s", "pod/mlflow")
     address = f"http://{namespace.address('mlflow')}:5000"
-    healthy = f"import time, urllib.request as r\nfor _ in range(300):\n try: r.urlopen('{address}/health'); break\n"
-    healthy += " except OSError: time.sleep(1)\nelse: raise SystemExit(1)"
-    namespace.run("mlflow-is-up", "python", "-c", healthy)
     train(namespace, address, "first", "20")
     return address
 
@@ -89,7 +89,7 @@ def load(namespace: Namespace, release: Release, request: pytest.FixtureRequest)
     pod["spec"]["volumes"] = [{"name": "script", "configMap": {"name": "load"}}]
     pod["spec"]["containers"][0]["volumeMounts"] = [{"name": "script", "mountPath": "/script"}]
     namespace.apply(script("load", file), pod)
-    namespace.kubectl("wait", "--for=condition=Ready", "--timeout=600s", "pod/load")
+    namespace.kubectl("wait", "--for=condition=Ready", f"--timeout={PATIENCE:g}s", "pod/load")
     made = Load(namespace, "load")
     until(lambda: bool(made.counts().answered), seconds=PATIENCE)
     request.config.stash[PARTS] = made.parts

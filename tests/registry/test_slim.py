@@ -7,15 +7,18 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from loadtest.system.process import serving
 from preprocessing import covertype
 from registry import EngineChoice
+from registry.version import FORMAT, TAG, CompiledArtifactRef
 from tests.helpers.isolation import MLFLOW_WARNS
 from tests.helpers.slim import slim
 from tests.helpers.support import PATIENCE, Client
 from tests.registry.conftest import READY
+from tests.registry.stub import answering
 from tests.registry.support import Place, log_in_s3, prepared_in
 
 pytestmark = MLFLOW_WARNS
@@ -107,6 +110,22 @@ def test_a_model_that_needs_the_full_image_is_refused(
     assert said in message
     assert "the full image (canopy)" in message
     assert f"python -m registry prepare {uri} --cache FOLDER" in message
+
+
+def test_files_that_only_mlflow_can_read_are_refused(variables: Mapping[str, str]) -> None:
+    """Their address is told, with the image to take."""
+    logged = CompiledArtifactRef("forest.canopy", FORMAT, "0" * 64, 1)
+    tag = {"key": TAG, "value": msgspec.json.encode(logged).decode()}
+    version = {"name": "Far", "version": "1", "source": "models:/m-1", "tags": [tag]}
+    pages = {
+        "model-versions/get?name=Far&version=1": json.dumps({"model_version": version}).encode(),
+        "get-download-uri?name=Far&version=1": b'{"artifact_uri": "gs://bucket/m"}',
+    }
+    with answering(pages=pages) as stub:
+        error, message = refusal(variables, f"http://127.0.0.1:{stub.port}", "models:/Far/1")
+    assert error == "NeedsFullImage"
+    assert message.startswith("gs://bucket/m/forest.canopy can only be read by MLflow's own client")
+    assert "the full image (canopy)" in message
 
 
 def test_a_store_that_only_mlflow_can_ask_is_refused(variables: Mapping[str, str], tmp_path: Path) -> None:

@@ -54,11 +54,11 @@ write_configuration() {
 
 # Into the namespaces of the node.
 inside() {
-    nsenter --target "$(cat "$state/init.pid")" --all "$@"
+    nsenter --target "$(cat "$state/init.pid")" --net --mount --pid "$@"
 }
 
 load() {
-    docker save "$@" | inside ctr --address "$state/containerd.sock" --namespace k8s.io images import - >&2
+    docker save "$@" | inside ctr --address /run/canopy-stand-in/containerd.sock --namespace k8s.io images import - >&2
 }
 
 pause_image() {
@@ -105,6 +105,7 @@ down() {
     fi
     ip link delete canopy-kube 2>/dev/null || true
     find /sys/fs/cgroup/*/canopy-stand-in -depth -type d -exec rmdir {} + 2>/dev/null || true
+    rmdir /run/canopy-stand-in 2>/dev/null || true
     rm -rf "$state"
 }
 

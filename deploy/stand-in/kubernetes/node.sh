@@ -21,12 +21,12 @@ ip link set node0 up
 ip route add default dev node0
 sysctl -q -w net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
 
-# Both hold what only this node may see: pods' volumes, and where containers are.
-mkdir -p /run/canopy-stand-in kubelet
+# In memory: what the cluster knows, and where its containers are.
+mkdir -p /run/canopy-stand-in
 mount -t tmpfs -o mode=755 run /run/canopy-stand-in
 
-run etcd --data-dir "$state/etcd" --listen-client-urls http://127.0.0.1:2379 \
-    --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380 --unsafe-no-fsync
+run etcd --data-dir /run/canopy-stand-in/etcd --listen-client-urls http://127.0.0.1:2379 \
+    --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
 run containerd --config "$state/containerd.toml"
 run "$bin/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --advertise-address "$NODE_ADDRESS" \
     --authorization-mode RBAC --client-ca-file ca.crt --tls-cert-file apiserver.crt --tls-private-key-file apiserver.key \
@@ -38,7 +38,8 @@ run "$bin/kube-controller-manager" --kubeconfig kubeconfig --root-ca-file ca.crt
 run "$bin/kube-scheduler" --kubeconfig kubeconfig --leader-elect=false
 run "$bin/kubelet" --config kubelet.yaml --kubeconfig kubeconfig --root-dir "$state/kubelet" \
     --hostname-override node --node-ip "$NODE_ADDRESS" --container-runtime remote \
-    --container-runtime-endpoint "unix://$state/containerd.sock"
+    --container-runtime-endpoint unix:///run/canopy-stand-in/containerd.sock
 run "$bin/kube-proxy" --kubeconfig kubeconfig --proxy-mode iptables --cluster-cidr 10.212.0.0/16 \
-    --hostname-override node --conntrack-max-per-core 0
+    --hostname-override node --conntrack-max-per-core 0 --conntrack-tcp-timeout-established 0 \
+    --conntrack-tcp-timeout-close-wait 0
 wait
