@@ -13,7 +13,7 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast test-tools test-clients test-slow soak lint format loadtest loadtest-budget budget-search bench \
+.PHONY: help setup serve train test test-fast test-tools test-clients test-slow soak lint format chart loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
 	stack stack-test stack-down kube-test proto lock clean
 
@@ -57,7 +57,7 @@ FAST := tests/batcher tests/dataset tests/preprocessing tests/project/test_archi
 test-fast: $(VENV)/.dev ## run the tests that need no server and no MLflow, in less than a minute
 	@exec $(PYTEST) $(FAST) $(ARGS)
 
-test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk or Chromium, which are installed if root runs this
+test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk, Chromium or Prometheus, which are installed if root runs this
 	@sh scripts/tools.sh
 	@exec $(PY) -m pytest -m tool $(ARGS)
 
@@ -84,6 +84,10 @@ lint: $(VENV)/.dev ## check style and types
 format: $(VENV)/.dev ## rewrite the code in the house's style
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+chart: $(VENV)/.dev ## write the schema of the chart's values anew, and hold the chart against Kubernetes' and our checks
+	PYTHONPATH=. $(PY) deploy/values_schema.py
+	@exec $(PY) -m pytest tests/deploy/chart $(ARGS)
 
 CROWD = $(call option,USERS,users) $(call option,RATE,rate) $(call option,TIME,time) $(call option,PROFILE,profile)
 

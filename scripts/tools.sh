@@ -5,7 +5,7 @@
 set -eu
 
 # Each with its Debian package.
-tools='h2load:nghttp2-client wrk:wrk chromium:chromium'
+tools='h2load:nghttp2-client wrk:wrk chromium:chromium prometheus:prometheus'
 
 missing=
 packages=

@@ -38,7 +38,7 @@ def apt_get(programs: Path, status: int = 0) -> Path:
 
 def test_nothing_is_done_if_all_is_there(programs: Path) -> None:
     """Whoever runs it."""
-    for name in ("h2load", "wrk", "chromium"):
+    for name in ("h2load", "wrk", "chromium", "prometheus"):
         shell_script(programs / name, "")
     done = tools(programs, user=1000)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -49,7 +49,7 @@ def test_root_has_what_is_missing_installed(programs: Path) -> None:
     shell_script(programs / "wrk", "")
     told = apt_get(programs)
     assert tools(programs).returncode == 0
-    assert told.read_text() == "update\ninstall --yes --no-install-recommends nghttp2-client chromium\n"
+    assert told.read_text() == "update\ninstall --yes --no-install-recommends nghttp2-client chromium prometheus\n"
 
 
 def test_one_of_them_can_be_asked_for(programs: Path) -> None:

@@ -49,7 +49,7 @@ CANOPY_{{ upper . }}
 {{- if and (hasKey $settings "grpc_port") (eq (toString $settings.grpc_port) "0") -}}
 {{- fail "settings.grpc_port: 0 takes a free port, which no Service could find: give a number, or off" -}}
 {{- end -}}
-{{- range $name, $_ := .Values.environment -}}
+{{- range $name, $value := .Values.environment -}}
 {{- if hasPrefix "CANOPY_" $name -}}
 {{- fail (printf "environment.%s is a setting: give it as settings.%s" $name (trimPrefix "CANOPY_" $name | lower)) -}}
 {{- end -}}
@@ -58,6 +58,19 @@ CANOPY_{{ upper . }}
 {{- end -}}
 {{- if regexMatch "(TOKEN|PASSWORD|SECRET|KEY|KEY_ID)$" $name -}}
 {{- fail (printf "environment.%s is a secret: put it into a Secret and name that in existingSecret" $name) -}}
+{{- end -}}
+{{- if regexMatch "://[^/?#]*:[^/?#]*@" $value -}}
+{{- fail (printf "environment.%s holds a password: put it into a Secret and name that in existingSecret" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name := keys .Values.podLabels | sortAlpha -}}
+{{- if hasKey (include "canopy.podLabels" $ | fromYaml) $name -}}
+{{- fail (printf "podLabels: the chart sets %s itself" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name := keys .Values.podMonitor.labels | sortAlpha -}}
+{{- if hasKey (include "canopy.labels" $ | fromYaml) $name -}}
+{{- fail (printf "podMonitor.labels: the chart sets %s itself" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}

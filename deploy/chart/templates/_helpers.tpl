@@ -19,7 +19,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{/* Pods have no label of the chart's version: its upgrade alone starts none anew. */}}
 {{- define "canopy.podLabels" -}}
 {{ include "canopy.selectorLabels" . }}
-app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | quote }}
+app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/component: server
 app.kubernetes.io/part-of: canopy
 {{- end -}}

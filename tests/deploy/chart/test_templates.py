@@ -51,6 +51,12 @@ def test_images_have_the_names_that_make_publish_gives_them(image: dict[str, str
     assert (found["containers"][0]["image"], found["initContainers"][0]["image"]) == (server, tools)
 
 
+def test_a_long_tag_makes_a_valid_label() -> None:
+    """Labels are shorter than tags, and end in a letter or a number."""
+    objects = render({"settings": REGISTRY, "image": {"tag": 62 * "a" + "-" + 65 * "b"}})
+    assert one(objects, "Service")["metadata"]["labels"]["app.kubernetes.io/version"] == 62 * "a"
+
+
 @pytest.mark.parametrize(
     ("delay", "timeout", "seconds"),
     [

@@ -145,6 +145,15 @@ QUEUE = {"enabled": True, "by": "queue"}
         pytest.param({"environment": {"MLFLOW_TRACKING_URI": "x"}}, "settings.tracking_uri", id="registry-by-variable"),
         pytest.param({"environment": {"AWS_SECRET_ACCESS_KEY": "x"}}, "is a secret: put it into", id="key-of-a-store"),
         pytest.param(
+            {"environment": {"HTTPS_PROXY": "http://me:pass@proxy:3128"}}, "HTTPS_PROXY holds a password", id="proxy"
+        ),
+        pytest.param(
+            {"podLabels": {"app.kubernetes.io/name": "x"}}, "the chart sets app.kubernetes.io/name", id="label"
+        ),
+        pytest.param(
+            {"podMonitor": {"labels": {"helm.sh/chart": "x"}}}, "the chart sets helm.sh/chart", id="label-of-a-monitor"
+        ),
+        pytest.param(
             {"autoscaling": {"enabled": True, "minReplicas": 11}},
             "autoscaling.minReplicas (11) is above maxReplicas (10)",
             id="least-above-most",
