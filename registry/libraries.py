@@ -31,8 +31,8 @@ def cannot_prepare(version_uri: str, reason: str) -> NeedsFullImage:
     )
 
 
-def cannot_open(version: object, engine: str) -> NeedsFullImage:
-    """The error for a version that was prepared for an engine that needs them."""
+def cannot_serve(version: object, engine: str) -> NeedsFullImage:
+    """The error for a version that an engine is to serve that needs them."""
     return NeedsFullImage(
-        f"{version} is prepared for the engine {engine}, which takes {LACKED}: serve it by the full image (canopy)"
+        f"{version} is to be served by the engine {engine}, which takes {LACKED}: serve it by the full image (canopy)"
     )

@@ -26,7 +26,7 @@ def open_engine(prepared: Prepared) -> Engine:
         UnusableModel: the version cannot be loaded.
     """
     if prepared.engine != "compiled" and not libraries.installed():
-        raise libraries.cannot_open(prepared.version, prepared.engine)
+        raise libraries.cannot_serve(prepared.version, prepared.engine)
     try:
         return _OPEN[prepared.engine](prepared)
     except UnusableModel:

@@ -89,6 +89,8 @@ def _resolve(uri: ModelURI, config: RegistryConfig, look_timeout: float | None) 
 def _made(
     version: ModelVersion, config: RegistryConfig, how: Preparation, folder: Path, memory: int | None
 ) -> Prepared:
+    if how.engine not in {"auto", "compiled"} and not libraries.installed():
+        raise libraries.cannot_serve(version, how.engine)
     try:
         return _fetched(version, config, how, folder)
     except NotFetched as reason:

@@ -93,23 +93,23 @@ def test_what_the_full_image_has_compiled_into_a_shared_cache_is_served(
     assert (reply.status, reply.headers["canopy-model"]) == (200, "Permuted/1")
 
 
-@pytest.mark.parametrize(
-    ("uri", "options", "said"),
-    [
-        pytest.param("models:/Permuted/1", [], "Permuted/1 has no compiled forest logged beside it", id="not-compiled"),
-        pytest.param(f"models:/{READY}/1", ["--engine", "sklearn"], "served by the engine sklearn", id="other-engine"),
-        pytest.param(f"models:/{READY}/1", ["--engine", "pyfunc"], "served by the engine pyfunc", id="pyfunc"),
-    ],
-)
-def test_a_model_that_needs_the_full_image_is_refused(
-    server_place: Place, variables: Mapping[str, str], uri: str, options: list[str], said: str
-) -> None:
-    """The reason comes with the image to take and the command that prepares it."""
-    error, message = refusal(variables, server_place.tracking_uri, uri, *options)
+def test_a_model_that_is_not_compiled_is_refused(server_place: Place, variables: Mapping[str, str]) -> None:
+    """The reason comes with the image to take and the command that prepares it there."""
+    error, message = refusal(variables, server_place.tracking_uri, "models:/Permuted/1")
     assert error == "NeedsFullImage"
-    assert said in message
+    assert message.startswith("Permuted/1 has no compiled forest logged beside it")
     assert "the full image (canopy)" in message
-    assert f"python -m registry prepare {uri} --cache FOLDER" in message
+    assert "python -m registry prepare models:/Permuted/1 --cache FOLDER" in message
+
+
+@pytest.mark.parametrize("engine", ["sklearn", "pyfunc"])
+def test_another_engine_is_refused(server_place: Place, variables: Mapping[str, str], engine: str) -> None:
+    """The reason names it, and the image to take."""
+    place = server_place.tracking_uri
+    error, message = refusal(variables, place, f"models:/{READY}/1", "--engine", engine)
+    assert error == "NeedsFullImage"
+    assert message.startswith(f"{READY}/1 is to be served by the engine {engine}, which takes MLflow")
+    assert message.endswith("serve it by the full image (canopy)")
 
 
 def test_files_that_only_mlflow_can_read_are_refused(variables: Mapping[str, str]) -> None:
@@ -146,5 +146,5 @@ def test_what_is_prepared_for_another_engine_is_refused_and_left_to_others(
     options = ["--tracking-uri", place, "--model-uri", uri, "--engine", engine]
     with log.open("wb") as out, serving(options, environment=variables, ready_within=None, log=out) as server:
         assert server.process.wait(PATIENCE) == 1
-    assert f"Permuted/1 is prepared for the engine {engine}, which takes MLflow" in log.read_text()
+    assert f"Permuted/1 is to be served by the engine {engine}, which takes MLflow" in log.read_text()
     assert prepared.model.exists()
