@@ -15,7 +15,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .PHONY: help setup serve train bench-ray ray-test test test-fast test-tools test-clients test-catboost test-slow soak lint format chart loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
-	size stack stack-test stack-down proto lock clean
+	size stack stack-test stack-down kube-test proto lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
@@ -162,21 +162,23 @@ bench-metrics: setup ## measure what metrics cost a request, against prometheus_
 IMAGE := $(or $(call given,IMAGE),$(shell sed -n 's/^IMAGE=//p' .env))
 TAG := $(or $(call given,TAG),$(shell sed -n 's/^TAG=//p' .env))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-BUILD = docker build $(if $(STAND_IN),--network host) --build-arg VERSION=$(VERSION) \
-	--build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) --build-arg CREATED=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)
+BUILD = docker build $(if $(STAND_IN),--network host --build-arg BUILD_PACKAGES="gcc libc6-dev python3-dev") \
+	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) \
+	--build-arg CREATED=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 STACK = STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) scripts/stack.sh
 # Compose v2 leaves the services of a profile that is not named.
 STACK_DOWN = PROFILES=replicas,observe $(STACK) down --volumes --remove-orphans
 
-image: ## build the images, one that serves and one with the tools: IMAGE=canopy TAG=latest
+image: ## build the images, one that serves, a slim one for compiled models, and one with the tools: IMAGE=canopy TAG=latest
 	$(if $(STAND_IN),sh deploy/stand-in/base.sh)
 	$(BUILD) --target server --tag $(IMAGE):$(TAG) .
+	$(BUILD) --target slim --tag $(IMAGE)-slim:$(TAG) .
 	$(BUILD) --target tools --tag $(IMAGE)-tools:$(TAG) .
 
 publish: ## build the images and push them, tagged with the version too: IMAGE=registry.example/name
 	$(if $(call given,IMAGE),,$(error say where to: make publish IMAGE=registry.example/name))
 	@$(MAKE) image
-	for image in $(IMAGE) $(IMAGE)-tools; do \
+	for image in $(IMAGE) $(IMAGE)-slim $(IMAGE)-tools; do \
 		docker tag $$image:$(TAG) $$image:$(VERSION) && docker push $$image:$(VERSION) && docker push $$image:$(TAG) \
 			|| exit 1; \
 	done
@@ -197,6 +199,19 @@ stack-test: $(VENV)/.dev image ## start the stack with three replicas, test it, 
 	@export CANOPY_MODEL_POLL_SECONDS=1; $(FOR_A_WHILE) && \
 		STACK_TEST="$(STACK)" $(PY) -m pytest -m stack tests/project/test_stack_running.py $(ARGS)
 
+# A cluster for a while, with the images in it: the servers' under two tags, so that one can be rolled out after the other.
+CLUSTER := deploy/stand-in/kubernetes
+define CLUSTER_FOR_A_WHILE
+sh $(CLUSTER)/build.sh; trap 'sh $(CLUSTER)/cluster.sh down' EXIT; export KUBECTL=$(CURDIR)/.canopy/kubernetes/bin/kubectl; \
+	export KUBECONFIG=$$(sh $(CLUSTER)/cluster.sh up) && docker tag $(IMAGE)-slim:$(TAG) $(IMAGE)-slim:$(TAG)-again && \
+	sh $(CLUSTER)/cluster.sh load $(IMAGE)-slim:$(TAG) $(IMAGE)-slim:$(TAG)-again $(IMAGE)-tools:$(TAG) && \
+	export NEXT_TAG=$(TAG)-again &&
+endef
+
+# The nodes have the images $(IMAGE)-slim and $(IMAGE)-tools, or can pull them. With STAND_IN=1, as root, all is made here.
+kube-test: $(VENV)/.dev $(if $(STAND_IN),image) ## test the chart in the cluster of KUBECONFIG, by kubectl: IMAGE= TAG= NEXT_TAG=
+	@$(if $(STAND_IN),$(CLUSTER_FOR_A_WHILE)) IMAGE=$(IMAGE) TAG=$(TAG) $(PY) -m pytest -m kube tests/kube $(ARGS)
+
 bench-replicas: $(VENV)/.loadtest image ## measure replicas against one server of their CPU, and with 10,000 users
 	@$(FOR_A_WHILE) && STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) $(PY) -m loadtest.replicas $(ARGS)
 
@@ -208,6 +223,7 @@ proto: $(VENV)/.dev ## make Python of the messages of the gRPC service
 lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
 	$(LOCK) pyproject.toml --group dev $(ARGS) -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/runtime.txt
+	$(LOCK) --group serve -c requirements/dev.txt -o requirements/serve.txt
 	$(LOCK) pyproject.toml --group trees -c requirements/dev.txt -o requirements/trees.txt
 	$(LOCK) pyproject.toml --group catboost -c requirements/dev.txt -o requirements/catboost.txt
 	$(LOCK) pyproject.toml --group train -c requirements/dev.txt -o requirements/train.txt

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest import BadArtifact, CompiledEngine, Engine, SklearnEngine, WalkName, read_artifact
+from registry import libraries
 from registry.errors import UnusableModel
 from registry.opening.loading import load, own_version, untrusted
 from registry.opening.plain import plain
@@ -25,8 +26,11 @@ def open_engine(prepared: Prepared, walk: WalkName = "auto") -> Engine:
         walk: which walk a compiled forest takes.
 
     Raises:
+        NeedsFullImage: its engine's libraries are not installed.
         UnusableModel: the version cannot be loaded.
     """
+    if prepared.engine != "compiled" and not libraries.installed():
+        raise libraries.cannot_serve(prepared.version, prepared.engine)
     try:
         return _OPEN[prepared.engine](prepared, walk)
     except UnusableModel:

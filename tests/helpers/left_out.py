@@ -5,7 +5,12 @@ from typing import Any, Final
 
 import pytest
 
-TARGETS: Final = {"slow": "make test-slow", "tool": "make test-tools", "stack": "make stack-test"}
+TARGETS: Final = {
+    "slow": "make test-slow",
+    "tool": "make test-tools",
+    "stack": "make stack-test",
+    "kube": "make kube-test",
+}
 """Marks that the default run leaves out, and the target that runs the tests that have them."""
 
 _KEY: Final = "left_out"

@@ -366,7 +366,7 @@ def test_every_compiled_module_is_built_typed_and_optional() -> None:
     assert all(each["optional"] for each in extensions)
 
 
-@pytest.mark.parametrize("group", ["runtime", "train", "trees", "catboost", "loadtest", "ray", "dev"])
+@pytest.mark.parametrize("group", ["runtime", "serve", "train", "trees", "catboost", "loadtest", "ray", "dev"])
 def test_lock_files_are_hashed_and_name_no_address(group: str) -> None:
     """Each pinned package has hashes; no file says where it came from."""
     text = (ROOT / "requirements" / f"{group}.txt").read_text()
@@ -377,6 +377,18 @@ def test_lock_files_are_hashed_and_name_no_address(group: str) -> None:
     for entry in entries:
         assert "==" in entry.partition(" ")[0], entry
         assert "--hash=sha256:" in entry, entry
+
+
+def test_the_slim_image_has_a_part_of_what_every_server_has() -> None:
+    """Its group names no package that the runtime's does not, and its lock file pins none to another version."""
+    runtime = {re.split(r"[<>=]", each)[0] for each in PROJECT["project"]["dependencies"]}
+    group = {each for each in PROJECT["dependency-groups"]["serve"] if isinstance(each, str)}
+    assert group < runtime
+    pinned = {
+        name: set(re.findall(r"^[\w.-]+==[^ ;\\]+", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE))
+        for name in ("runtime", "serve")
+    }
+    assert pinned["serve"] < pinned["runtime"]
 
 
 def test_no_template_mark_is_left_in_the_documents() -> None:

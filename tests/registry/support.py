@@ -1,5 +1,6 @@
 """Loading a model as a server does at its start, but in one process."""
 
+import hashlib
 import shutil
 import tempfile
 import weakref
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from registry.caching.cache import Cache
 from registry.caching.entry_builder import sizes
 from registry.opening.engines import open_engine
 from registry.preparing.prepare import prepare
+from registry.version import FORMAT, TAG, CompiledArtifactRef
+from tests.helpers.object_store import BUCKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +88,21 @@ def matrix(made: Prepared, rows: list[list[float]], dtype: type[np.floating]) ->
     plain = [tuple(None if value != value else value for value in row) for row in rows]
     builder = MatrixBuilder(made.schema, len(plain))
     return builder.build([plain], dtype)  # type: ignore[list-item]
+
+
+def log_in_s3(place: Place, content: bytes, name: str) -> str:
+    """Register a version whose artifacts are in S3, with nothing but a compiled forest; returns its URI."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(place.tracking_uri, place.tracking_uri)
+    experiment = client.create_experiment(name, artifact_location=f"s3://{BUCKET}/{name}/in s3")
+    model = client.create_logged_model(experiment, "model")
+    file = Path("forest.canopy")
+    file.write_bytes(content)
+    client.log_model_artifact(model.model_id, str(file), "canopy")
+    client.finalize_logged_model(model.model_id, "READY")
+    logged = CompiledArtifactRef("canopy/forest.canopy", FORMAT, hashlib.sha256(content).hexdigest(), len(content))
+    client.create_registered_model(name)
+    tags = {TAG: msgspec.json.encode(logged).decode()}
+    client.create_model_version(name, f"models:/{model.model_id}", model_id=model.model_id, tags=tags)
+    return f"models:/{name}/1"
