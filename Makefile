@@ -13,16 +13,18 @@ DEPTH ?= 20
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast test-tools test-clients airflow-test test-slow soak lint format loadtest loadtest-budget budget-search bench \
+.PHONY: help setup serve train bench-ray ray-test test test-fast test-tools test-clients test-catboost airflow-test test-slow soak lint format chart loadtest loadtest-budget budget-search bench \
 	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
-	stack stack-test stack-down proto lock clean
+	size stack stack-test stack-down kube-test proto lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
-setup: $(VENV)/.train $(if $(filter 1,$(TREES)),$(VENV)/.trees) ## install what serving and training need into .venv; with TREES=1 also XGBoost and LightGBM
+group-TREES := trees
+group-CATBOOST := catboost
+setup: $(VENV)/.train $(foreach library,TREES CATBOOST,$(if $(filter 1,$($(library))),$(VENV)/.$(group-$(library)))) ## install what serving and training need into .venv; TREES=1: also XGBoost and LightGBM; CATBOOST=1: CatBoost
 
-$(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(wildcard forest/native/*.pyx)
+$(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(wildcard forest/native/*.px[yd] forest/native/walks/*)
 	@sh scripts/setup.sh $*
 
 # An option of a command, if the variable was set on make's command line: shells export a HOST of their own.
@@ -57,7 +59,7 @@ FAST := tests/batcher tests/dataset tests/preprocessing tests/project/test_archi
 test-fast: $(VENV)/.dev ## run the tests that need no server and no MLflow, in less than a minute
 	@exec $(PYTEST) $(FAST) $(ARGS)
 
-test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk or Chromium, which are installed if root runs this
+test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk, Chromium, Prometheus or SIMDe, which are installed if root runs this
 	@sh scripts/tools.sh
 	@exec $(PY) -m pytest -m tool $(ARGS)
 
@@ -74,6 +76,21 @@ $(AIRFLOW)/.done: requirements/airflow.txt scripts/apart.sh
 
 airflow-test: $(VENV)/.dev $(AIRFLOW)/.done ## run the training pipeline in a real Airflow, which this installs, against real servers
 	@exec $(PY) -m pytest -m airflow -o faulthandler_timeout=3600 tests/airflow $(ARGS)
+
+test-catboost: $(VENV)/.dev $(VENV)/.catboost ## run the tests that ask CatBoost, which this installs
+	@exec $(PY) -m pytest -m catboost $(ARGS)
+
+RAY := .venv-ray
+$(RAY)/.done: requirements/ray.txt scripts/apart.sh | $(VENV)/.dev
+	@sh scripts/apart.sh ray
+
+ray-test: $(VENV)/.dev $(RAY)/.done ## scale a cluster of Ray Serve and kill a node of it, under load, as root; installs Ray
+	@exec $(PY) -m pytest -s -m ray tests/ray $(ARGS)
+
+ALONE = unshare --net sh -c 'ip link set lo up && exec "$$@"' sh
+bench-ray: $(VENV)/.dev $(RAY)/.done ## compare a replica in Ray Serve with the bare server, as root; installs Ray
+	$(MODEL)
+	@exec $(ALONE) $(RAY)/bin/python tests/ray/price.py
 
 test-slow: $(VENV)/.dev ## run the slow tests, and those of random inputs with five times as many
 	@exec $(PYTEST) -m "slow or hypothesis" --hypothesis-profile thorough $(ARGS)
@@ -92,6 +109,10 @@ format: $(VENV)/.dev ## rewrite the code in the house's style
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
+chart: $(VENV)/.dev ## write the schema of the chart's values anew, and hold the chart against Kubernetes' and our checks
+	PYTHONPATH=. $(PY) deploy/values_schema.py
+	@exec $(PY) -m pytest tests/deploy/chart $(ARGS)
+
 CROWD = $(call option,USERS,users) $(call option,RATE,rate) $(call option,TIME,time) $(call option,PROFILE,profile)
 
 loadtest: $(VENV)/.loadtest ## open Locust on port 8089 or the next; HOST= USERS= RATE= SHAPE=, and with TIME= at once and without it
@@ -109,6 +130,9 @@ bench: $(VENV)/.loadtest ## compare batched with unbatched serving, both engines
 budget-search: $(VENV)/.loadtest ## find the least CPU and memory for a crowd: USERS=10000 RATE=400 TIME=90s P95=2500
 	$(MODEL)
 	@exec $(PY) -m loadtest.search $(CROWD) $(call option,P95,p95) $(ARGS)
+
+size: $(VENV)/.loadtest ## work out replicas for a load from what make bench measured: RATE=20000 P99_MS=50
+	@exec $(PY) -m loadtest.sizing $(call option,RATE,rate) $(call option,P99_MS,p99-ms) $(ARGS)
 
 bench-generator: $(VENV)/.loadtest ## measure the load generators against a server that answers a constant
 	@exec $(PY) -m loadtest.ceiling $(call option,USERS,users) $(call option,RATE,rate) $(call option,TIME,time) $(ARGS)
@@ -145,21 +169,23 @@ bench-metrics: setup ## measure what metrics cost a request, against prometheus_
 IMAGE := $(or $(call given,IMAGE),$(shell sed -n 's/^IMAGE=//p' .env))
 TAG := $(or $(call given,TAG),$(shell sed -n 's/^TAG=//p' .env))
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-BUILD = docker build $(if $(STAND_IN),--network host) --build-arg VERSION=$(VERSION) \
-	--build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) --build-arg CREATED=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)
+BUILD = docker build $(if $(STAND_IN),--network host --build-arg BUILD_PACKAGES="gcc libc6-dev python3-dev") \
+	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null) \
+	--build-arg CREATED=$(shell date -u +%Y-%m-%dT%H:%M:%SZ)
 STACK = STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) scripts/stack.sh
 # Compose v2 leaves the services of a profile that is not named.
 STACK_DOWN = PROFILES=replicas,observe $(STACK) down --volumes --remove-orphans
 
-image: ## build the images, one that serves and one with the tools: IMAGE=canopy TAG=latest
+image: ## build the images, one that serves, a slim one for compiled models, and one with the tools: IMAGE=canopy TAG=latest
 	$(if $(STAND_IN),sh deploy/stand-in/base.sh)
 	$(BUILD) --target server --tag $(IMAGE):$(TAG) .
+	$(BUILD) --target slim --tag $(IMAGE)-slim:$(TAG) .
 	$(BUILD) --target tools --tag $(IMAGE)-tools:$(TAG) .
 
 publish: ## build the images and push them, tagged with the version too: IMAGE=registry.example/name
 	$(if $(call given,IMAGE),,$(error say where to: make publish IMAGE=registry.example/name))
 	@$(MAKE) image
-	for image in $(IMAGE) $(IMAGE)-tools; do \
+	for image in $(IMAGE) $(IMAGE)-slim $(IMAGE)-tools; do \
 		docker tag $$image:$(TAG) $$image:$(VERSION) && docker push $$image:$(VERSION) && docker push $$image:$(TAG) \
 			|| exit 1; \
 	done
@@ -180,6 +206,19 @@ stack-test: $(VENV)/.dev image ## start the stack with three replicas, test it, 
 	@export CANOPY_MODEL_POLL_SECONDS=1; $(FOR_A_WHILE) && \
 		STACK_TEST="$(STACK)" $(PY) -m pytest -m stack tests/project/test_stack_running.py $(ARGS)
 
+# A cluster for a while, with the images in it: the servers' under two tags, so that one can be rolled out after the other.
+CLUSTER := deploy/stand-in/kubernetes
+define CLUSTER_FOR_A_WHILE
+sh $(CLUSTER)/build.sh; trap 'sh $(CLUSTER)/cluster.sh down' EXIT; export KUBECTL=$(CURDIR)/.canopy/kubernetes/bin/kubectl; \
+	export KUBECONFIG=$$(sh $(CLUSTER)/cluster.sh up) && docker tag $(IMAGE)-slim:$(TAG) $(IMAGE)-slim:$(TAG)-again && \
+	sh $(CLUSTER)/cluster.sh load $(IMAGE)-slim:$(TAG) $(IMAGE)-slim:$(TAG)-again $(IMAGE)-tools:$(TAG) && \
+	export NEXT_TAG=$(TAG)-again &&
+endef
+
+# The nodes have the images $(IMAGE)-slim and $(IMAGE)-tools, or can pull them. With STAND_IN=1, as root, all is made here.
+kube-test: $(VENV)/.dev $(if $(STAND_IN),image) ## test the chart in the cluster of KUBECONFIG, by kubectl: IMAGE= TAG= NEXT_TAG=
+	@$(if $(STAND_IN),$(CLUSTER_FOR_A_WHILE)) IMAGE=$(IMAGE) TAG=$(TAG) $(PY) -m pytest -m kube tests/kube $(ARGS)
+
 bench-replicas: $(VENV)/.loadtest image ## measure replicas against one server of their CPU, and with 10,000 users
 	@$(FOR_A_WHILE) && STAND_IN=$(STAND_IN) IMAGE=$(IMAGE) TAG=$(TAG) $(PY) -m loadtest.replicas $(ARGS)
 
@@ -191,11 +230,14 @@ proto: $(VENV)/.dev ## make Python of the messages of the gRPC service
 lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
 	$(LOCK) pyproject.toml --group dev $(ARGS) -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/runtime.txt
+	$(LOCK) --group serve -c requirements/dev.txt -o requirements/serve.txt
 	$(LOCK) pyproject.toml --group trees -c requirements/dev.txt -o requirements/trees.txt
+	$(LOCK) pyproject.toml --group catboost -c requirements/dev.txt -o requirements/catboost.txt
 	$(LOCK) pyproject.toml --group train -c requirements/dev.txt -o requirements/train.txt
 	$(LOCK) pyproject.toml --group loadtest -c requirements/dev.txt -o requirements/loadtest.txt
 	$(LOCK) --group clients -o requirements/clients.txt
 	$(LOCK) --group airflow -o requirements/airflow.txt
+	$(LOCK) pyproject.toml --group ray -o requirements/ray.txt
 
 clean: ## remove the environment, what was built and every cache (the embedded store in .canopy stays)
-	rm -rf $(VENV) $(CLIENTS) $(AIRFLOW) build *.egg-info forest/native/*.c forest/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(RAY) $(AIRFLOW) build *.egg-info forest/native/*.c forest/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -116,6 +116,7 @@ VERBS: Final = Verbs(
         "load": {
             "loadtest": Command("loadtest.__main__", "ask a server as many users do, by Locust", "loadtest"),
             "bench": Verbs("measure, and print a table", _BENCHES),
+            "size": Command("loadtest.sizing.__main__", "how many replicas of which size carry a load", "loadtest"),
         },
     },
 )

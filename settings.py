@@ -56,6 +56,7 @@ _VALUES: Final = {
     "tls_certificate": "FILE",
     "tls_key": "FILE",
     "model_uri": "URI",
+    "model_name": "NAME",
     "tracking_uri": "URI",
     "schema": "FILE|NAME",
     "cache": "FOLDER",
@@ -104,15 +105,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model_uri: Annotated[
         str,
         Meta(
-            min_length=1, description="model to serve: models:/NAME/STAGE, models:/NAME@ALIAS or models:/NAME/VERSION"
+            min_length=1,
+            description="model to serve: models:/NAME/STAGE, models:/NAME@ALIAS, models:/NAME/VERSION, or a folder "
+            "that MLflow has saved one to, file:///FOLDER, which is looked at only if asked",
         ),
     ] = f"models:/{MODEL_NAME}/Production"
+    model_name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^/]*$",
+            description="what requests and answers call the model, if not by its name in the registry or its folder's",
+        ),
+    ] = ""
     tracking_uri: Annotated[str, Meta(min_length=1, description="MLflow tracking server or store")] = EMBEDDED_STORE
     engine: Annotated[
         Literal["auto", "compiled", "sklearn", "pyfunc"],
         Meta(
             description="what computes predictions: the compiled forest, scikit-learn's own code, MLflow's pyfunc (any "
             "model, slowly), or auto, the first of them that can"
+        ),
+    ] = "auto"
+    walk: Annotated[
+        Literal["auto", "portable", "avx2", "avx512"],
+        Meta(
+            description="how a compiled forest is walked: by any processor, by one with AVX2 (small models) or "
+            "AVX-512, or auto, what is fastest on this one; a model that cannot be walked so is refused"
         ),
     ] = "auto"
     trusted_formats: Annotated[

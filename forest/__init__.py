@@ -13,6 +13,7 @@ from forest.files.installed import can_be_asked, is_installed, mismatch, watched
 from forest.files.reading import Hint, read_model
 from forest.files.source import load_estimator
 from forest.libraries.scikit_learn.estimator import SklearnEngine, ensemble_of, why_no_forest
+from forest.walks import WalkName
 
 __all__ = [
     "Artifact",
@@ -26,6 +27,7 @@ __all__ = [
     "Prediction",
     "SklearnEngine",
     "UnsupportedModel",
+    "WalkName",
     "build",
     "can_be_asked",
     "compare",

@@ -22,8 +22,8 @@ from forest.compiled import CompiledEngine
 from forest.engine import UnsupportedModel
 from forest.ensemble import Ensemble
 from forest.files.installed import OtherVersion, mismatch
-from forest.files.source import estimator_file, load_forest
-from forest.libraries.xgboost.model import KINDS
+from forest.files.source import CLASSES, estimator_file, load_forest
+from forest.walks import WALKS
 
 _FAULTS: Final = (BadArtifact, UnsupportedModel, ImportError, OSError, ValueError)
 
@@ -55,19 +55,20 @@ def _compile(given: argparse.Namespace) -> int:
 
 
 def _inspect(given: argparse.Namespace) -> int:
-    CompiledEngine.load(given.file)
+    engine = CompiledEngine.load(given.file, given.walk)
     _print_artifact(read(given.file))
+    print(f"{'walk:':<15}{engine.walk}, of {', '.join(engine.walks)}")
     return 0
 
 
 def _verify(given: argparse.Namespace) -> int:
-    engine = CompiledEngine.load(given.file)
+    engine = CompiledEngine.load(given.file, given.walk)
     forest, model = load_forest(given.source, given.model_class)
     return _told(_compare(engine, forest, model, _rows(given, forest)), forest)
 
 
 def _bench(given: argparse.Namespace) -> int:
-    engine = CompiledEngine.load(given.file)
+    engine, *walks = [CompiledEngine.load(given.file, walk) for walk in given.walk]
     forest, model = load_forest(given.source, given.model_class)
     if model is None:
         raise _not_installed(forest)
@@ -75,10 +76,12 @@ def _bench(given: argparse.Namespace) -> int:
     if given.rows is None:
         print("rows drawn from the model's thresholds; name real ones with --rows for figures to rely on")
     others: dict[str, Asked] = {forest.library: library_engine(model, forest)}
+    others |= {f"walk {other.walk}": other for other in walks}
     others |= rivals(given.rivals, model, forest, print)
     with Bar("measuring", "round") as bar:
         timings = measure(engine, others, rows, seconds=given.seconds, progress=bar)
     print(table(timings))
+    print(f"the compiled model's walk is {engine.walk}, of {', '.join(engine.walks)}")
     source = estimator_file(given.source)
     print(f"{given.file.stat().st_size:,} bytes compiled, {source.stat().st_size:,} in {source.name}")
     return 0
@@ -177,19 +180,24 @@ def _parser(prog: str | None = None) -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added
 
+    classes = [name for names in CLASSES.values() for name in names]
+
     def add_model(to: argparse.ArgumentParser, rows: int) -> None:
         to.add_argument(
             "--class",
             dest="model_class",
-            choices=list(KINDS),
+            choices=classes,
             metavar="CLASS",
-            help="the class that loads SOURCE, if it is a file of XGBoost's own format: "
-            f"{', '.join(KINDS)} (default: as its folder says, else Booster)",
+            help="the class that loads SOURCE, if it is a file of XGBoost's or CatBoost's own format: "
+            f"{', '.join(classes)} (default: as its folder says, else Booster or CatBoost)",
         )
         to.add_argument("--rows", type=Path, metavar="NPY", help="rows to use: a .npy file of an (n, n_features) array")
         to.add_argument(
             "--count", type=positive, default=rows, metavar="N", help="else draw so many (default: %(default)s)"
         )
+
+    def add_walk(to: argparse.ArgumentParser) -> None:
+        to.add_argument("--walk", choices=WALKS, default="auto", help="how to walk (default: auto, the fastest)")
 
     compile_ = add("compile", _compile, "compile a model, hold it against its library and record the outcome")
     compile_.add_argument("source", type=Path, metavar="SOURCE", help="the model")
@@ -198,6 +206,7 @@ def _parser(prog: str | None = None) -> argparse.ArgumentParser:
 
     inspect = add("inspect", _inspect, "check a compiled model and tell what is in it")
     inspect.add_argument("file", type=Path, metavar="FILE", help="the compiled model")
+    add_walk(inspect)
 
     verify = add("verify", _verify, "hold a compiled model against its library, row by row and bit by bit")
     bench = add("bench", _bench, "time a compiled model and its library in one run, on one thread, by batch size")
@@ -205,6 +214,15 @@ def _parser(prog: str | None = None) -> argparse.ArgumentParser:
         each.add_argument("file", type=Path, metavar="FILE", help="the compiled model")
         each.add_argument("source", type=Path, metavar="SOURCE", help="the model that it was compiled from")
         add_model(each, default)
+    add_walk(verify)
+    bench.add_argument(
+        "--walk",
+        nargs="+",
+        choices=WALKS,
+        default=["auto"],
+        metavar="WALK",
+        help=f"how to walk: {', '.join(WALKS)}; others behind the first are timed beside it (default: auto)",
+    )
     bench.add_argument(
         "--seconds", type=above_zero, default=0.5, help="time for each engine, size and round (default: %(default)s)"
     )

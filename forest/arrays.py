@@ -22,13 +22,14 @@ the value's rank, the number of thresholds of that key below it, exceeds the thr
 threshold. A category's rank is its code, and it goes to the right child if the set, which begins at a word of ``sets``,
 has the bit of that number: the codes' bits come first, then one for any other value, then one for a missing one, and
 the lowest bit of a word is its first. Where the key of a category has thresholds, they are the numbers that stand for
-its codes, and any other number counts as missing.
+its codes; any other number is none of them, and refused if a missing value is.
 
 A tree's root stands in the first pair of its first line, alone. Children stand in a later line than their parent, or
 further on in the same one, so that each walk ends.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -71,6 +72,7 @@ class ForestArrays:
         width: how many columns a matrix has.
         classes: (n_classes,) the class labels; None if the answer is a number.
         columns: names of the columns that a matrix must have; None if nobody named them.
+        limits: column of a matrix → the least and the greatest number that it takes.
         nodes: how many the ensemble has, as its library counts them.
         depth: of the deepest tree.
     """
@@ -96,6 +98,7 @@ class ForestArrays:
     columns: tuple[str, ...] | None
     nodes: int
     depth: int
+    limits: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def dtype(self) -> type[np.floating]:

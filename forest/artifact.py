@@ -140,6 +140,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         origin: where the model comes from.
         parity: how it did against its library.
         versions: of the libraries that made it; its own library's is the one that fitted it.
+        limits: see ``ForestArrays``.
     """
 
     shapes: dict[str, list[int]]
@@ -160,6 +161,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     origin: Origin
     parity: Parity
     versions: dict[str, str]
+    limits: dict[int, tuple[float, float]] = {}
 
 
 class Artifact(msgspec.Struct, frozen=True):
@@ -227,6 +229,7 @@ def write(path: Path, arrays: ForestArrays, origin: Origin, parity: Parity, made
             made_by.library: made_by.version,
             "numpy": version("numpy"),
         },
+        limits=dict(arrays.limits),
     )
     head = msgspec.json.encode(header)
     body = bytearray(head)
@@ -326,6 +329,8 @@ def _arrays(mapped: memoryview, at: int, header: Header) -> ForestArrays:
     columns = None if header.columns is None else tuple(header.columns)
     if columns is not None and len(columns) != header.width:
         raise ValueError(f"it names {len(columns)} of {header.width} columns")
+    if any(not 0 <= column < header.width or not low <= high for column, (low, high) in header.limits.items()):
+        raise ValueError("it has limits of a column that there is not, or that no number is within")
     return ForestArrays(
         **found,
         divisor=header.divisor,
@@ -338,6 +343,7 @@ def _arrays(mapped: memoryview, at: int, header: Header) -> ForestArrays:
         columns=columns,
         nodes=header.nodes,
         depth=header.depth,
+        limits=header.limits,
     )
 
 

@@ -55,12 +55,7 @@ def compile_forest(
     if order is None and columns is None:
         columns = ensemble.columns
     trees = list(ensemble.trees)
-    keys = Keys(ensemble, trees, order)
-    if len(keys.features) > kernel.MAX_KEYS:
-        raise UnsupportedModel(
-            f"the model compares {len(keys.features)} features, more than {kernel.MAX_KEYS}; one that has missing "
-            "values sent both ways counts twice"
-        )
+    keys = Keys(ensemble, trees, order, most=kernel.MAX_KEYS)
     leaves, leaf_numbers = _distinct_leaves(trees)
     if len(leaves) > _MOST_LEAVES:
         raise UnsupportedModel(f"the model has {len(leaves)} distinct leaves, more than {_MOST_LEAVES}")
@@ -98,6 +93,7 @@ def compile_forest(
         columns=None if columns is None else tuple(map(str, columns)),
         nodes=nodes,
         depth=depth,
+        limits={column if order is None else int(order[column]): both for column, both in ensemble.limits.items()},
     )
 
 

@@ -1,7 +1,7 @@
 """The interface of engines: what turns a matrix into predictions."""
 
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,7 @@ class UnsupportedModel(ValueError):
     """An engine cannot serve the model; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """What an engine says of n rows.
 
     Attributes:
@@ -64,3 +63,23 @@ def check_distributions(rows: NDArray[np.float64]) -> None:
     if not good.all():
         worst = int(np.flatnonzero(~good)[0])
         raise ValueError(f"the probabilities are no distribution: they sum to {sums[worst]:g}")
+
+
+def check_limits(matrix: NDArray[Any], limits: Mapping[int, tuple[float, float]]) -> None:
+    """Make sure that numbers are such as a model takes.
+
+    Args:
+        matrix: (n, n_features); NaN is no number.
+        limits: column → the least and the greatest number that it takes.
+
+    Raises:
+        ValueError: one is another; the message names its row and column.
+    """
+    for column, (least, greatest) in limits.items():
+        values = matrix[:, column]
+        if (beyond := (values < least) | (values > greatest)).any():
+            row = int(np.flatnonzero(beyond)[0])
+            raise ValueError(
+                f"row {row}, column {column} is {values[row]:g}, and the model takes numbers from {least:g} to "
+                f"{greatest:g}"
+            )

@@ -32,6 +32,12 @@ class Missing(IntEnum):
     ZERO_RIGHT = 5
 
 
+MOST_COLUMNS: Final = 1 << 16
+"""Of an ensemble: more than any table of numbers has, and few enough to go through one by one."""
+
+UNKNOWN: Final = -1.0
+"""In place of a number that is no category: no code is negative."""
+
 NUMERIC: Final = -1
 """In ``Tree.category``: the split compares numbers."""
 
@@ -100,7 +106,8 @@ class Ensemble:
     """A fitted tree ensemble.
 
     Attributes:
-        library: what fitted it, as its distribution is called: ``scikit-learn``, ``xgboost``, ``lightgbm``.
+        library: what fitted it, as its distribution is called: ``scikit-learn``, ``xgboost``, ``lightgbm``,
+            ``catboost``.
         version: of the library.
         kind: what it is to the library, for people.
         classes: (n_classes,) the class labels; None if its answer is a number.
@@ -116,8 +123,12 @@ class Ensemble:
         least_code: the least number that may be a category, whose code is its whole part; what is below is no code.
         categorical: column → how its categories are called, in the order of their codes; () if they are numbers only.
         codes: column → the numbers that are its categories, ascending: the code of one is its place here, and any other
-            number counts as missing. A column that is not here has codes as they are.
-        needed: columns in which no value may be missing, whether a split looks at them or not.
+            number is none; where no value may be missing, it is refused. A column that is not here has codes as they
+            are.
+        needed: columns in which no value may be missing, whether a split looks at them or not; all, if none may be.
+        limits: column → the least and the greatest number that it takes; any other is refused.
+        by_name: whether the library looks columns up by their names, which are as they were given to it.
+        computed: whether values go through steps of a pipeline first, which compute in the type that they are given.
     """
 
     library: str
@@ -137,6 +148,9 @@ class Ensemble:
     categorical: dict[int, tuple[str, ...]] = field(default_factory=dict)
     codes: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     needed: tuple[int, ...] = ()
+    limits: dict[int, tuple[float, float]] = field(default_factory=dict)
+    by_name: bool = True
+    computed: bool = False
 
     @property
     def made_by(self) -> str:
@@ -147,6 +161,28 @@ class Ensemble:
     def may_miss(self) -> frozenset[int]:
         """The columns in which a value may be missing."""
         return frozenset(range(self.width)) - frozenset(self.needed) if self.takes_missing else frozenset()
+
+    @property
+    def exact(self) -> frozenset[int]:
+        """The columns of categories in which any number that is none is refused."""
+        return frozenset(column for column in self.codes if column not in self.may_miss)
+
+    @property
+    def whole(self) -> frozenset[int]:
+        """Those in which only whole numbers are taken, all between the least and the greatest."""
+        return frozenset(
+            column
+            for column in self.exact
+            if len(codes := self.codes[column]) and np.array_equal(codes, codes[0].round() + np.arange(len(codes)))
+        )
+
+    @property
+    def given_limits(self) -> dict[int, tuple[float, float]]:
+        """Column → the least and the greatest number that is not refused, as far as it is known."""
+        found = {
+            column: (float(codes[0]), float(codes[-1])) for column in self.exact if len(codes := self.codes[column])
+        }
+        return self.limits | found
 
     def check(self) -> "Ensemble":
         """Make sure that every walk ends at a leaf that has numbers for its outputs; returns the ensemble.
@@ -167,6 +203,8 @@ class Ensemble:
         """
         if self.width < 1 or not len(self.trees) or not len(self.base) or self.base.ndim != 1:
             raise UnsupportedModel("the model has no columns, trees or outputs")
+        if self.width > MOST_COLUMNS:
+            raise UnsupportedModel(f"the model takes {self.width} columns, more than {MOST_COLUMNS}")
         if self.columns is not None and len(self.columns) != self.width:
             raise UnsupportedModel(f"the model names {len(self.columns)} of {self.width} columns")
         for column, codes in self.codes.items():
@@ -174,10 +212,8 @@ class Ensemble:
                 raise UnsupportedModel(f"the categories of column {column} are no ascending numbers of a column")
         if any(not 0 <= column < self.width for column in self.needed):
             raise UnsupportedModel("the model needs values of a column that there is not")
-        if self.codes and not self.takes_missing:
-            raise UnsupportedModel(
-                "a number that is no category counts as missing, but the model takes no missing value"
-            )
+        if any(not 0 <= column < self.width or not low <= high for column, (low, high) in self.limits.items()):
+            raise UnsupportedModel("the model has limits of a column that there is not, or that no number is within")
         return self
 
     def encode(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -195,7 +231,8 @@ class Ensemble:
         for column, codes in self.codes.items():
             values = matrix[:, column]
             places = np.searchsorted(codes, values).clip(max=max(len(codes) - 1, 0))
-            matrix[:, column] = np.where(codes[places] == values, places, np.nan) if len(codes) else np.nan
+            known = codes[places] == values if len(codes) else np.zeros(len(values), dtype=bool)
+            matrix[:, column] = np.where(known, places, np.where(np.isnan(values), np.nan, UNKNOWN))
         return matrix
 
 

@@ -25,9 +25,10 @@ class Keys:
         ensemble: the ensemble.
         trees: its trees.
         order: (n_features,) for each of the model's columns, where it stands in the matrices; None if they agree.
+        most: how many keys there may be.
 
     Raises:
-        UnsupportedModel: a word has no room for what there is to compare.
+        UnsupportedModel: there are more, or a word has no room for what there is to compare.
     """
 
     features: NDArray[np.uint32]
@@ -38,13 +39,20 @@ class Keys:
     sets: NDArray[np.uint32]
     bits: int
 
-    def __init__(self, ensemble: Ensemble, trees: Sequence[Tree], order: NDArray[np.intp] | None = None) -> None:
+    def __init__(
+        self, ensemble: Ensemble, trees: Sequence[Tree], order: NDArray[np.intp] | None = None, *, most: int
+    ) -> None:
         self._order, self._width, self._dtype = order, ensemble.width, ensemble.dtype
         self._numbers = {
             column if order is None else int(order[column]): numbers.astype(ensemble.dtype)
             for column, numbers in ensemble.codes.items()
         }
         self._names = self._all_names(ensemble, trees)
+        if len(self._names) > most:
+            raise UnsupportedModel(
+                f"the model compares {len(self._names)} features, more than {most}; one that has missing values sent "
+                "both ways counts twice"
+            )
         rest, of_category = self._names % (_WAYS * self._width), self._names >= _WAYS * self._width
         self.features = (rest // _WAYS).astype(np.uint32)
         self.missing = (rest % _WAYS).astype(np.uint8)
@@ -88,7 +96,10 @@ class Keys:
             raise UnsupportedModel(f"column {min(mixed)} is compared as a number and as a category")
         # A value that no split looks at must not be missing either.
         needed = np.array(ensemble.needed if ensemble.takes_missing else range(self._width), dtype=np.int64)
-        names.append((needed if self._order is None else self._order[needed]) * _WAYS + Missing.REFUSED)
+        needed = needed if self._order is None else self._order[needed]
+        # Of numbers that are categories, one that is none is refused as well.
+        as_category = np.isin(needed, list(self._numbers))
+        names.append(needed * _WAYS + Missing.REFUSED + as_category * (_WAYS * self._width))
         found = np.unique(np.concatenate(names))
         return found if len(found) else np.array([Missing.LEFT], dtype=np.int64)
 
@@ -146,7 +157,9 @@ class Keys:
                     raise UnsupportedModel(
                         f"the model's sets of categories take more than {self._room} words of {_WORD} bits"
                     )
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint32)
+        # A key that no split has still has codes, for which there must be a set.
+        parts.append(np.zeros(int(self.codes.max() > 0 and not parts), dtype=np.uint32))
+        return np.concatenate(parts)
 
     def _set(self, key: int, categories: Categories) -> NDArray[np.uint32]:
         """The words of a set: what goes right."""

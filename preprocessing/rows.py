@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from preprocessing import faults
 from preprocessing.errors import InvalidRow
-from preprocessing.schema import FLOAT32_MAX, WHOLE_MAX, Field, Row, Schema, at
+from preprocessing.schema import Field, Row, Schema, at
 
 _FORMS: Final = {"features", "instances"}
 _QUOTE: Final = ord('"')
@@ -182,8 +182,8 @@ class _Records:
 
 # Codes and integers are floats that must be whole, so that 2 and 2.0 (all that a numpy row can say) are the same.
 _TYPES: Final[dict[str, Callable[[Field], Any]]] = {
-    "number": lambda _: Annotated[float, Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)],
-    "integer": lambda _: Annotated[float, Meta(ge=-WHOLE_MAX, le=WHOLE_MAX, multiple_of=1)],
+    "number": lambda field: Annotated[float, Meta(ge=field.limits[0], le=field.limits[1])],
+    "integer": lambda field: Annotated[float, Meta(ge=field.limits[0], le=field.limits[1], multiple_of=1)],
     "boolean": lambda _: bool | Annotated[float, Meta(ge=0, le=1, multiple_of=1)],
     "category": lambda field: Annotated[float, Meta(ge=0, le=len(field.categories) - 1, multiple_of=1)],
 }

@@ -34,6 +34,9 @@ _NAMED: Final = 8
 
 FieldType: TypeAlias = Literal["number", "integer", "boolean", "category"]
 
+_FARTHEST: Final[dict[str, float]] = {"number": FLOAT32_MAX, "integer": WHOLE_MAX}
+"""How far from 0 a number may be, of the types that have such."""
+
 
 class BadSchema(ValueError):
     """A description of a table means none.
@@ -61,6 +64,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         encoding: what columns a category becomes: an indicator for each code, or one that has the code.
         columns: names of the columns that the field becomes, if they are others than these: the field's own name, or
             with an indicator for each category ``field_category``.
+        least: the least number that the model takes, if that is no number's least; of numbers and integers only.
+        greatest: the greatest, likewise.
     """
 
     name: str
@@ -70,6 +75,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     aliases: dict[str, int] = {}
     encoding: Literal["one-hot", "ordinal"] = "one-hot"
     columns: tuple[str, ...] | UnsetType = UNSET
+    least: float | None = None
+    greatest: float | None = None
 
     @property
     def is_one_hot(self) -> bool:
@@ -79,10 +86,10 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     @property
     def limits(self) -> tuple[float, float]:
         """The least and the greatest number that is a value."""
-        if self.type == "number":
-            return -FLOAT32_MAX, FLOAT32_MAX
-        if self.type == "integer":
-            return -WHOLE_MAX, WHOLE_MAX
+        if self.type in _FARTHEST:
+            farthest = _FARTHEST[self.type]
+            least = -farthest if self.least is None else max(self.least, -farthest)
+            return least, farthest if self.greatest is None else min(self.greatest, farthest)
         return 0, 1 if self.type == "boolean" else len(self.categories) - 1
 
     @property
@@ -104,7 +111,7 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     Attributes:
         fields: of a row, in their order.
         columns: the names of the model's columns, in the model's order, if that is not the order of the fields.
-        example: a plausible row; without one it has zeros.
+        example: a plausible row; without one it has zeros, or what is closest to them.
 
     Raises:
         BadSchema: it contradicts itself.
@@ -153,8 +160,10 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     @cached_property
     def row(self) -> Row:
-        """The example, or zeros."""
-        return tuple(math.nan if value is None else float(value) for value in self.example) or (0.0,) * len(self.fields)
+        """The example, or of each field what is closest to 0."""
+        if self.example:
+            return tuple(math.nan if value is None else float(value) for value in self.example)
+        return tuple(float(min(max(0.0, least), greatest)) for least, greatest in (f.limits for f in self.fields))
 
     def without(self, row: Row) -> Row | None:
         """A row with nothing in it that may be missing; None if nothing may."""
@@ -206,21 +215,21 @@ class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         return schema
 
     @classmethod
-    def of_columns(cls, names: Sequence[str], types: Sequence[FieldType] | None = None) -> "Schema":
+    def of_columns(cls, names: Sequence[str], types: Sequence[FieldType | None] | None = None) -> "Schema":
         """A table whose fields are the model's columns, as they are.
 
         Args:
             names: of the columns.
-            types: of each; None for numbers.
+            types: of each; None, or a None among them, for numbers.
 
         Raises:
             BadSchema: a name comes twice or is empty.
         """
-        kinds = types or ["number"] * len(names)
-        return cls(tuple(_as_it_is(name, kind) for name, kind in zip(names, kinds, strict=True)))
+        kinds = types or [None] * len(names)
+        return cls(tuple(_as_it_is(name, kind or "number") for name, kind in zip(names, kinds, strict=True)))
 
     @classmethod
-    def unnamed(cls, width: int, types: Sequence[FieldType] | None = None) -> "Schema":
+    def unnamed(cls, width: int, types: Sequence[FieldType | None] | None = None) -> "Schema":
         """A table of so many columns that nobody has named; they are numbers, if ``types`` does not say otherwise."""
         return cls.of_columns([f"f{number}" for number in range(width)], types)
 
@@ -254,6 +263,10 @@ def _check(field: Field, path: str) -> None:
             raise BadSchema(f"{path}.missing", "an indicator for each category cannot say that the value is missing")
     elif field.categories or field.aliases or field.encoding != "one-hot":
         raise BadSchema(path, f"`categories`, `aliases` and `encoding` are for a category, not for {field.type}")
+    if (field.least, field.greatest) != (None, None) and field.type not in _FARTHEST:
+        raise BadSchema(path, f"`least` and `greatest` are for numbers and integers, not for {field.type}")
+    if field.limits[0] > field.limits[1]:
+        raise BadSchema(path, "no number is within its `least` and `greatest`")
     wanted = len(field.categories) if field.is_one_hot else 1
     if len(field.becomes) != wanted:
         raise BadSchema(f"{path}.columns", f"has {len(field.becomes)} names for {wanted} columns")

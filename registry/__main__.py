@@ -22,7 +22,7 @@ from registry.prepared import EngineChoice, OtherVersions, TrustedFormats
 from registry.preparing.confinement import die_with_parent, prefer_oom_kill, use_one_thread
 from registry.preparing.prepare import prepare
 from registry.updates import refresh_signal
-from registry.uri import ModelURI
+from registry.uri import FORMS, ModelURI
 from settings import EMBEDDED_STORE, STORE
 from startup import MENDED, start_logging, tame_mlflow
 
@@ -88,7 +88,7 @@ def _parser(prog: str | None = None) -> argparse.ArgumentParser:
         "prepared and where, or why it was not.",
         allow_abbrev=False,
     )
-    add.add_argument("uri", metavar="URI", help="models:/NAME/STAGE, models:/NAME@ALIAS or models:/NAME/VERSION")
+    add.add_argument("uri", metavar="URI", help=FORMS)
     add.add_argument(
         "--cache",
         type=Path,

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from msgspec.structs import replace as replace_field
@@ -41,17 +42,25 @@ class Columns:
         known: how that is known: the model names its columns; somebody states the table; nobody does, and the model is
             assumed to have a preset's in their order; or they are numbers without names.
         example: a row of the model's input example, to try it with. It may be somebody's, and is told to nobody.
+        by_name: the columns of categories that the model itself calls by their names; others it knows by their codes.
     """
 
     schema: Schema
     order: tuple[int, ...] | None = None
     known: Literal["named", "stated", "assumed", "unnamed"] = "named"
     example: Row = ()
+    by_name: tuple[str, ...] = ()
 
     @property
     def row(self) -> Row:
         """A row to try the model with."""
         return self.example or self.schema.row
+
+    @property
+    def called_by_name(self) -> dict[str, tuple[str, ...]]:
+        """Column → the names of its codes, of those columns in which the model itself goes by names."""
+        fields = zip(self.schema.expanded, self.schema.fields, strict=False)
+        return {column: field.categories for column, field in fields if column in self.by_name}
 
 
 class Told(NamedTuple):
@@ -60,12 +69,12 @@ class Told(NamedTuple):
     Attributes:
         names: of the columns, in the model's order; None if it names none.
         width: how many there are; None if it does not say.
-        types: of the columns; None if it does not say.
+        types: of the columns, None of one that is of another type; None if it does not say.
     """
 
     names: Sequence[object] | None
     width: int | None = None
-    types: Sequence[FieldType] | None = None
+    types: Sequence[FieldType | None] | None = None
 
     @property
     def columns(self) -> int | None:
@@ -168,12 +177,12 @@ def _settle_by_names(told: Mapping[str, Told], named: Mapping[str, list[str]]) -
             )
     schema = next((preset.schema for preset in PRESETS if _names_all(names, preset.index())), None)
     if schema is None:
-        types = dict[str, FieldType]()
+        types = dict[str, FieldType | None]()
         for part in told.values():
             if part.names is not None and part.types is not None:
                 types |= zip(map(str, part.names), part.types, strict=True)
         try:
-            schema = Schema.of_columns(names, [types.get(name, "number") for name in names])
+            schema = Schema.of_columns(names, [types.get(name) for name in names])
         except BadSchema as error:
             raise SchemaMismatch(
                 f"the model's columns, as {who} has them, make no table ({error.reason}); describe one by {STATEMENT}"
@@ -198,13 +207,21 @@ def _agreed(orders: Mapping[str, tuple[int, ...] | None], schema: Schema) -> tup
     return order
 
 
-def with_values(columns: Columns, missing: Collection[int], categories: Mapping[int, tuple[str, ...]]) -> Columns:
+def with_values(
+    columns: Columns,
+    missing: Collection[int],
+    categories: Mapping[int, tuple[str, ...]],
+    limits: Mapping[int, tuple[float, float]] = MappingProxyType({}),
+    whole: Collection[int] = (),
+) -> Columns:
     """The same with what the model itself says of its columns' values, where nobody has described the table.
 
     Args:
         columns: the model's table and columns.
         missing: columns of the model in which it takes missing values, as its library does.
         categories: column of the model → the names of its categories, in the order of their codes.
+        limits: column of the model → the least and the greatest number that it takes.
+        whole: columns of the model in which it takes only whole numbers.
 
     Raises:
         SchemaMismatch: the names make no table.
@@ -213,6 +230,7 @@ def with_values(columns: Columns, missing: Collection[int], categories: Mapping[
     if is_preset(schema) or len(schema.fields) != len(schema.expanded):
         return columns
     fields = list(schema.fields)
+    by_name: list[str] = []
     for column in range(len(fields)):
         at = column if columns.order is None else columns.order[column]
         field, names = fields[at], categories.get(column)
@@ -220,10 +238,14 @@ def with_values(columns: Columns, missing: Collection[int], categories: Mapping[
             fields[at] = Field(
                 field.name, "category", column in missing, names, encoding="ordinal", columns=field.columns
             )
-        elif column in missing and field.type == "number":
-            fields[at] = replace_field(field, missing=True)
+            by_name.append(schema.expanded[at])
+        elif field.type in ("number", "integer"):
+            least, greatest = limits.get(column, (field.least, field.greatest))
+            type_: FieldType = "integer" if column in whole else field.type
+            missed = field.missing or (column in missing and type_ == "number")
+            fields[at] = replace_field(field, type=type_, missing=missed, least=least, greatest=greatest)
     try:
-        return replace(columns, schema=Schema(tuple(fields)))
+        return replace(columns, schema=Schema(tuple(fields)), by_name=tuple(by_name))
     except BadSchema as error:
         raise SchemaMismatch(
             f"the categories that the model names make no table ({error.reason}); describe one by {STATEMENT}"

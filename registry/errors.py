@@ -61,6 +61,10 @@ class TooLarge(UnusableModel):
     """Preparing the model takes more memory than there is."""
 
 
+class NeedsFullImage(UnusableModel):
+    """Only libraries that are not installed here, as in the slim image, can prepare the model or serve it."""
+
+
 class UntrustedFormat(UnusableModel):
     """The model's files may run code, and only those that cannot are trusted."""
 

@@ -18,6 +18,7 @@ _ERRORS: Final = {
         errors.BadRegistryConfig,
         errors.CacheUnusable,
         errors.ModelNotFound,
+        errors.NeedsFullImage,
         errors.SchemaMismatch,
         errors.StoreUnavailable,
         errors.TooLarge,

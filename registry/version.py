@@ -10,6 +10,8 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from registry.uri import folder_uri
+
 logger = logging.getLogger("canopy.registry")
 
 TAG: Final = "canopy.compiled"
@@ -17,6 +19,9 @@ TAG: Final = "canopy.compiled"
 
 SCHEMA_FILE: Final = "canopy/schema.json"
 """Beside a logged model, the description of its table: see ``preprocessing.schema``."""
+
+COMPILED_FILE: Final = "canopy/forest.canopy"
+"""Beside a logged model, the forest that was compiled from it."""
 
 FORMAT: Final = 2
 """``forest.artifact.FORMAT``, written down once more, for importing it costs numpy's memory. A test compares them."""
@@ -79,6 +84,7 @@ class ModelVersion:
             creation tell such versions apart.
         created: when it was registered, in ms since 1970.
         compiled: the compiled artifact that was logged beside it, if there is one.
+        folder: path of the folder that it lies in, if no registry has it; empty if one has.
     """
 
     name: str
@@ -86,6 +92,7 @@ class ModelVersion:
     source: str = ""
     created: int = 0
     compiled: CompiledArtifactRef | None = field(default=None, compare=False)
+    folder: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}/{self.number}"
@@ -93,7 +100,7 @@ class ModelVersion:
     @property
     def uri(self) -> str:
         """The version's own model URI."""
-        return f"models:/{self}"
+        return folder_uri(self.folder) if self.folder else f"models:/{self}"
 
 
 def search_filter(name: str) -> str:

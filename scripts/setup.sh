@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install one dependency group, pinned and hashed, and Canopy itself into .venv.
-# usage: scripts/setup.sh runtime|train|loadtest|dev        (PYTHON names the interpreter, default python3)
+# usage: scripts/setup.sh runtime|train|trees|catboost|loadtest|dev      (PYTHON names the interpreter, default python3)
 set -eu
 
 cd "$(dirname "$0")/.."

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Install the programs, no Python packages, that tests of `make test-tools` and benchmarks run.
+# Install the programs, and a C header, that tests of `make test-tools` and benchmarks use; no Python packages.
 # usage: scripts/tools.sh [PROGRAM ...]      (default: all of them)
 # As root on Debian what is missing is installed; elsewhere one line says what to install.
 set -eu
 
-# Each with its Debian package.
-tools='h2load:nghttp2-client wrk:wrk chromium:chromium'
+# Each with its Debian package; what is a header stands in this folder.
+headers=${HEADERS:-/usr/include}
+tools='h2load:nghttp2-client wrk:wrk chromium:chromium prometheus:prometheus simde/x86/avx512.h:libsimde-dev'
 
 missing=
 packages=
@@ -15,7 +16,7 @@ for tool in $tools; do
         *" $program "*) ;;
         *) continue ;;
     esac
-    if ! command -v "$program" >/dev/null; then
+    if ! command -v "$program" >/dev/null && ! [ -f "$headers/$program" ]; then
         missing="$missing $program"
         packages="$packages ${tool#*:}"
     fi

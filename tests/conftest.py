@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail a test whose program is not there: a skipped one would find no fault, and nobody would notice."""
     for mark in item.iter_markers("tool"):
-        if missing := [program for program in mark.args if shutil.which(program) is None]:
+        if missing := [program for program in mark.args if not (shutil.which(program) or Path(program).is_file())]:
             pytest.fail(f"not found: {', '.join(missing)}; scripts/tools.sh installs it", pytrace=False)
 
 

@@ -137,7 +137,7 @@ def test_help_explains_every_setting(capsys: pytest.CaptureFixture[str]) -> None
     for name, default, _ in describe():
         assert option(name) in text
         assert f"(default {default}; {variable(name)})" in text
-        (value,) = re.findall(rf" {option(name)} ([A-Za-z|]+) ", text)
+        (value,) = re.findall(rf" {option(name)} ([A-Za-z0-9|]+) ", text)
         assert value.isupper() or "|" in value
 
 

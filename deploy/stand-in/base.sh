@@ -13,11 +13,12 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 
 echo "stand-in: making $image out of Debian's packages" >&2
-# The official image has Python's headers as well; the compiler comes with the build.
-debootstrap --variant=minbase --include=ca-certificates,python-is-python3,python3-dev,python3-venv \
+# The official image has Python's headers as well; here they come with the compiler, see BUILD_PACKAGES in the Makefile.
+debootstrap --variant=minbase --include=ca-certificates,python-is-python3,python3-venv \
     bookworm "$root" >&2
 # Builds reach package indexes the way this machine does.
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 if [ -f /etc/pip.conf ]; then cp /etc/pip.conf "$root/etc/pip.conf"; fi
-rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/doc "$root"/usr/share/man
+rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/doc "$root"/usr/share/man \
+    "$root"/usr/share/locale
 tar -C "$root" -c . | docker import --change 'CMD ["python"]' --message "stand-in from Debian's packages" - "$image" >&2

@@ -15,7 +15,7 @@ from forest.checks.parity import compare, threshold_rows
 from forest.checks.reference import ReferenceEngine
 from forest.compile import compile_forest
 from forest.compiled import CompiledEngine
-from forest.engine import Engine
+from forest.engine import Engine, UnsupportedModel
 from forest.ensemble import Ensemble
 from forest.libraries.scikit_learn.estimator import ensemble_of
 
@@ -51,7 +51,7 @@ def build(
         The outcome of the comparison. Only a file whose comparison has passed should be served.
 
     Raises:
-        UnsupportedModel: the forest cannot be compiled.
+        UnsupportedModel: the forest cannot be compiled, or one of the two fails on rows that both should answer.
         ImportError: the kernel was not built.
         OSError: the file cannot be written.
     """
@@ -68,7 +68,16 @@ def build(
     whom = fitted.library if itself is not None else f"the rule of {fitted.made_by}"
     logger.info("compiled in %.1f s; comparing with %s on %d rows", compiled - start, whom, len(rows))
     against: Literal["library", "rule"] = "rule" if itself is None else "library"
-    parity = compare(engine, reference(fitted, itself, order), rows, against=against)
+    asked = reference(fitted, itself, order)
+    try:
+        parity = compare(engine, asked, rows, against=against)
+    except (MemoryError, UnsupportedModel):
+        raise
+    except Exception as error:  # of whatever code a library has
+        raise UnsupportedModel(
+            f"asked for rows that were drawn for the comparison, {whom} or the compiled model fails: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     logger.info("compared in %.1f s: %d rows differ", time.monotonic() - compiled, parity.different)
     write(path, arrays, origin, parity, MadeBy(fitted.library, fitted.version, fitted.kind))
     return parity

@@ -16,7 +16,7 @@ _Ask = Callable[[NDArray[Any]], Any]
 
 
 class BoosterEngine:
-    """A model of XGBoost or LightGBM, an estimator or a Booster, on one thread; implements ``Engine``.
+    """A model of XGBoost, LightGBM or CatBoost, an estimator or a Booster, on one thread; implements ``Engine``.
 
     Args:
         model: the library's model; changed in place.
@@ -41,7 +41,7 @@ class BoosterEngine:
         with warnings.catch_warnings():
             # The columns stand in the model's order, but have no names here.
             warnings.filterwarnings("ignore", "X does not have valid feature names")
-            labels = np.asarray(self._predict(rows))
+            labels = np.asarray(self._predict(rows)).reshape(len(rows))  # a column, if CatBoost tells several classes
             probabilities = None if self.classes is None else np.asarray(self._probabilities(rows), dtype=np.float64)
         return Prediction(labels, probabilities)
 
@@ -66,7 +66,16 @@ def _lightgbm(model: Any) -> tuple[_Ask, _Ask]:  # noqa: ANN401
     return predict, predict
 
 
-_ASK: Final[dict[str, Callable[[Any], tuple[_Ask, _Ask]]]] = {"xgboost": _xgboost, "lightgbm": _lightgbm}
+def _catboost(model: Any) -> tuple[_Ask, _Ask]:  # noqa: ANN401
+    predict: _Ask = lambda rows: model.predict(rows, thread_count=1)  # noqa: E731
+    return predict, lambda rows: model.predict_proba(rows, thread_count=1)
+
+
+_ASK: Final[dict[str, Callable[[Any], tuple[_Ask, _Ask]]]] = {
+    "xgboost": _xgboost,
+    "lightgbm": _lightgbm,
+    "catboost": _catboost,
+}
 
 
 def library_engine(model: Any, ensemble: Ensemble, order: NDArray[np.intp] | None = None) -> Engine:  # noqa: ANN401

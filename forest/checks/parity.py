@@ -111,7 +111,11 @@ def threshold_rows(
 
 def _pools(trees: list[Tree], ensemble: Ensemble) -> list[NDArray[Any]]:
     """The values to draw from, column by column; a missing one counts."""
-    found: list[list[NDArray[Any]]] = [[np.zeros(1, dtype=ensemble.dtype)] for _ in range(ensemble.width)]
+    # A number that is refused where it is no category, is one.
+    always = {column: ensemble.codes[column] for column in ensemble.codes.keys() & _needed(ensemble)}
+    found: list[list[NDArray[Any]]] = [
+        [always.get(column, np.zeros(1)).astype(ensemble.dtype)] for column in range(ensemble.width)
+    ]
     for tree in trees:
         numbers = tree.splits if tree.category is None else tree.splits & (tree.category == NUMERIC)
         numbers = numbers & np.isfinite(tree.threshold)  # an infinite one tells missing values from all others
@@ -133,6 +137,11 @@ def _pools(trees: list[Tree], ensemble: Ensemble) -> list[NDArray[Any]]:
     ]
 
 
+def _needed(ensemble: Ensemble) -> set[int]:
+    """The columns that take no missing value, nor a number that is no category."""
+    return {*ensemble.needed} if ensemble.takes_missing else {*range(ensemble.width)}
+
+
 def _codes(ensemble: Ensemble, column: int, known: int) -> NDArray[Any]:
     """The categories of a column as they are asked, and some that are none.
 
@@ -143,6 +152,8 @@ def _codes(ensemble: Ensemble, column: int, known: int) -> NDArray[Any]:
     """
     if column in ensemble.codes:
         numbers = ensemble.codes[column]
+        if column in _needed(ensemble):
+            return numbers
         return np.concatenate([numbers, np.nextafter(numbers, np.inf)])
     # Categories that have names are asked by them, so that there are no others.
     names = ensemble.categorical.get(column, ())

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forest.engine import Prediction
+from forest.engine import Prediction, check_limits
 from forest.ensemble import NUMERIC, Ensemble, Missing, Tree
 from forest.links import link_function
 
@@ -46,9 +46,11 @@ class ReferenceEngine:
         ensemble = self._ensemble
         values = matrix.astype(ensemble.dtype).astype(np.float64)
         values[np.abs(values) <= ensemble.zero] = 0
-        if np.isnan(values[:, list(ensemble.needed)]).any():
-            raise ValueError("a value is missing where the model takes none")
         values = ensemble.encode(values)
+        for column in ensemble.needed if ensemble.takes_missing else range(ensemble.width):
+            if np.isnan(values[:, column]).any() or (column in ensemble.codes and (values[:, column] < 0).any()):
+                raise ValueError("a value is missing, or no category, where the model takes none")
+        check_limits(values, ensemble.limits)
         sums = np.tile(ensemble.base, (len(matrix), 1))
         for tree in ensemble.trees:  # one at a time: of a large forest, all take as much memory as it does
             into = sums[:, tree.output : tree.output + tree.leaves.shape[1]]

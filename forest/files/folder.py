@@ -1,7 +1,8 @@
 """The folder of an MLflow model: which of its files has the model in it, and what its MLmodel file says beside.
 
 Of a flavour's words, ``mlflow/sklearn/__init__.py`` writes ``pickled_model``, ``mlflow/xgboost/__init__.py`` writes
-``data`` and ``model_class``, and ``mlflow/lightgbm/__init__.py`` writes ``data`` and ``lgb_version``.
+``data`` and ``model_class``, ``mlflow/lightgbm/__init__.py`` writes ``data`` and ``lgb_version``, and
+``mlflow/catboost/__init__.py`` writes ``data``, ``model_type`` and ``save_format``.
 """
 
 import importlib
@@ -12,7 +13,7 @@ from typing import Any, Final
 from forest.engine import UnsupportedModel
 from forest.files.reading import Hint
 
-_FILES: Final = {"sklearn": "pickled_model", "xgboost": "data", "lightgbm": "data"}
+_FILES: Final = {"sklearn": "pickled_model", "xgboost": "data", "lightgbm": "data", "catboost": "data"}
 """The flavours that can be compiled, and which word of each names the model's file."""
 
 _USUAL: Final = ("model.skops", "model.pkl")
@@ -33,10 +34,14 @@ def model_in(folder: Path) -> tuple[Path, Hint]:
     told = flavours[name]
     if not isinstance(told, dict) or not isinstance(file := told.get(_FILES[name]), str):
         raise UnsupportedModel(f"{folder}: its {name} flavour names no file")
+    if (form := told.get("save_format", "cbm")) != "cbm":
+        raise UnsupportedModel(
+            f"{folder}: its file is in CatBoost's format {str(form)[:40]!a}: log it as 'cbm', the default"
+        )
     path = folder / file
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UnsupportedModel(f"{folder}: its {name} flavour names a file outside of it")
-    return first_of([path]), _hint(told)
+    return first_of([path]), hint_of(told)
 
 
 def first_of(candidates: list[Path]) -> Path:
@@ -79,11 +84,12 @@ def _flavour(folder: Path, flavours: Mapping[Any, Any]) -> str:
     )
 
 
-def _hint(told: Mapping[Any, Any]) -> Hint:
-    class_, version = told.get("model_class"), told.get("lgb_version")
+def hint_of(told: Mapping[Any, Any]) -> Hint:
+    """What a flavour says of the model beside its file."""
+    class_, version = told.get("model_class", told.get("model_type")), told.get("lgb_version")
     # A class of that name that is not XGBoost's own may answer otherwise: it keeps its whole name, which is refused.
     if not isinstance(class_, str) or "lgb_version" in told:
-        class_ = "Booster"
+        class_ = None
     elif class_.startswith("xgboost."):
         class_ = class_.rpartition(".")[2]
     return Hint(class_, version if isinstance(version, str) else None)

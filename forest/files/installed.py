@@ -29,7 +29,7 @@ def is_installed(version: str) -> bool:
 def can_be_asked(library: str, version: str) -> bool:
     """Whether a library is installed that answers as the one that fitted a model does.
 
-    XGBoost and LightGBM read what earlier versions wrote, and their own answer then is what counts.
+    XGBoost, LightGBM and CatBoost read what earlier versions wrote, and their own answer then is what counts.
     """
     if library == "scikit-learn":
         return is_installed(version)

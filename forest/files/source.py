@@ -9,7 +9,12 @@ from forest.ensemble import Ensemble
 from forest.files.folder import first_of, model_in
 from forest.files.installed import OtherVersion, can_be_asked, mismatch, watched
 from forest.files.reading import Hint, own_format, read_model
+from forest.libraries.catboost.model import KINDS as CATBOOST
 from forest.libraries.scikit_learn.estimator import ensemble_of, why_no_forest
+from forest.libraries.xgboost.model import KINDS as XGBOOST
+
+CLASSES: Final[dict[str | None, tuple[str, ...]]] = {"xgboost": tuple(XGBOOST), "catboost": CATBOOST}
+"""Whose own format is loaded by one of several classes, which has a say in the answers: the plainest first."""
 
 _TRUSTED: Final[dict[str, list[str]]] = {
     "scikit-learn": [
@@ -18,8 +23,13 @@ _TRUSTED: Final[dict[str, list[str]]] = {
         "numpy.dtype",
         *(f"sklearn.metrics._scorer.{name}" for name in ("_PassthroughScorer", "_Scorer")),
         *(f"sklearn.model_selection._split.{name}" for name in ("KFold", "StratifiedKFold", "ShuffleSplit")),
+        # Calibrated classifiers, and thresholds that were tuned.
+        *(f"sklearn.calibration.{name}" for name in ("_CalibratedClassifier", "_SigmoidCalibration")),
+        *("sklearn.calibration._TemperatureScaling", "sklearn.metrics._scorer._CurveScorer"),
+        *(f"sklearn.utils._metadata_requests.{name}" for name in ("MetadataRequest", "MethodMetadataRequest")),
     ],
     "xgboost": [],
+    "catboost": [],
     "lightgbm": [
         *("collections.OrderedDict", "collections.defaultdict", "lightgbm.basic.Booster"),
         *(f"lightgbm.sklearn.{name}" for name in ("LGBMClassifier", "LGBMRegressor", "LGBMRanker")),
@@ -46,8 +56,8 @@ def load_forest(source: Path, model_class: str | None = None) -> tuple[Ensemble,
 
     Args:
         source: the file or folder.
-        model_class: the class that loads a file of XGBoost's own format; None if it is
-            as its folder says, or a Booster.
+        model_class: the class that loads a file of XGBoost's or CatBoost's own format; None if it is as its folder
+            says, or the plainest: a Booster, a CatBoost.
 
     Returns:
         The model, and the library's own, if one that answers as the one that made it is installed; else None.
@@ -59,15 +69,15 @@ def load_forest(source: Path, model_class: str | None = None) -> tuple[Ensemble,
     file, hint = _found(source)
     written_by = own_format(file)
     if model_class is not None:
-        if written_by != "xgboost":
-            raise UnsupportedModel(f"{file}: is no file of XGBoost's own format, which alone is loaded by a class")
+        if model_class not in CLASSES.get(written_by, ()):
+            raise UnsupportedModel(f"{file}: is in no format of its own that {model_class} loads")
         hint = hint._replace(model_class=model_class)
     try:
         forest = read_model(file, hint)
     except UnsupportedModel as error:
         if written_by is not None:
-            unnamed = written_by == "xgboost" and source.is_file() and model_class is None
-            remedy = "; if another class than Booster loads it, say which: --class" if unnamed else ""
+            unnamed = written_by in CLASSES and source.is_file() and model_class is None
+            remedy = f"; if another class than {CLASSES[written_by][0]} loads it, say which: --class" if unnamed else ""
             raise UnsupportedModel(f"{file}: {error}{remedy}") from None
         return _run(file, error)
     return forest, _library_model(file, hint, forest)
@@ -145,7 +155,7 @@ def _load_objects(file: Path, trusted: list[str]) -> Any:  # noqa: ANN401 - skle
 def _load_xgboost(file: Path, hint: Hint) -> Any:  # noqa: ANN401
     import xgboost
 
-    model = getattr(xgboost, hint.model_class)()
+    model = getattr(xgboost, hint.model_class or "Booster")()
     # Of a file, XGBoost would go by its suffix; of bytes, by what they are.
     model.load_model(bytearray(file.read_bytes()))
     return model
@@ -157,8 +167,15 @@ def _load_lightgbm(file: Path, _hint: Hint) -> Any:  # noqa: ANN401
     return lightgbm.Booster(model_file=file)
 
 
+def _load_catboost(file: Path, hint: Hint) -> Any:  # noqa: ANN401
+    import catboost
+
+    return getattr(catboost, hint.model_class or "CatBoost")().load_model(str(file))
+
+
 _OWN_LOADERS: Final[dict[str | None, Callable[[Path, Hint], Any]]] = {
     "xgboost": _load_xgboost,
     "lightgbm": _load_lightgbm,
+    "catboost": _load_catboost,
 }
 """What loads a file of which library's own format."""

@@ -59,6 +59,21 @@ _PIPELINES: Final = {
     "numpy.ma.core": ("MaskedArray", "_mareconstruct"),
     "numpy.ma": ("MaskedArray",),
 }
+_AROUND_CLASSIFIERS: Final = {
+    "sklearn.calibration": (
+        *("CalibratedClassifierCV", "_CalibratedClassifier", "_SigmoidCalibration", "_TemperatureScaling"),
+    ),
+    "sklearn.isotonic": ("IsotonicRegression",),
+    "sklearn.frozen._frozen": ("FrozenEstimator",),
+    "sklearn.model_selection._classification_threshold": ("FixedThresholdClassifier", "TunedThresholdClassifierCV"),
+    # What a threshold was tuned by, and for.
+    "sklearn.metrics._scorer": ("_CurveScorer",),
+    "sklearn.utils._metadata_requests": ("MetadataRequest", "MethodMetadataRequest"),
+    "sklearn.metrics._classification": (
+        *("accuracy_score", "balanced_accuracy_score", "matthews_corrcoef", "cohen_kappa_score"),
+        *("f1_score", "precision_score", "recall_score", "jaccard_score", "fbeta_score"),
+    ),
+}
 _LOSSES: Final = (
     *("HalfSquaredError", "AbsoluteError", "PinballLoss", "HuberLoss", "HalfPoissonLoss", "HalfGammaLoss"),
     *("HalfBinomialLoss", "HalfMultinomialLoss", "ExponentialLoss"),
@@ -72,12 +87,21 @@ _KNOWN: Final[dict[tuple[str, str], str]] = {
     **{("sklearn.ensemble._forest", name): name for name in _FORESTS},
     **{("sklearn.tree._classes", name): name for name in _TREES},
     ("sklearn.tree._tree", "Tree"): "Tree",
+    **{
+        ("catboost.core", name): name
+        for name in ("CatBoost", "CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker")
+    },
     ("lightgbm.basic", "Booster"): "lightgbm.Booster",
     ("lightgbm.basic", "_InnerPredictor"): "lightgbm._InnerPredictor",
     **{("lightgbm.sklearn", name): name for name in ("LGBMClassifier", "LGBMRegressor", "LGBMRanker")},
     ("collections", "OrderedDict"): "OrderedDict",
     ("collections", "defaultdict"): "defaultdict",
-    **{(module, name): name for room in (_BOOSTED, _PIPELINES) for module, names in room.items() for name in names},
+    **{
+        (module, name): name
+        for room in (_BOOSTED, _PIPELINES, _AROUND_CLASSIFIERS)
+        for module, names in room.items()
+        for name in names
+    },
     **{("sklearn._loss.loss", name): name for name in _LOSSES},
     **{("sklearn._loss.link", name): name for name in _LINKS},
     **{("sklearn.ensemble._gb_losses", name): f"old {name}" for name in _OLD_LOSSES},
@@ -221,6 +245,11 @@ def dtype(value: Any) -> np.dtype[Any]:  # noqa: ANN401 - of any file
 def what(value: object) -> str:
     """What kind of thing something is, for a message."""
     return _shown(value.name) if isinstance(value, Stored | Named) else type(value).__name__
+
+
+def name_of(value: Any) -> str:  # noqa: ANN401
+    """The class of an object, or of what a file says of one."""
+    return what(value) if isinstance(value, Stored) else type(value).__name__
 
 
 def guarded(build: Callable[[], NDArray[Any] | np.dtype[Any]]) -> Any:  # noqa: ANN401 - whatever it builds

@@ -55,14 +55,24 @@ def _softmax(order: Literal["C", "F"], rule: str) -> Callable[[NDArray[np.float6
     """
 
     def apply(sums: NDArray[np.float64]) -> Answers:
-        shares = np.array(sums, order=order)
-        with np.errstate(over="ignore", under="ignore"):
-            shares -= np.max(shares, axis=1).reshape(-1, 1)
-            np.exp(shares, out=shares)
-        shares /= np.sum(shares, axis=1).reshape(-1, 1)
+        shares = _softmax_in(np.array(sums, order=order))
         return Answers(_RULES[rule](sums, shares), shares)
 
     return apply
+
+
+def softmax_of_rows(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, n_classes) ``sklearn.utils.extmath.softmax`` of numbers that stand row by row."""
+    return _softmax_in(np.array(values, order="C"))
+
+
+def _softmax_in(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same in place."""
+    with np.errstate(over="ignore", under="ignore"):
+        shares -= np.max(shares, axis=1).reshape(-1, 1)
+        np.exp(shares, out=shares)
+    shares /= np.sum(shares, axis=1).reshape(-1, 1)
+    return shares
 
 
 def _isolation(sums: NDArray[np.float64], denominator: float, offset: float) -> Answers:
@@ -90,11 +100,11 @@ def _many(classes: int) -> int:
 
 SCIKIT_LEARN: Final[dict[str, LinkFunction]] = {
     "exponential": LinkFunction(_exponential, lambda _: 1, classes=False),
-    "expit_not_below_zero": LinkFunction(_expit("not_below_zero"), _two, classes=True, args=1),
-    "expit_above_zero": LinkFunction(_expit("above_zero"), _two, classes=True, args=1),
-    "expit_most_probable": LinkFunction(_expit("most_probable"), _two, classes=True, args=1),
-    "softmax_by_row": LinkFunction(_softmax("C", "largest_sum"), _many, classes=True),
-    "softmax_by_column": LinkFunction(_softmax("F", "largest_sum"), _many, classes=True),
-    "softmax_by_column_most_probable": LinkFunction(_softmax("F", "most_probable"), _many, classes=True),
+    "expit_not_below_zero": LinkFunction(_expit("not_below_zero"), _two, classes=True, args=1, decides=True),
+    "expit_above_zero": LinkFunction(_expit("above_zero"), _two, classes=True, args=1, decides=True),
+    "expit_most_probable": LinkFunction(_expit("most_probable"), _two, classes=True, args=1, decides=True),
+    "softmax_by_row": LinkFunction(_softmax("C", "largest_sum"), _many, classes=True, decides=True),
+    "softmax_by_column": LinkFunction(_softmax("F", "largest_sum"), _many, classes=True, decides=True),
+    "softmax_by_column_most_probable": LinkFunction(_softmax("F", "most_probable"), _many, classes=True, decides=True),
     "isolation": LinkFunction(_isolation, _two, classes=True, args=2),
 }

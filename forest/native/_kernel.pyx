@@ -1,59 +1,39 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""The walk: many rows through many trees, in the layout that ``forest/arrays.py`` describes.
+"""Rows through trees: ranks, then a walk, then the sum of the leaves, block of rows by block of rows.
 
-A step needs the word of a node, one rank of the row and the header of the word's cache line. Big ensembles do not fit
-into a core's caches, so what costs time is waiting for lines. Hence many paths (lanes) are walked side by side, one
-step each in turn: a lane asks for its next word at the end of its step, and by its next turn the word is there.
+``forest/arrays.py`` describes the arrays. There are several walks (``WALKS``): the portable one takes any trees, those
+of ``walks/`` need a processor with vectors and trees that fit them. All of them come to the same leaves, which are
+added by the same code.
 """
 
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+)
 from cython cimport floating
-from libc.stdint cimport int32_t, uint8_t, uint32_t
-from libc.string cimport memcpy
+from libc.stdint cimport uint8_t, uint32_t, uintptr_t
+from libc.string cimport memcpy, strcmp
 
 import numpy as np
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__)
-    #define CANOPY_PREFETCH(address) __builtin_prefetch(address)
-    #else
-    #define CANOPY_PREFETCH(address) ((void)0)
-    #endif
-    """
-    void prefetch "CANOPY_PREFETCH"(const void *address) noexcept nogil
+from forest.native.checks cimport check_keys, check_leaves, check_sizes, check_words
+from forest.native.portable cimport LANES, MOST_LANES, descend
+from forest.native.ranks cimport narrow, rank_rows
+from forest.native.trees cimport SCRATCH, Trees, VectorWalk, canopy_avx2, canopy_avx512, ceil_div, prefetch
 
 cdef enum:
-    LINE = 16  # words in a line: a header, one unused, then seven pairs
-    ROOT = 2  # the word of a tree's root in its first line
-    LEAF = 0x01
-    PAIR = 0x0E
-    DELTA = 0xF0
-    NEXT = 0xFE
-    PAYLOAD = 8  # the bits below it are the four fields above
-    LANES = 128  # paths walked side by side; enough for a line from memory to arrive within one round
-    MOST_LANES = 2 * LANES
-    ROUNDS = 4  # steps of every lane before those that have come to a leaf are taken out
-    MOST_CODES = 1 << 24  # of a category
-    SCRATCH = 8192  # ranks of a block of rows, kept on the stack
+    REACHED = 8192  # leaves of a block of rows, by a vector walk
+    MOST_LANES_OF_VECTORS = 16
+    VECTOR_RANKS = LANES * 256  # bytes of a block's ranks, of the walk with the longest rows
+    CACHE_LINE = 64
 
-cdef enum:  # forest.ensemble.Missing
-    REFUSED = 0
-    GOES_LEFT = 1
-    GOES_RIGHT = 2
-    ZERO = 3
-    ZERO_LEFT = 4
-    ZERO_RIGHT = 5
+cdef const VectorWalk *VECTOR_WALKS[2]
+VECTOR_WALKS[0], VECTOR_WALKS[1] = &canopy_avx2, &canopy_avx512
 
 MAX_KEYS = SCRATCH
 """Most keys: features that are compared, counted again for each way of missing values."""
 
-ctypedef struct Lane:
-    uint32_t word
-    uint32_t row
-
-
-cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
-    return (a + b - 1) // b
+WALKS = ("portable", *((<bytes>walk.name).decode() for walk in VECTOR_WALKS))
+"""The names of all walks."""
 
 
 cdef class Walk:
@@ -68,47 +48,109 @@ cdef class Walk:
     """
 
     cdef readonly Py_ssize_t n_features, n_outputs, n_trees
-    cdef Py_ssize_t _keys, _first_category, _leaf_width
-    cdef bint _wide, _double
-    cdef const uint32_t[:, ::1] _words
-    cdef const uint32_t[::1] _trees, _outputs, _offsets, _features, _codes, _sets
-    cdef const uint8_t[::1] _missing
-    cdef const float[::1] _thresholds32
-    cdef const double[::1] _thresholds64
-    cdef const float[:, ::1] _leaves32
-    cdef const double[:, ::1] _leaves64
+    cdef Trees _trees
+    cdef const VectorWalk *_walk  # NULL: the portable one
+    cdef tuple _held
+    cdef object _type, _steps
     cdef const uint8_t[::1] _base
-    cdef object _type
-    cdef double _divisor, _zero, _least_code
-    cdef int _bits
+    cdef double _divisor
 
     def __init__(self, arrays):
-        self._words, self._trees, self._outputs = arrays.words, arrays.trees, arrays.outputs
-        self._offsets, self._sets = arrays.offsets, arrays.sets
-        self._features, self._missing, self._codes = arrays.features, arrays.missing, arrays.codes
-        self._wide, self._double = arrays.thresholds.dtype == np.float64, arrays.leaves.dtype == np.float64
-        if self._wide:
-            self._thresholds64 = arrays.thresholds
-        else:
-            self._thresholds32 = arrays.thresholds
-        if self._double:
-            self._leaves64 = arrays.leaves
-        else:
-            self._leaves32 = arrays.leaves
+        cdef const uint32_t[:, ::1] words = arrays.words
+        cdef const uint32_t[::1] trees = arrays.trees, outputs = arrays.outputs, offsets = arrays.offsets
+        cdef const uint32_t[::1] features = arrays.features, codes = arrays.codes, sets = arrays.sets
+        cdef const uint8_t[::1] missing = arrays.missing
+        cdef Trees *found = &self._trees
         if arrays.base.dtype != arrays.leaves.dtype or arrays.base.ndim != 1:
             raise ValueError("the base is not of the leaves' type")
         self._base = arrays.base.view(np.uint8)
         self._type = arrays.base.dtype
-        self._divisor, self._zero, self._least_code = arrays.divisor, arrays.zero, arrays.least_code
-        self._bits = arrays.key_bits
-        self.n_features, self.n_outputs, self.n_trees = arrays.width, len(arrays.base), self._trees.shape[0]
-        self._keys, self._leaf_width = self._offsets.shape[0] - 1, arrays.leaves.shape[1]
-        self._check_tables(len(arrays.leaves), len(arrays.thresholds))
-        cdef Py_ssize_t at, leaves = len(arrays.leaves)
-        with nogil:
-            at = self._first_fault(leaves)
-        if at >= 0:
-            raise ValueError(f"word {at % LINE} of line {at // LINE} leads astray")
+        self._divisor = arrays.divisor
+        self._walk = NULL
+        found.words, found.n_lines = &words[0, 0], words.shape[0]
+        found.trees, found.n_trees, found.outputs = &trees[0], trees.shape[0], &outputs[0]
+        found.offsets, found.n_keys = &offsets[0], offsets.shape[0] - 1
+        found.features, found.missing, found.codes = &features[0], &missing[0], &codes[0]
+        found.sets, found.n_sets = &sets[0], sets.shape[0]
+        found.steps = NULL
+        found.zero, found.least_code, found.key_bits = arrays.zero, arrays.least_code, arrays.key_bits
+        found.n_features, found.n_outputs = arrays.width, len(arrays.base)
+        self._hold_numbers(arrays.thresholds, arrays.leaves)
+        # What the pointers lead to stays where it is as long as these are held.
+        self._held += (words, trees, outputs, offsets, features, codes, sets, missing)
+        self.n_features, self.n_outputs, self.n_trees = found.n_features, found.n_outputs, found.n_trees
+        check_sizes(found, words.shape[1])
+        if outputs.shape[0] != found.n_trees:
+            raise ValueError(f"{outputs.shape[0]} trees have outputs, of {found.n_trees}")
+        if not features.shape[0] == missing.shape[0] == codes.shape[0] == found.n_keys:
+            raise ValueError("the keys do not fit each other")
+        check_keys(found)
+        check_leaves(found)
+        check_words(found)
+
+    cdef _hold_numbers(self, thresholds, leaves):
+        """Take the arrays that have one of two types."""
+        cdef const float[::1] thresholds32
+        cdef const double[::1] thresholds64
+        cdef const float[:, ::1] leaves32
+        cdef const double[:, ::1] leaves64
+        cdef Trees *found = &self._trees
+        found.wide, found.double_sums = thresholds.dtype == np.float64, leaves.dtype == np.float64
+        if found.wide:
+            thresholds64 = thresholds
+            found.thresholds, found.n_thresholds = &thresholds64[0], thresholds64.shape[0]
+            self._held = (thresholds64,)
+        else:
+            thresholds32 = thresholds
+            found.thresholds, found.n_thresholds = &thresholds32[0], thresholds32.shape[0]
+            self._held = (thresholds32,)
+        if found.double_sums:
+            leaves64 = leaves
+            found.leaves, found.n_leaves, found.leaf_width = &leaves64[0, 0], leaves64.shape[0], leaves64.shape[1]
+            self._held += (leaves64,)
+        else:
+            leaves32 = leaves
+            found.leaves, found.n_leaves, found.leaf_width = &leaves32[0, 0], leaves32.shape[0], leaves32.shape[1]
+            self._held += (leaves32,)
+
+    @property
+    def name(self):
+        """The name of the walk in use, one of ``WALKS``."""
+        return "portable" if self._walk is NULL else self._walk.name.decode()
+
+    def unfit(self, name):
+        """Say why a walk cannot be used; None if it can.
+
+        Args:
+            name: one of ``WALKS``.
+        """
+        cdef const VectorWalk *walk = vector_walk(name)
+        cdef const char *reason
+        if walk is NULL:
+            return None
+        if not walk.supported():
+            return "this processor, or the compiler that built the kernel, does not have it"
+        reason = walk.unfit(&self._trees)
+        return None if reason is NULL else reason.decode()
+
+    def use(self, name):
+        """Use a walk from now on. Unlike ``sums``, this must not be called beside other calls.
+
+        Args:
+            name: one of ``WALKS``.
+
+        Raises:
+            ValueError: it cannot be used here; the message says why.
+        """
+        cdef const VectorWalk *walk = vector_walk(name)
+        cdef uint32_t[::1] steps
+        if reason := self.unfit(name):
+            raise ValueError(f"the walk {name} cannot be used: {reason}; the portable one always can")
+        self._walk, self._steps, self._trees.steps = walk, None, NULL
+        if walk is not NULL and walk.prepare is not NULL:
+            self._steps = steps = np.empty(self._trees.n_lines * 16, np.uint32)
+            walk.prepare(&self._trees, &steps[0])
+            self._trees.steps = &steps[0]
 
     def sums(self, matrix):
         """Add up the leaves that rows come to.
@@ -122,36 +164,38 @@ cdef class Walk:
         Raises:
             ValueError: a shape is wrong, or a value is missing where none may be.
         """
-        cdef Py_ssize_t n, width, blocks, block, start = 0, fault = -1
-        cdef const float[:, ::1] rows32
-        cdef const double[:, ::1] rows64
-        cdef float[:, ::1] sums32
-        cdef double[:, ::1] sums64
-        cdef const char *rows
-        cdef char *sums
-        cdef Py_ssize_t row_size = self.n_features * (8 if self._wide else 4)
-        cdef Py_ssize_t sums_size = self.n_outputs * (8 if self._double else 4)
-        if self._wide:
-            rows64 = matrix
-            n, width = rows64.shape[0], rows64.shape[1]
-        else:
-            rows32 = matrix
-            n, width = rows32.shape[0], rows32.shape[1]
-        if width != self.n_features:
-            raise ValueError(f"the matrix has {width} columns, the model takes {self.n_features}")
-        out = np.empty((n, self.n_outputs), self._type)
-        if n == 0:
-            return out
-        rows = <const char *>&rows64[0, 0] if self._wide else <const char *>&rows32[0, 0]
-        if self._double:
-            sums64 = out
-            sums = <char *>&sums64[0, 0]
-        else:
-            sums32 = out
-            sums = <char *>&sums32[0, 0]
+        cdef Py_buffer rows, sums
+        # Not by typed memoryviews, which cost a call of one row a fifth of a microsecond each.
+        PyObject_GetBuffer(matrix, &rows, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS)
+        try:
+            self._check_matrix(&rows)
+            out = np.empty((rows.shape[0], self.n_outputs), self._type)
+            PyObject_GetBuffer(out, &sums, PyBUF_WRITABLE)
+            try:
+                self._add_rows(<const char *>rows.buf, <char *>sums.buf, rows.shape[0])
+            finally:
+                PyBuffer_Release(&sums)
+        finally:
+            PyBuffer_Release(&rows)
+        return out
+
+    cdef int _check_matrix(self, const Py_buffer *rows) except -1:
+        cdef const char *format = "d" if self._trees.wide else "f"
+        if rows.ndim != 2:
+            raise ValueError(f"Buffer has wrong number of dimensions (expected 2, got {rows.ndim})")
+        if rows.format is NULL or strcmp(rows.format, format):
+            raise ValueError(f"Buffer dtype mismatch, expected {format.decode()!a} but got {rows.format.decode()!a}")
+        if rows.shape[1] != self.n_features:
+            raise ValueError(f"the matrix has {rows.shape[1]} columns, the model takes {self.n_features}")
+        return 0
+
+    cdef int _add_rows(self, const char *rows, char *sums, Py_ssize_t n) except -1:
+        """Add what rows come to, block by block."""
+        cdef Py_ssize_t row_size = self.n_features * (8 if self._trees.wide else 4)
+        cdef Py_ssize_t sums_size = self._base.shape[0], blocks, block, start = 0, fault = -1
         # Blocks of about one size: a last block of a few rows would cost nearly as much as a full one.
-        blocks = ceil_div(n, min(<Py_ssize_t>LANES, SCRATCH // self._keys))
-        block = ceil_div(n, blocks)
+        blocks = ceil_div(n, min(<Py_ssize_t>LANES, SCRATCH // self._trees.n_keys))
+        block = ceil_div(n, max(blocks, 1))
         with nogil:
             while start < n and fault < 0:
                 fault = self._add_block(rows + start * row_size, sums + start * sums_size, min(block, n - start))
@@ -159,301 +203,132 @@ cdef class Walk:
                     fault += start * self.n_features
                 start += block
         if fault >= 0:
-            raise ValueError(f"row {fault // self.n_features}, column {fault % self.n_features} is NaN")
-        return out
+            raise ValueError(f"row {fault // self.n_features}, column {fault % self.n_features} is NaN, or no category")
+        return 0
 
     cdef Py_ssize_t _add_block(self, const char *matrix, char *sums, Py_ssize_t rows) noexcept nogil:
         """Add what a block of rows comes to; returns the position of a NaN that may not be, or -1."""
-        cdef uint32_t ranks[2 * SCRATCH]  # what is read beyond the last row, for a leaf, does not count
-        cdef uint32_t reached[MOST_LANES]
-        cdef Py_ssize_t group = ceil_div(LANES, rows), first = 0, trees, i
-        if self._wide:
-            i = self._rank64(<const double *>matrix, rows, ranks)
-        else:
-            i = self._rank32(<const float *>matrix, rows, ranks)
-        if i >= 0:
-            return i
+        cdef Py_ssize_t fault, i
         for i in range(rows):
             memcpy(sums + i * self._base.shape[0], &self._base[0], self._base.shape[0])
-        while first < self.n_trees:
-            trees = min(group, self.n_trees - first)
-            if self._first_category < self._keys:
-                self._descend_categories(ranks, rows, first, trees, reached)
-            else:
-                self._descend_numbers(ranks, rows, first, trees, reached)
-            if self._double:
-                self._add64(reached, rows, first, trees, <double *>sums)
-            else:
-                self._add32(reached, rows, first, trees, <float *>sums)
-            first += trees
-        if self._divisor != 1:
-            if self._double:
+        fault = self._walk_portably(matrix, sums, rows) if self._walk is NULL else self._walk_vectors(matrix, sums, rows)
+        if fault < 0 and self._divisor != 1:
+            if self._trees.double_sums:
                 for i in range(rows * self.n_outputs):
                     (<double *>sums)[i] /= self._divisor
             else:
                 for i in range(rows * self.n_outputs):
                     (<float *>sums)[i] /= <float>self._divisor
+        return fault
+
+    cdef Py_ssize_t _walk_portably(self, const char *matrix, char *sums, Py_ssize_t rows) noexcept nogil:
+        cdef uint32_t ranks[2 * SCRATCH]  # what is read beyond the last row, for a leaf, does not count
+        cdef uint32_t reached[MOST_LANES]
+        cdef Py_ssize_t group = ceil_div(LANES, rows), first = 0, trees
+        cdef Py_ssize_t fault = self._rank(matrix, rows, ranks)
+        if fault >= 0:
+            return fault
+        while first < self.n_trees:
+            trees = min(group, self.n_trees - first)
+            if self._trees.first_category < self._trees.n_keys:
+                self._descend_categories(ranks, rows, first, trees, reached)
+            else:
+                self._descend_numbers(ranks, rows, first, trees, reached)
+            self._add(reached, rows, first, trees, sums)
+            first += trees
+        return -1
+
+    cdef Py_ssize_t _walk_vectors(self, const char *matrix, char *sums, Py_ssize_t rows) noexcept nogil:
+        cdef uint8_t space[VECTOR_RANKS + CACHE_LINE]
+        cdef uint32_t reached[REACHED]
+        cdef uint8_t *ranks = space + CACHE_LINE - <uintptr_t>&space[0] % CACHE_LINE
+        cdef Py_ssize_t fault, first = 0, at, trees, group = ceil_div(LANES, rows)
+        cdef Py_ssize_t most = REACHED // rows // MOST_LANES_OF_VECTORS * MOST_LANES_OF_VECTORS
+        cdef Py_ssize_t ranked = self._walk.rank(&self._trees, matrix, rows, ranks)
+        if ranked < rows:
+            fault = self._rank_rest(matrix, rows, max(ranked, 0), ranks)
+            if fault >= 0:
+                return fault
+        while first < self.n_trees:
+            trees = min(most, self.n_trees - first)
+            self._walk.descend(&self._trees, ranks, rows, first, trees, reached)
+            # In such portions as the portable walk adds, for which leaves are asked ahead of time.
+            at = 0
+            while at < trees:
+                self._add(reached + at * rows, rows, first + at, min(group, trees - at), sums)
+                at += group
+            first += trees
+        return -1
+
+    cdef Py_ssize_t _rank_rest(
+        self, const char *matrix, Py_ssize_t rows, Py_ssize_t done, uint8_t *ranks
+    ) noexcept nogil:
+        """Rank the rows that a vector walk left to the portable way, which also finds the first value missing."""
+        cdef uint32_t wide[2 * SCRATCH]
+        cdef Py_ssize_t size = self.n_features * (8 if self._trees.wide else 4)
+        cdef Py_ssize_t fault = self._rank(matrix + done * size, rows - done, wide)
+        if fault >= 0:
+            return fault + done * self.n_features
+        narrow(
+            wide, self._trees.n_keys, rows - done, self._walk.rank_bytes, self._walk.row_bytes,
+            <char *>ranks + done * self._walk.row_bytes,
+        )
         return -1
 
     # Methods, for a compiler may put functions into each other, and what is one long function then is slower.
 
+    cdef Py_ssize_t _rank(self, const char *matrix, Py_ssize_t rows, uint32_t *ranks) noexcept nogil:
+        if self._trees.wide:
+            return self._rank64(<const double *>matrix, rows, ranks)
+        return self._rank32(<const float *>matrix, rows, ranks)
+
     cdef Py_ssize_t _rank32(self, const float *rows, Py_ssize_t count, uint32_t *ranks) noexcept nogil:
-        return rank_rows(self, &self._thresholds32[0], rows, count, ranks)
+        return rank_rows(&self._trees, <const float *>self._trees.thresholds, rows, count, ranks)
 
     cdef Py_ssize_t _rank64(self, const double *rows, Py_ssize_t count, uint32_t *ranks) noexcept nogil:
-        return rank_rows(self, &self._thresholds64[0], rows, count, ranks)
+        return rank_rows(&self._trees, <const double *>self._trees.thresholds, rows, count, ranks)
 
     cdef void _descend_numbers(
         self, const uint32_t *ranks, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t trees, uint32_t *reached
     ) noexcept nogil:
-        descend(self, False, ranks, rows, first, trees, reached)
+        descend(&self._trees, False, ranks, rows, first, trees, reached)
 
     cdef void _descend_categories(
         self, const uint32_t *ranks, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t trees, uint32_t *reached
     ) noexcept nogil:
-        descend(self, True, ranks, rows, first, trees, reached)
+        descend(&self._trees, True, ranks, rows, first, trees, reached)
 
-    cdef void _add32(
-        self, const uint32_t *reached, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t trees, float *sums
+    cdef void _add(
+        self, const uint32_t *reached, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t trees, char *sums
     ) noexcept nogil:
-        add(self, &self._leaves32[0, 0], reached, rows, first, trees, sums)
-
-    cdef void _add64(
-        self, const uint32_t *reached, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t trees, double *sums
-    ) noexcept nogil:
-        add(self, &self._leaves64[0, 0], reached, rows, first, trees, sums)
-
-    cdef _check_tables(self, Py_ssize_t leaves, Py_ssize_t thresholds):
-        """Check all but the words."""
-        cdef Py_ssize_t lines = self._words.shape[0], i, size
-        if self._words.shape[1] != LINE or not 1 <= lines <= (<Py_ssize_t>1 << 32) // LINE:
-            raise ValueError(f"({lines}, {self._words.shape[1]}) words are no lines of {LINE}")
-        if not 1 <= self._bits <= 32 - PAYLOAD:
-            raise ValueError(f"{self._bits} key bits")
-        # Not more bits than needed: the step of a leaf takes some of the leaf's number for a key.
-        if not 1 <= self._keys <= min(<Py_ssize_t>SCRATCH, 1 << self._bits) or (
-            self._bits > 1 and self._keys <= 1 << (self._bits - 1)
-        ):
-            raise ValueError(f"{self._keys} keys, with {self._bits} key bits")
-        if self.n_features < 1:
-            raise ValueError("no columns")
-        if self.n_trees < 1:
-            raise ValueError("no trees")
-        if not self._least_code > -1:  # a code is not negative
-            raise ValueError(f"the least category is {self._least_code}")
-        for i in range(self.n_trees):
-            if self._trees[i] >= lines:
-                raise ValueError(f"tree {i} begins at line {self._trees[i]} of {lines}")
-        if leaves < 1 or self._leaf_width < 1 or self.n_outputs < 1:
-            raise ValueError("no leaves, or no outputs")
-        if self._outputs.shape[0] != self.n_trees:
-            raise ValueError(f"{self._outputs.shape[0]} trees have outputs, of {self.n_trees}")
-        for i in range(self.n_trees):
-            if <Py_ssize_t>self._outputs[i] + self._leaf_width > self.n_outputs:
-                raise ValueError(f"tree {i} adds to output {self._outputs[i]} of {self.n_outputs}")
-        if self._offsets[0] != 0 or self._offsets[self._keys] != thresholds:
-            raise ValueError("the offsets do not span the thresholds")
-        if not self._features.shape[0] == self._missing.shape[0] == self._codes.shape[0] == self._keys:
-            raise ValueError("the keys do not fit each other")
-        self._first_category = self._keys
-        for i in range(self._keys):
-            if self._offsets[i] > self._offsets[i + 1]:
-                raise ValueError(f"the offsets fall after key {i}")
-            if self._features[i] >= self.n_features:
-                raise ValueError(f"key {i} is of column {self._features[i]} of {self.n_features}")
-            if self._missing[i] > ZERO_RIGHT:
-                raise ValueError(f"key {i} has missing values of the kind {self._missing[i]}")
-            if self._codes[i] == 0 and self._first_category < i:
-                raise ValueError(f"key {i} is a number behind a category")
-            if self._codes[i] > 0:
-                self._first_category = min(self._first_category, i)
-                size = set_size(self._codes[i])
-                if self._codes[i] > MOST_CODES or size > self._sets.shape[0]:
-                    raise ValueError(f"key {i} has {self._codes[i]} codes, for which there are no sets")
-
-    cdef Py_ssize_t _first_fault(self, Py_ssize_t leaves) noexcept nogil:
-        """Find the first word that could lead a walk out of the arrays, or back to where it was; -1 if there is none.
-
-        Also words that no walk comes by are held to the rules, so that each is looked at once, without walking.
-        A step out of a line leads to a later line, a step within a line to a later pair: so every walk ends.
-        """
-        cdef Py_ssize_t lines = self._words.shape[0], line, i, sets = self._sets.shape[0]
-        cdef int rank_at = PAYLOAD + self._bits
-        cdef uint32_t key_mask = (<uint32_t>1 << self._bits) - 1
-        cdef uint32_t n_leaves = <uint32_t>min(leaves, <Py_ssize_t>1 << 24)
-        cdef uint32_t word, pair, key
-        cdef uint32_t base
-        cdef const uint32_t *words
-        for line in range(lines):
-            words = &self._words[line, 0]
-            for i in range(ROOT, LINE):
-                word = words[i]
-                if word & LEAF:
-                    if word >> PAYLOAD >= n_leaves:
-                        return line * LINE + i
-                    continue
-                pair = word & PAIR
-                key = word >> PAYLOAD & key_mask
-                if pair == 0 or key >= self._keys:
-                    return line * LINE + i
-                # A set lies within the sets, whatever the code.
-                if self._codes[key] > 0 and <Py_ssize_t>(word >> rank_at) + set_size(self._codes[key]) > sets:
-                    return line * LINE + i
-                if word & DELTA:
-                    # The header is 16 below the first word of the first line that the line leads to.
-                    base = words[0] + (word & DELTA)
-                    if base % LINE or base // LINE <= line or base // LINE >= lines:
-                        return line * LINE + i
-                elif pair <= (i & PAIR):
-                    return line * LINE + i
-        return -1
+        if self._trees.double_sums:
+            add(&self._trees, <const double *>self._trees.leaves, reached, rows, first, trees, <double *>sums)
+        else:
+            add(&self._trees, <const float *>self._trees.leaves, reached, rows, first, trees, <float *>sums)
 
 
-cdef inline Py_ssize_t set_size(uint32_t codes) noexcept nogil:
-    """Words of a set: a bit for each code, one for any other value, and one for a missing one."""
-    return (<Py_ssize_t>codes + 2 + 31) // 32
-
-
-cdef inline Py_ssize_t rank_of(const floating *thresholds, Py_ssize_t count, floating value) noexcept nogil:
-    """How many of some thresholds, one at least, are below a value.
-
-    A binary search without branches: the outcome of a comparison is as good as random.
-    """
-    cdef const floating *at = thresholds
-    cdef Py_ssize_t half
-    while count > 1:
-        half = count // 2
-        at += half if at[half - 1] < value else 0
-        count -= half
-    return (at - thresholds) + (at[0] < value)
-
-
-cdef inline Py_ssize_t rank_rows(
-    Walk walk, const floating *thresholds, const floating *values, Py_ssize_t rows, uint32_t *ranks
-) noexcept nogil:
-    """Replace each value by its rank, once for each key: how many of the key's thresholds are below it, or its code.
-
-    A missing value has the rank 0, or one above all thresholds', as it goes left or right.
-    """
-    cdef Py_ssize_t row, key, left, count
-    cdef const uint32_t *features = &walk._features[0]
-    cdef const uint32_t *offsets = &walk._offsets[0]
-    cdef const uint32_t *codes = &walk._codes[0]
-    cdef const uint8_t *missing = &walk._missing[0]
-    cdef double zero = walk._zero
-    cdef floating value
-    cdef bint absent
-    for row in range(rows):
-        for key in range(walk._keys):
-            value = values[features[key]]
-            absent = value != value
-            if absent and missing[key] == REFUSED:
-                return row * walk.n_features + features[key]
-            if zero > 0 and -zero <= value <= zero:
-                value = 0
-            if missing[key] == ZERO and absent:
-                value = 0
-                absent = False
-            elif missing[key] > ZERO:
-                absent = absent or value == 0
-            count = offsets[key + 1] - offsets[key]
-            if codes[key] > 0:
-                if count > 0 and not absent:
-                    # The categories are numbers that stand for codes, and any other counts as missing.
-                    left = rank_of(thresholds + offsets[key], count, value)
-                    absent = left == count or thresholds[offsets[key] + left] != value
-                    value = <floating>left
-                # Else a category is a number's whole part; any other number has the place behind all codes.
-                if absent:
-                    ranks[0] = codes[key] + 1
-                elif value >= walk._least_code and value < codes[key]:
-                    ranks[0] = <uint32_t><int32_t>value
-                else:
-                    ranks[0] = codes[key]
-            elif absent:
-                ranks[0] = 0 if missing[key] == GOES_LEFT or missing[key] == ZERO_LEFT else <uint32_t>count
-            elif count == 0:
-                ranks[0] = 0
-            else:
-                ranks[0] = <uint32_t>rank_of(thresholds + offsets[key], count, value)
-            ranks += 1
-        values += walk.n_features
-    return -1
-
-
-cdef inline void descend(
-    Walk walk, bint categories, const uint32_t *ranks, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t trees,
-    uint32_t *reached,
-) noexcept nogil:
-    """Walk every row down some trees; ``reached`` gets the leaves, tree by tree.
-
-    ``categories`` is a constant wherever this is called, so that a walk without them has no step for them.
-    """
-    cdef Lane lanes[MOST_LANES]
-    cdef uint8_t path[MOST_LANES]
-    cdef const uint32_t *words = &walk._words[0, 0]
-    cdef const uint32_t *sets = NULL
-    cdef int rank_at = PAYLOAD + walk._bits
-    cdef uint32_t key_mask = (<uint32_t>1 << walk._bits) - 1
-    cdef uint32_t first_category = <uint32_t>walk._first_category
-    cdef uint32_t at, word, line, header, base, row, next_, key, rank, right, where
-    cdef Py_ssize_t tree, i, left, kept = 0
-    if categories:
-        sets = &walk._sets[0]
-    for tree in range(first, first + trees):
-        at = walk._trees[tree] * LINE + ROOT
-        for i in range(rows):
-            lanes[kept].word = at
-            lanes[kept].row = <uint32_t>(i * walk._keys)
-            path[kept] = <uint8_t>kept
-            kept += 1
-    while kept:
-        for _ in range(ROUNDS):
-            for i in range(kept):
-                at = lanes[i].word
-                word = words[at]
-                line = at & ~<uint32_t>(LINE - 1)
-                header = words[line]
-                base = header if word & DELTA else line
-                next_ = base + (word & NEXT)
-                key = word >> PAYLOAD & key_mask
-                rank = ranks[lanes[i].row + key]
-                right = rank > word >> rank_at
-                if categories:
-                    # A leaf's number may look like any key; the first set is looked at in its place.
-                    where = (word >> rank_at) + (rank >> 5)
-                    if key < first_category or word & LEAF:
-                        where = 0
-                    right = right if key < first_category else sets[where] >> (rank & 31) & 1
-                next_ += right
-                # A leaf stays where it is. What was computed for it is of no use, but did no harm.
-                next_ = at if word & LEAF else next_
-                lanes[i].word = next_
-                prefetch(words + next_)
-        left, kept = kept, 0
-        for i in range(left):
-            at = lanes[i].word
-            row = lanes[i].row
-            word = words[at]
-            reached[path[i]] = word >> PAYLOAD
-            lanes[kept].word = at
-            lanes[kept].row = row
-            path[kept] = path[i]
-            kept += not word & LEAF
+cdef const VectorWalk *vector_walk(name) except? NULL:
+    """The walk of a name; NULL if it is the portable one."""
+    for walk in VECTOR_WALKS:
+        if walk.name.decode() == name:
+            return walk
+    if name != "portable":
+        raise ValueError(f"there is no walk {name!a}, but {', '.join(WALKS)}")
+    return NULL
 
 
 cdef inline void add(
-    Walk walk, const floating *leaves, const uint32_t *reached, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t trees,
-    floating *sums,
+    const Trees *trees, const floating *leaves, const uint32_t *reached, Py_ssize_t rows, Py_ssize_t first,
+    Py_ssize_t count, floating *sums,
 ) noexcept nogil:
     """Add the leaves in the order of the trees, as every library does."""
-    cdef Py_ssize_t width = walk._leaf_width, outputs = walk.n_outputs, tree, row, c, i
+    cdef Py_ssize_t width = trees.leaf_width, outputs = trees.n_outputs, tree, row, c, i
     cdef const floating *leaf
     cdef floating *into
-    for i in range(rows * trees):
+    for i in range(rows * count):
         prefetch(leaves + reached[i] * width)
-    for tree in range(trees):
-        into = sums + walk._outputs[first + tree]
+    for tree in range(count):
+        into = sums + trees.outputs[first + tree]
         for row in range(rows):
             leaf = leaves + reached[tree * rows + row] * width
             for c in range(width):

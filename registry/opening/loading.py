@@ -76,7 +76,7 @@ def untrusted(reason: str) -> UntrustedFormat:
 def check_data(folder: Path) -> Path:
     """The file of a model that has nothing in it that may run code.
 
-    It is written by skops, or in a format of XGBoost's or LightGBM's own.
+    It is written by skops, or in a format of XGBoost's, LightGBM's or CatBoost's own.
 
     Take no word of the model's but where its file is and what reads it: neither its list of trusted types nor its own
     code.
@@ -108,6 +108,7 @@ _DATA: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "sklearn": ("pickled_model", (".skops",)),
     "xgboost": ("data", (".ubj", ".json")),
     "lightgbm": ("data", (".skops", ".lgb", ".txt")),
+    "catboost": ("data", (".cb", ".cbm")),
 }
 """Flavours → which of their words names the model's file, and what ends the names of files that run no code."""
 

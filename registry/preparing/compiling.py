@@ -20,6 +20,7 @@ from registry.prepared import MODEL, EngineChoice, Prepared, PreparedEngine
 from registry.preparing.confinement import is_out_of_memory
 from registry.preparing.download import SCIKIT_LEARN, Download, download
 from registry.preparing.failures import told
+from registry.preparing.rounding import REMEDY, less_than
 from registry.version import ModelVersion
 
 logger = logging.getLogger("canopy.registry")
@@ -62,7 +63,7 @@ def compile_model(
     try:
         logger.info("downloading %s", version)
         start = time.monotonic()
-        download(version.uri, config, path)
+        download(version, config, path)
         model = Download(path, how)
         logger.info("downloaded in %.1f s", time.monotonic() - start)
         return _prepare(model, version, _CANDIDATES[how.engine], folder)
@@ -102,7 +103,8 @@ def _prepare(
 def _compile(model: Download, prepared: Prepared) -> str:
     """Compile the ensemble, hold it against its library and write it with the outcome."""
     origin = Origin(prepared.version.name, prepared.version.number)
-    ensemble, order, examples = model.ensemble, model.order, model.example()
+    ensemble, order = model.ensemble, model.order
+    examples = model.example(ensemble.dtype)
     if any(field.missing for field in prepared.schema.fields) and not ensemble.takes_missing:
         raise UnsupportedModel("its table allows missing values, which the compiled model does not take")
     parity = build(
@@ -130,9 +132,14 @@ def _keep_forest(model: Download, prepared: Prepared) -> str:
     """Make sure that scikit-learn's engine can take the download, and answers with distributions."""
     if (reason := why_no_forest(model.estimator)) is not None:
         raise UnsupportedModel(reason)
-    examples = model.example()
+    model.check_columns()
     engine = SklearnEngine(model.estimator, model.order)
-    rows = np.vstack([examples, np.zeros((1, len(prepared.schema.expanded)), dtype=np.float32)])
+    if less_than(engine.dtype, model.types(len(prepared.schema.expanded))):
+        raise UnsupportedModel(
+            f"MLflow would round its columns, as its signature has them, before it is asked: {REMEDY}"
+        )
+    examples = model.example(engine.dtype)
+    rows = np.vstack([examples, np.zeros((1, len(prepared.schema.expanded)), dtype=engine.dtype)])
     try:
         engine.predict(rows)
     except ValueError as error:

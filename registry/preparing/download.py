@@ -34,28 +34,33 @@ from registry.config import RegistryConfig
 from registry.errors import Absent, SchemaMismatch, UnusableModel
 from registry.opening.loading import check_data, load, other_version, own_version
 from registry.opening.plain import plain
-from registry.opening.pyfunc import told
+from registry.opening.pyfunc import told, types_of
 from registry.preparation import Preparation
 from registry.preparing.confinement import expect, is_out_of_memory
 from registry.preparing.flavours import Flavours
-from registry.version import SCHEMA_FILE, ArtifactRef, CompiledArtifactRef
+from registry.preparing.folder import copy_model
+from registry.preparing.rounding import rounded
+from registry.version import SCHEMA_FILE, ArtifactRef, CompiledArtifactRef, ModelVersion
 
 SCIKIT_LEARN: Final = "scikit-learn"
-OTHERS: Final = ("xgboost", "lightgbm")
-_LIGHTGBM: Final = "lightgbm"
+OTHERS: Final = ("xgboost", "lightgbm", "catboost")
+_CATBOOST: Final = "catboost"
 _GREATEST = np.finfo(np.float32).max
 
 
-def download(uri: str, config: RegistryConfig, folder: Path) -> None:
-    """Download the files of a version, which a model URI names by its number, into a folder, which is made.
+def download(version: ModelVersion, config: RegistryConfig, folder: Path) -> None:
+    """Download the files of a version into a folder, which is made.
 
     Raises:
         Exception: whatever MLflow and its clients raise.
     """
+    if version.folder:
+        copy_model(version, folder)
+        return
     _set_uris(config)
     folder.mkdir()
     # ``mlflow.artifacts.download_artifacts`` would take models:/fraud@eu/1 for the file 1 of what is called eu.
-    ModelsArtifactRepository(uri).download_artifacts("", str(folder))
+    ModelsArtifactRepository(version.uri).download_artifacts("", str(folder))
 
 
 def _set_uris(config: RegistryConfig) -> None:
@@ -111,6 +116,25 @@ class Download:
 
     @cached_property
     def ensemble(self) -> Ensemble:
+        """The ensemble in the model, for the values that MLflow hands to it.
+
+        Raises:
+            UnsupportedModel: it is none, or MLflow asks it otherwise than it is compiled.
+            Exception: see ``_own``.
+        """
+        self.check_columns()
+        return rounded(self._own, self.types(self._own.width))
+
+    def types(self, width: int) -> list[np.dtype[Any]]:
+        """The types to which MLflow rounds the values that it hands to the model; none if no signature says.
+
+        Args:
+            width: how many columns the model has.
+        """
+        return types_of(self._model.get_input_schema(), width) or []
+
+    @cached_property
+    def _own(self) -> Ensemble:
         """The ensemble in the model, read as data; loaded only if it cannot be, which may run the code in it.
 
         Raises:
@@ -148,7 +172,8 @@ class Download:
         """What loads the model by its own library; None if it cannot be asked, see ``unasked``."""
         library = self.ensemble.library
         if not can_be_asked(library, self.ensemble.version):
-            self.unasked = f"{library} is not installed where it was compiled: `make setup TREES=1` installs it"
+            setup = "CATBOOST=1" if library == _CATBOOST else "TREES=1"
+            self.unasked = f"{library} is not installed where it was compiled: `make setup {setup}` installs it"
             return None
         if library != SCIKIT_LEARN:
             # What another version has pickled may not load, and is answered all the same.
@@ -196,7 +221,11 @@ class Download:
         found = settle(parts, *statement(self._stated, self._logged))
         if self._stated is None and self._logged is None:
             with suppress(UnsupportedModel):
-                found = with_values(found, self.ensemble.may_miss, self.ensemble.categorical)
+                ensemble = self._own
+                if not self._looked_up(signature):  # else its columns are not these
+                    found = with_values(
+                        found, ensemble.may_miss, ensemble.categorical, ensemble.given_limits, ensemble.whole
+                    )
         examples = self._examples(found)
         return with_example(found, examples[0].tolist()) if len(examples) else found
 
@@ -222,16 +251,39 @@ class Download:
     def _own_columns(self, signature: Told) -> Told | None:
         """What the estimator says of its columns; None if that does not count."""
         with suppress(UnsupportedModel):
-            ensemble = self.ensemble
-            # LightGBM goes by the places of columns, and writes other names than it was given: without blanks, for one.
-            by_place = ensemble.library == _LIGHTGBM and signature.names is not None
-            return Told(None if by_place else ensemble.columns, ensemble.width)
+            if self._looked_up(signature):
+                return None
+            is_known = self._own.by_name or signature.names is None
+            return Told(self._own.columns if is_known else None, self._own.width)
         with suppress(UnsupportedModel):
             # Names and signature of a forest have to agree. Another estimator may look its columns up by their names.
             if signature.names is None or why_no_forest(self.estimator) is None:
                 names, width = (getattr(self.estimator, what, None) for what in ("feature_names_in_", "n_features_in_"))
                 return Told(names, width)
         return None
+
+    def check_columns(self) -> None:
+        """Make sure that a pipeline is given the columns that it was fitted on, in their order.
+
+        Raises:
+            UnsupportedModel: it is not, but may find them by their names.
+        """
+        looked_up = False
+        with suppress(UnsupportedModel):
+            looked_up = self._looked_up(told(self._model.get_input_schema()))
+        if looked_up:
+            raise UnsupportedModel(
+                "its signature has other columns than its pipeline was fitted on, or in another order: log it with one "
+                "that was inferred from that table"
+            )
+
+    def _looked_up(self, signature: Told) -> bool:
+        """Whether a pipeline is given other columns than it was fitted on, or in another order.
+
+        A ColumnTransformer finds those that it takes by their names; another first step fails, and says so.
+        """
+        own, given = self._own.columns, signature.names
+        return self._own.computed and own is not None and given is not None and list(own) != list(given)
 
     @property
     def order(self) -> NDArray[np.intp] | None:
@@ -245,7 +297,7 @@ class Download:
             return self._model.load_input_example(plain(self.path))
         return None
 
-    def check_answers(self, engine: Engine, examples: NDArray[np.float32]) -> None:
+    def check_answers(self, engine: Engine, examples: NDArray[Any]) -> None:
         """Hold an engine against the answers that were logged for the input example, if there are any.
 
         Raises:
@@ -261,9 +313,13 @@ class Download:
     def _expect(self) -> None:
         expect(sum(file.stat().st_size for file in self.path.rglob("*")))
 
-    def example(self) -> NDArray[np.float32]:
-        """The model's input example as (n, n_columns) rows of the schema; no rows if there is none that is such."""
-        return self._examples(self.columns).astype(np.float32)
+    def example(self, dtype: type[np.floating]) -> NDArray[Any]:
+        """The model's input example as (n, n_columns) rows of the schema; no rows if there is none that is such.
+
+        Args:
+            dtype: of the engine that they are for.
+        """
+        return self._examples(self.columns).astype(dtype)
 
     def _examples(self, columns: Columns) -> NDArray[np.float64]:
         """The same in float64, for some columns."""
@@ -272,8 +328,10 @@ class Download:
             example = np.asarray(self._example, dtype=np.float64)
         except (TypeError, ValueError):
             return none
-        if example.ndim != 2 or example.shape[1] != none.shape[1] or not (abs(example) <= _GREATEST).all():
+        if example.ndim != 2 or example.shape[1] != none.shape[1]:
             return none
         rows = np.empty(example.shape)  # in C order, whatever the example's is
         rows[:, slice(None) if columns.order is None else list(columns.order)] = example
-        return rows
+        may_miss = [field.missing for field in columns.schema.fields for _ in field.becomes]
+        fits = (abs(rows) <= _GREATEST) | (np.isnan(rows) & may_miss)
+        return rows if fits.all() else none

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from forest import Hint, UnsupportedModel, is_installed
+from forest.files.folder import hint_of
 
 _LIBRARIES: Final = {
     "sklearn": ("mlflow.sklearn", "pickled_model", "model_path"),
     "xgboost": ("mlflow.xgboost", "data", "data"),
     "lightgbm": ("mlflow.lightgbm", "data", "data"),
+    "catboost": ("mlflow.catboost", "data", "data"),
 }
 """Flavours that can be compiled → what loads them for MLflow's pyfunc, and which of their words, and of its own, are
 the model's file."""
@@ -46,12 +48,7 @@ class Flavours:
     @property
     def hint(self) -> Hint:
         """What the flavour says of the model beside its file."""
-        told = self._flavours.get(self._library(), {})
-        class_, version = told.get("model_class"), told.get("lgb_version")
-        return Hint(
-            class_.rpartition(".")[2] if isinstance(class_, str) else "Booster",
-            version if isinstance(version, str) else None,
-        )
+        return hint_of(self._flavours.get(self._library(), {}))
 
     def estimator_file(self) -> Path:
         """The file of the model whose ``predict`` is what MLflow answers with.
@@ -64,6 +61,8 @@ class Flavours:
         file = self._flavours[library].get(word)
         if not isinstance(file, str):
             raise UnsupportedModel(f"the model's {library} flavour names no file")
+        if (form := self._flavours[library].get("save_format", "cbm")) != "cbm":
+            raise UnsupportedModel(f"the model's file is in CatBoost's format {form!a}: log it as 'cbm', the default")
         if (asked := self._flavours.get("python_function")) is not None:
             if (path := asked.get(asked_word, file)) != file:
                 raise UnsupportedModel(f"MLflow answers with {path}, not with {file} of the model's {library} flavour")

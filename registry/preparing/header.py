@@ -19,6 +19,17 @@ class _Header(msgspec.Struct):
     columns: list[str] | None
 
 
+def format_of(path: Path) -> int | None:
+    """The format of a compiled forest; None if the file is too short for one.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(_PREFIX.size)
+    return int(_PREFIX.unpack(start)[1]) if len(start) == _PREFIX.size else None
+
+
 def told(path: Path) -> Told:
     """Read the columns in a compiled forest's header.
 

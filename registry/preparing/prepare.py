@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from preprocessing import BadSchema, Schema
+from registry import libraries
 from registry.artifacts.fetch import Unsupported, fetch
 from registry.caching.cache import Cache, key
 from registry.caching.resolution_cache import remember
@@ -16,12 +17,17 @@ from registry.preparation import Preparation
 from registry.prepared import ARTIFACT, Prepared
 from registry.preparing import header
 from registry.preparing.confinement import Late, expect, is_out_of_memory, limit_memory, limit_time
+from registry.preparing.folder import version_in
 from registry.tracking.resolve import locate, resolve, too_slow
 from registry.tracking.store import stamp
 from registry.uri import ModelURI
 from registry.version import FORMAT, ArtifactRef, CompiledArtifactRef, ModelVersion
 
 logger = logging.getLogger("canopy.registry")
+
+
+class NotFetched(Exception):
+    """There is no compiled forest beside a version that can be used as it is; the message says why."""
 
 
 def prepare(
@@ -35,6 +41,8 @@ def prepare(
     anew: bool = False,
 ) -> Prepared:
     """Resolve a model URI and see to it that the version is in the cache, ready for an engine.
+
+    A folder is read for as long as that takes: ``look_timeout`` is for registries.
 
     A compiled artifact that training has logged is fetched, in little memory. Else the model is downloaded, loaded and
     compiled. Loading a pickled model runs the code in it: use only registries that you trust, or trust only skops.
@@ -53,6 +61,7 @@ def prepare(
         ModelNotFound: there is no such model, version, stage or alias.
         StoreUnavailable: the server or store cannot be used.
         CacheUnusable: the cache's folder cannot be used.
+        NeedsFullImage: it would have to be compiled, by libraries that are not installed.
         UnusableModel: the version cannot be fetched, loaded or served.
     """
     oldest = time.time() if anew else 0
@@ -65,15 +74,14 @@ def prepare(
         with cache.hold(entry) as draft:
             prepared = cache.find(entry, oldest)  # whoever held it before has made it
             if prepared is None:
-                made = _fetched(version, config, how, draft.folder)
-                if made is None:
-                    made = _compiled(version, config, how, draft.folder, memory)
-                prepared = draft.publish(made)
+                prepared = draft.publish(_made(version, config, how, draft.folder, memory))
         cache.prune()
     return prepared
 
 
 def _resolve(uri: ModelURI, config: RegistryConfig, look_timeout: float | None) -> ModelVersion:
+    if uri.kind == "folder":
+        return version_in(uri)
     if look_timeout is None:
         return resolve(uri, config)
     try:
@@ -83,15 +91,37 @@ def _resolve(uri: ModelURI, config: RegistryConfig, look_timeout: float | None) 
         raise too_slow(uri, config, look_timeout) from None
 
 
-def _fetched(version: ModelVersion, config: RegistryConfig, how: Preparation, folder: Path) -> Prepared | None:
-    """The artifact that training has logged; None if there is none that can be used as it is.
+def _made(
+    version: ModelVersion, config: RegistryConfig, how: Preparation, folder: Path, memory: int | None
+) -> Prepared:
+    if how.engine not in {"auto", "compiled"} and not libraries.installed():
+        raise libraries.cannot_serve(version, how.engine)
+    try:
+        return _fetched(version, config, how, folder)
+    except NotFetched as reason:
+        if not libraries.installed():
+            raise libraries.cannot_prepare(version.uri, str(reason)) from None
+    return _compiled(version, config, how, folder, memory)
 
-    One whose columns are not those of a table in their order is none: what else the model says, ``_compiled`` sees. The
-    table is stated, logged and told of in the version's tag, or a preset.
+
+def _fetched(version: ModelVersion, config: RegistryConfig, how: Preparation, folder: Path) -> Prepared:
+    """The artifact that training has logged.
+
+    The table is stated, logged and told of in the version's tag, or a preset.
+
+    Raises:
+        NotFetched: there is none, or none whose columns are those of a table in their order: what else the model says,
+            ``_compiled`` sees.
     """
     file = version.compiled
-    if file is None or file.format != FORMAT or how.engine not in {"auto", "compiled"} or not kernel.built():
-        return None
+    if file is None:
+        raise NotFetched(f"{version} has no compiled forest logged beside it")
+    if file.format != FORMAT:
+        raise NotFetched(f"the compiled forest beside {version} has format {file.format}, not {FORMAT}")
+    if how.engine not in {"auto", "compiled"}:
+        raise NotFetched(f"{version} is to be served by the engine {how.engine}")
+    if not kernel.built():
+        raise NotFetched("the kernel that walks compiled forests was not built here")
     artifact = folder / ARTIFACT
     logger.info("fetching %s, compiled already: %s bytes", version, f"{file.size:,}")
     start = time.monotonic()
@@ -108,8 +138,9 @@ def _fetched(version: ModelVersion, config: RegistryConfig, how: Preparation, fo
             raise SchemaMismatch(f"the compiled forest of {version} {reason}")
     except (UnusableModel, ModelNotFound) as error:
         artifact.unlink(missing_ok=True)
-        logger.warning("%s; compiling %s anew", error, version)
-        return None
+        if libraries.installed():
+            logger.warning("%s; compiling %s anew", error, version)
+        raise NotFetched(str(error)) from None
     logger.info("fetched in %.1f s", time.monotonic() - start)
     return Prepared(version, "compiled", folder, columns, how.formats)
 
@@ -150,7 +181,9 @@ def _fetched_schema(config: RegistryConfig, location: str, file: CompiledArtifac
 def _fetch(config: RegistryConfig, location: str, file: CompiledArtifactRef | ArtifactRef, path: Path) -> None:
     try:
         fetch(config, location, file, path)
-    except Unsupported:
+    except Unsupported as scheme:
+        if not libraries.installed():
+            raise UnusableModel(f"{location}/{file.path} can only be read by MLflow's own client ({scheme})") from None
         from registry.preparing.download import download_file
 
         download_file(config, location, file, path)

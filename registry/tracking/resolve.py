@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
+from registry import libraries
 from registry.config import RegistryConfig
-from registry.errors import ModelNotFound, StoreUnavailable
+from registry.errors import BadRegistryConfig, ModelNotFound, StoreUnavailable
 from registry.tracking.record import Registry, RegistryRefused, RegistryVersion
 from registry.tracking.store import sqlite_file, without_user
 from registry.uri import ModelURI
@@ -21,10 +22,11 @@ def resolve(uri: ModelURI, config: RegistryConfig) -> ModelVersion:
     Raises:
         ModelNotFound: there is no such model, version, stage or alias.
         StoreUnavailable: the server or store cannot be used.
+        BadRegistryConfig: only MLflow, which is not installed, can ask it.
     """
+    registry = _registry(config)
     if (path := sqlite_file(config.tracking_uri)) is not None and not path.is_file():
         raise ModelNotFound(f"there is no model yet, nor a store at {path}: {_remedy(uri, config)}")
-    registry = _registry(config)
     said, found = "", list[RegistryVersion]()
     try:
         found = _FIND[uri.kind](registry, uri)
@@ -41,12 +43,14 @@ def resolve(uri: ModelURI, config: RegistryConfig) -> ModelVersion:
 
 
 def locate(version: ModelVersion, config: RegistryConfig) -> str:
-    """Ask the registry for the root of a version's artifacts.
+    """Ask the registry for the root of a version's artifacts; those of a folder are in it.
 
     Raises:
         ModelNotFound: the version, or its logged model, was deleted.
         StoreUnavailable: the server or store cannot be used.
     """
+    if version.folder:
+        return version.uri
     try:
         return _registry(config).location(version.name, version.number)
     except RegistryRefused as error:
@@ -58,6 +62,11 @@ def _registry(config: RegistryConfig) -> Registry:
         from registry.tracking.rest import RestRegistry
 
         return RestRegistry(config)
+    if not libraries.installed():
+        raise BadRegistryConfig(
+            f"MLFLOW_TRACKING_URI: {config.address} can only be asked by {libraries.LACKED}: name a tracking server "
+            "(http:// or https://, without a plugin that signs requests), or use the full image (canopy)"
+        )
     from registry.tracking.client import ClientRegistry
 
     return ClientRegistry(config)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from registry.errors import RegistryError, StoreUnavailable, TooLarge, UnusableModel
+from registry.errors import NeedsFullImage, RegistryError, StoreUnavailable, TooLarge, UnusableModel
 from registry.prepared import Prepared
 from registry.updates.finding import Finder
 from registry.version import ModelVersion, Unresolved
@@ -125,7 +125,7 @@ class Beginning:
 
 async def discard(finder: Finder, prepared: Prepared, error: UnusableModel) -> None:
     """Take a version that was refused out of the cache, unless its files are not to blame."""
-    if not isinstance(error, TooLarge):
+    if not isinstance(error, TooLarge | NeedsFullImage):
         await finder.discard(prepared)
 
 

@@ -71,9 +71,11 @@ class CachedFinder:
         self._kept: ModelVersion | None = None
 
     async def resolve(self) -> ModelVersion | Unresolved:
-        """See ``Finder``; only MLflow can tell what is in a store that is no tracking server and has changed."""
+        """See ``Finder``; only a child tells what is in a folder, and in a changed store that is no tracking server."""
         if self._kept is not None:
             await self._on_disk(partial(self._keep, self._kept))
+        if self._uri.kind == "folder":
+            return UNRESOLVED
         if not self._config.light:
             return await self._on_disk(lambda: recall_unchanged(self._uri, self._config, self._cache)) or UNRESOLVED
         try:
@@ -159,6 +161,8 @@ class CachedFinder:
         self._find(version)
 
     def _last_known(self) -> Prepared | None:
+        if self._uri.kind == "folder":  # another machine may have had another model at this path
+            return None
         version = last_served(self._uri, self._config, self._cache)
         return self._find(version) if version else None
 

@@ -11,14 +11,18 @@ from forest.links import Link
 THRESHOLDS = np.array([-np.inf, -3.5, -1.0, -1e-36, -0.0, 0.0, 1e-45, 1e-36, 0.1, 1.0, 2.0, 3.4e38, np.inf])
 
 
-def draw_ensemble(seed: int, dtype: type[np.floating], sums: type[np.floating]) -> Ensemble:
-    """An ensemble of some trees, columns, ways of missing values and sets of categories."""
+def draw_ensemble(
+    seed: int, dtype: type[np.floating], sums: type[np.floating], *, most_columns: int = 6, categories: bool = True
+) -> Ensemble:
+    """An ensemble of some trees, columns, ways of missing values and, where it may have them, sets of categories."""
     draw = np.random.default_rng(seed)
-    width, outputs = int(draw.integers(1, 7)), int(draw.integers(1, 5))
+    width, outputs = int(draw.integers(1, most_columns + 1)), int(draw.integers(1, 5))
     whole = bool(draw.random() < 0.5)  # whether a leaf has a number for each output
     takes_missing = bool(draw.random() < 0.7)
     ways = [Missing(way) for way in draw.permutation(len(Missing))[:3]] if takes_missing else [Missing.REFUSED]
     categorical = set(draw.permutation(width)[: draw.integers(0, width + 1)].tolist()) if draw.random() < 0.6 else set()
+    if not categories:
+        categorical = set()
     shape = outputs if whole else 1
     classes = np.arange(outputs)
     return Ensemble(

@@ -139,7 +139,9 @@ def test_a_forest_goes_through_all_commands(run: Run, files: Path, tiny: Grown, 
 
     inspected = run("inspect", "made.forest")
     assert (inspected.status, inspected.err) == (0, "")
-    assert inspected.out == compiled.out.rpartition("3,000 rows compared")[0]
+    told, walk = inspected.out.rsplit("walk:", 1)
+    assert told == compiled.out.rpartition("3,000 rows compared")[0]
+    assert "portable" in walk
     facts = dict(line.split(":", 1) for line in inspected.out.splitlines())
     assert {name: fact.strip() for name, fact in facts.items()}.items() >= {
         "trees": "4",
@@ -157,7 +159,7 @@ def test_a_forest_goes_through_all_commands(run: Run, files: Path, tiny: Grown, 
 
     timed = run("bench", "made.forest", files / source, "--rows", files / "right.npy", "--seconds", 0.0001)
     assert timed.status == 0
-    head, *lines, sizes = timed.out.splitlines()
+    head, *lines, _, sizes = timed.out.splitlines()
     assert "times as fast" in head
     assert [line.split()[0].replace(",", "") for line in lines] == [str(size) for size in SIZES]
     file = estimator_file(files / source)
@@ -190,10 +192,20 @@ def test_a_bench_on_drawn_rows_says_so(run: Run, files: Path) -> None:
     """Figures on rows that nobody would ask are not to be taken for real ones."""
     timed = run("bench", files / "forest.forest", files / "forest.pkl", "--count", 9, "--seconds", 0.0001)
     assert timed.status == 0
-    note, head, *lines, _ = timed.out.splitlines()
+    note, head, *lines, walk, _ = timed.out.splitlines()
     assert note.startswith("rows drawn from the model's thresholds")
     assert "rows a call" in head
     assert len(lines) == len(SIZES)
+    assert walk.startswith("the compiled model's walk is ")
+
+
+def test_a_bench_times_walks_beside_each_other(run: Run, files: Path) -> None:
+    """The first that is named is the compiled model's, each other has a column."""
+    paths = (files / "forest.forest", files / "forest.pkl", "--rows", files / "right.npy")
+    timed = run("bench", *paths, "--seconds", 0.0001, "--walk", "portable", "auto")
+    assert timed.status == 0
+    assert "walk " in timed.out.splitlines()[0]
+    assert "\nthe compiled model's walk is portable, of portable" in timed.out
 
 
 @pytest.mark.parametrize("rows", ["right", "doubles", "turned", "whole"])

@@ -11,6 +11,9 @@ TARGETS: Final = {
     "stack": "make stack-test",
     "clients": "make test-clients",
     "airflow": "make airflow-test",
+    "kube": "make kube-test",
+    "ray": "make ray-test",
+    "catboost": "make test-catboost",
 }
 """Marks that the default run leaves out, and the target that runs the tests that have them."""
 

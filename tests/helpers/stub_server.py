@@ -41,9 +41,9 @@ import registry
 import registry.opening.engines
 import server
 import serving
-from forest import Engine, Prediction
+from forest import Engine, Prediction, WalkName
 from preprocessing import PRESETS, Schema
-from workers.serving import source, worker
+from workers.serving import application, source
 
 RAISES, WRONG_SHAPE, NOT_FINITE, HANGS, STOPS, NAN_LABEL, NO_JSON = -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0
 """Elevations of rows that make the engine fail, each in its own way."""
@@ -150,7 +150,7 @@ class StubFinder:
         """See ``Finder``; there is no cache."""
 
 
-def open_engine(prepared: registry.Prepared) -> Engine:
+def open_engine(prepared: registry.Prepared, walk: WalkName = "auto") -> Engine:  # noqa: ARG001 - as the real one has it
     """Stands in for ``registry.opening.engines.open_engine``."""
     unusable = TOLD.get("unusable")
     if unusable is True or unusable == prepared.version.number:
@@ -189,9 +189,9 @@ def only_hot(app: ASGIApp, _metrics: object) -> ASGIApp:
 
 
 if __name__ == "__main__":
-    worker.make_codecs = formats  # type: ignore[attr-defined]
+    application.make_codecs = formats  # type: ignore[attr-defined]
     if TOLD.get("hot_only"):
-        worker.CountedResponses = only_hot  # type: ignore[assignment, attr-defined]
+        application.CountedResponses = only_hot  # type: ignore[assignment, attr-defined]
     source.CachedFinder = StubFinder  # type: ignore[assignment, attr-defined]
     source.Delivery = lambda serve, **_: serve  # type: ignore[assignment, attr-defined]
     registry.opening.engines.open_engine = open_engine

@@ -159,3 +159,35 @@ def test_a_description_that_means_no_table_is_refused_by_the_path_of_its_fault(
         Schema.read(text.encode())
     assert raised.value.path == path
     assert reason in raised.value.reason
+
+
+LIMITED = Schema((Field("month", "integer", least=1, greatest=12), Field("length", least=-2.5), Field("rest")))
+
+
+def test_a_number_beyond_what_the_model_takes_is_refused_by_its_path() -> None:
+    """Integers and numbers; a row to try the model with is within, too."""
+    decoder = RowDecoder(LIMITED, 10)
+    assert LIMITED.row == (1.0, 0.0, 0.0)
+    assert Schema.read(LIMITED.encode()) == LIMITED
+    assert decoder.decode(b'{"features": [12, -2.5, 1e30]}') == [(12.0, -2.5, 1e30)]
+    for body, path in (
+        (b'{"features": [13, 0, 0]}', "$.features[0]"),
+        (b'{"features": [1, -2.6, 0]}', "$.features[1]"),
+        (b'{"instances": [{"month": 0, "length": 0, "rest": 0}]}', "$.instances[0].month"),
+    ):
+        with pytest.raises(InvalidRow) as refused:
+            decoder.decode(body)
+        assert refused.value.path == path
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        pytest.param(Field("a", "boolean", least=0), id="no number"),
+        pytest.param(Field("a", least=2, greatest=1), id="no number within"),
+    ],
+)
+def test_limits_that_mean_nothing_are_refused(field: Field) -> None:
+    """Of what is no number, and where there is none within them."""
+    with pytest.raises(BadSchema, match="least"):
+        Schema((field,))

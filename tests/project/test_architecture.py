@@ -33,14 +33,17 @@ ALLOWED = {
     },
     "forest.files": {
         "forest",
+        "forest.libraries.catboost",
         "forest.libraries.lightgbm",
         "forest.libraries.scikit_learn",
         "forest.libraries.xgboost",
     },
     "forest.checks": {"forest", "forest.files", "forest.libraries.scikit_learn", "forest.links"},
     "forest.libraries": set[str](),
+    "forest.libraries.catboost": {"forest", "forest.files", "forest.links"},
     # Its wrappers are scikit-learn's estimators.
     "forest.libraries.lightgbm": {"forest", "forest.files", "forest.libraries.scikit_learn", "forest.links"},
+    "forest.libraries.meta_estimators": {"forest", "forest.files", "forest.libraries.scikit_learn", "forest.links"},
     "forest.libraries.pipelines": {
         "forest",
         "forest.files",
@@ -49,7 +52,13 @@ ALLOWED = {
         "forest.libraries.xgboost",
         "forest.links",
     },
-    "forest.libraries.scikit_learn": {"forest", "forest.files", "forest.libraries.pipelines", "forest.links"},
+    "forest.libraries.scikit_learn": {
+        "forest",
+        "forest.files",
+        "forest.libraries.meta_estimators",
+        "forest.libraries.pipelines",
+        "forest.links",
+    },
     "forest.libraries.xgboost": {"forest", "forest.files", "forest.links"},
     "forest.links": {"forest", "forest.native"},
     "forest.native": set[str](),
@@ -187,6 +196,7 @@ ALLOWED = {
     "loadtest.system": {"workers.limits"},
     "loadtest.generators": {"dataset", "loadtest.system", "preprocessing", "serving.grpc"},
     "loadtest.reports": {"loadtest.generators", "loadtest.system"},
+    "loadtest.sizing": {"forest.checks.arguments", "loadtest.reports", "loadtest.system"},
     "loadtest.locust": {"dataset", "loadtest.reports", "loadtest.system"},
     "loadtest.searching": {"loadtest.crowd", "loadtest.locust", "loadtest.reports", "loadtest.system"},
     "canopy": set[str](),
@@ -349,17 +359,23 @@ def test_every_room_is_packaged_and_drawn() -> None:
 
 
 def test_every_compiled_module_is_built_typed_and_optional() -> None:
-    """Each .pyx in a room is an optional extension module of the same name, and has a .pyi; no other is built."""
+    """Each .pyx in a room is an optional extension module of the same name, and has a .pyi; no other is built.
+
+    What is written in C is built into the kernel.
+    """
     extensions = PROJECT["tool"]["setuptools"]["ext-modules"]
     sources = {each["name"]: each["sources"] for each in extensions}
     written = [path.relative_to(ROOT) for room in ROOMS for path in ROOT.joinpath(*room.split(".")).glob("*.pyx")]
     assert written
-    assert sources == {".".join(path.with_suffix("").parts): [str(path)] for path in written}
+    walks = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "forest" / "native" / "walks").glob("*.c"))
+    built_in = {"forest.native._kernel": walks}
+    names = {".".join(path.with_suffix("").parts): str(path) for path in written}
+    assert sources == {name: [path, *built_in.get(name, [])] for name, path in names.items()}
     assert all((ROOT / path).with_suffix(".pyi").is_file() for path in written)
     assert all(each["optional"] for each in extensions)
 
 
-@pytest.mark.parametrize("group", ["runtime", "train", "trees", "loadtest", "dev", "clients", "airflow"])
+@pytest.mark.parametrize("group", ["runtime", "serve", "train", "trees", "catboost", "loadtest", "ray", "dev", "clients", "airflow"])
 def test_lock_files_are_hashed_and_name_no_address(group: str) -> None:
     """Each pinned package has hashes; no file says where it came from."""
     text = (ROOT / "requirements" / f"{group}.txt").read_text()
@@ -370,6 +386,18 @@ def test_lock_files_are_hashed_and_name_no_address(group: str) -> None:
     for entry in entries:
         assert "==" in entry.partition(" ")[0], entry
         assert "--hash=sha256:" in entry, entry
+
+
+def test_the_slim_image_has_a_part_of_what_every_server_has() -> None:
+    """Its group names no package that the runtime's does not, and its lock file pins none to another version."""
+    runtime = {re.split(r"[<>=]", each)[0] for each in PROJECT["project"]["dependencies"]}
+    group = {each for each in PROJECT["dependency-groups"]["serve"] if isinstance(each, str)}
+    assert group < runtime
+    pinned = {
+        name: set(re.findall(r"^[\w.-]+==[^ ;\\]+", (ROOT / "requirements" / f"{name}.txt").read_text(), re.MULTILINE))
+        for name in ("runtime", "serve")
+    }
+    assert pinned["serve"] < pinned["runtime"]
 
 
 def test_no_template_mark_is_left_in_the_documents() -> None:

@@ -21,7 +21,7 @@ def tools(programs: Path, *wanted: str, user: int = 0) -> "subprocess.CompletedP
     """Run the script."""
     return subprocess.run(
         ["/bin/sh", str(ROOT / "scripts" / "tools.sh"), *wanted],
-        env={"PATH": str(programs), "AS": str(user)},
+        env={"PATH": str(programs), "AS": str(user), "HEADERS": str(programs)},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -38,7 +38,8 @@ def apt_get(programs: Path, status: int = 0) -> Path:
 
 def test_nothing_is_done_if_all_is_there(programs: Path) -> None:
     """Whoever runs it."""
-    for name in ("h2load", "wrk", "chromium"):
+    for name in ("h2load", "wrk", "chromium", "prometheus", "simde/x86/avx512.h"):
+        (programs / name).parent.mkdir(parents=True, exist_ok=True)
         shell_script(programs / name, "")
     done = tools(programs, user=1000)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -49,7 +50,9 @@ def test_root_has_what_is_missing_installed(programs: Path) -> None:
     shell_script(programs / "wrk", "")
     told = apt_get(programs)
     assert tools(programs).returncode == 0
-    assert told.read_text() == "update\ninstall --yes --no-install-recommends nghttp2-client chromium\n"
+    assert told.read_text() == (
+        "update\ninstall --yes --no-install-recommends nghttp2-client chromium prometheus libsimde-dev\n"
+    )
 
 
 def test_one_of_them_can_be_asked_for(programs: Path) -> None:

@@ -1,19 +1,27 @@
 """Loading a model as a server does at its start, but in one process."""
 
+import hashlib
 import shutil
 import tempfile
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from forest import Engine
+from preprocessing.matrix import MatrixBuilder
 from registry import EngineChoice, ModelURI, ModelVersion, Preparation, Prepared, RegistryConfig
 from registry.caching.cache import Cache
 from registry.caching.entry_builder import sizes
 from registry.opening.engines import open_engine
 from registry.preparing.prepare import prepare
+from registry.version import FORMAT, TAG, CompiledArtifactRef
+from tests.helpers.object_store import BUCKET
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +81,28 @@ def spoil(folder: Path) -> None:
 def way(tracking_uri: str, **environment: str) -> RegistryConfig:
     """The way to a registry, from some variables and none of this process's own."""
     return RegistryConfig.read(tracking_uri, environment)
+
+
+def matrix(made: Prepared, rows: list[list[float]], dtype: type[np.floating]) -> NDArray[Any]:
+    """The matrix of some rows of a client's, as the server builds it."""
+    plain = [tuple(None if value != value else value for value in row) for row in rows]
+    builder = MatrixBuilder(made.schema, len(plain))
+    return builder.build([plain], dtype)  # type: ignore[list-item]
+
+
+def log_in_s3(place: Place, content: bytes, name: str) -> str:
+    """Register a version whose artifacts are in S3, with nothing but a compiled forest; returns its URI."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(place.tracking_uri, place.tracking_uri)
+    experiment = client.create_experiment(name, artifact_location=f"s3://{BUCKET}/{name}/in s3")
+    model = client.create_logged_model(experiment, "model")
+    file = Path("forest.canopy")
+    file.write_bytes(content)
+    client.log_model_artifact(model.model_id, str(file), "canopy")
+    client.finalize_logged_model(model.model_id, "READY")
+    logged = CompiledArtifactRef("canopy/forest.canopy", FORMAT, hashlib.sha256(content).hexdigest(), len(content))
+    client.create_registered_model(name)
+    tags = {TAG: msgspec.json.encode(logged).decode()}
+    client.create_model_version(name, f"models:/{model.model_id}", model_id=model.model_id, tags=tags)
+    return f"models:/{name}/1"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocessing import Schema, covertype
+from preprocessing import Field, Schema, covertype
 from preprocessing.schema import FieldType
 from registry import BadColumns, Columns, SchemaMismatch, read_stated
-from registry.columns import Told, column_order, settle
+from registry.columns import Told, column_order, settle, with_values
 from tests.registry.specimens import FETCHED, OWN, UCI
 
 # Written down here, not taken from the schema: UCI's areas in UCI's order.
@@ -307,3 +307,14 @@ def test_ucis_order_is_scikit_learns_own() -> None:
     from sklearn.datasets._covtype import FEATURE_NAMES
 
     assert order_of(reordered(FEATURE_NAMES)) == order_of(covertype.UCI_COLUMNS)
+
+
+def test_the_numbers_that_a_model_takes_are_in_its_table() -> None:
+    """Of the model's columns, which may stand in another order than the table's."""
+    columns = Columns(Schema.of_columns(["a", "b", "c"]), (1, 0, 2))
+    found = with_values(columns, {2}, {}, {0: (1.0, 12.0), 2: (-5.0, 5.0)}, {0})
+    assert found.schema.fields == (
+        Field("a"),
+        Field("b", "integer", least=1.0, greatest=12.0),
+        Field("c", missing=True, least=-5.0, greatest=5.0),
+    )

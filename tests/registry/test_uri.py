@@ -5,6 +5,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.utils.models import _parse_model_uri
 
 from registry import BadModelURI, ModelURI, RegistryError
+from registry.uri import folder_uri
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,9 @@ from registry import BadModelURI, ModelURI, RegistryError
         pytest.param("models:/fraud@eu/1", ModelURI("fraud@eu", "version", "1"), id="version-of-name-with-at"),
         pytest.param("models:/Forest/a@b", ModelURI("Forest", "stage", "a@b"), id="stage-with-at"),
         pytest.param("models:/50%20#;/1", ModelURI("50%20#;", "version", "1"), id="name-with-signs-of-addresses"),
+        pytest.param("file:///mnt/models", ModelURI("models", "folder", "/mnt/models"), id="folder"),
+        pytest.param("file:///mnt/models/", ModelURI("models", "folder", "/mnt/models"), id="folder-with-slash-behind"),
+        pytest.param("file:///a%20b/c#d", ModelURI("c#d", "folder", "/a b/c#d"), id="folder-with-signs-of-addresses"),
         pytest.param(" MODELS:/Forest/1", ModelURI("Forest", "version", "1"), id="as-addresses-may-be-written"),
     ],
 )
@@ -50,7 +54,13 @@ def test_each_accepted_form_parses_to_its_kind(text: str, expected: ModelURI) ->
         pytest.param("models:/Forest?/1", id="question-mark"),
         pytest.param("models://[/1", id="no-address"),
         pytest.param("runs:/0123/model", id="a-run"),
-        pytest.param("file:///models/forest", id="a-file"),
+        pytest.param("/models/forest", id="a-path"),
+        pytest.param("file:///", id="the-root-folder"),
+        pytest.param("file:models/forest", id="a-relative-path"),
+        pytest.param("file://elsewhere/models/forest", id="a-folder-of-another-machine"),
+        pytest.param("file:///models/forest?x=1", id="a-folder-and-a-question-mark"),
+        pytest.param("file:///models/%00", id="a-folder-whose-name-no-system-knows"),
+        pytest.param("file:///models/%ff", id="a-folder-whose-name-is-no-text"),
         pytest.param("s3://bucket/model", id="a-bucket"),
     ],
 )
@@ -60,7 +70,7 @@ def test_everything_else_is_refused_with_the_accepted_forms(text: str) -> None:
         ModelURI.parse(text)
     message = str(raised.value)
     assert repr(text) in message
-    for form in ("models:/NAME/STAGE", "models:/NAME@ALIAS", "models:/NAME/VERSION"):
+    for form in ("models:/NAME/STAGE", "models:/NAME@ALIAS", "models:/NAME/VERSION", "file:///FOLDER"):
         assert form in message
 
 
@@ -68,6 +78,23 @@ def test_a_bad_uri_is_both_a_registry_error_and_a_value_error() -> None:
     """Callers may catch a bad URI as an error of the registry or as a bad value."""
     assert issubclass(BadModelURI, RegistryError)
     assert issubclass(BadModelURI, ValueError)
+
+
+@given(
+    st.lists(
+        st.text(min_size=1).filter(lambda name: not {"/", "\0"} & set(name) and name not in {".", ".."}), min_size=1
+    )
+)
+def test_a_folder_is_read_as_it_is_written(names: list[str]) -> None:
+    """Whatever its path, its address means it, and is read again as it is written."""
+    path = "/" + "/".join(names)
+    try:
+        address = folder_uri(path)
+    except UnicodeError:  # a path that is no text
+        return
+    read = ModelURI.parse(address)
+    assert read == ModelURI(names[-1], "folder", path)
+    assert ModelURI.parse(str(read)) == read
 
 
 def by_mlflow(text: str) -> ModelURI | None:

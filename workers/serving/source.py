@@ -183,4 +183,5 @@ def watch(
         memory_left=cgroup_memory_left,
         share=share,
     )
-    return Watcher(finder, deliver, tell, poll=settings.model_poll_seconds, startup_timeout=settings.model_wait_seconds)
+    poll = settings.model_poll_seconds if uri.kind != "folder" else 0  # a look there takes all its files
+    return Watcher(finder, deliver, tell, poll=poll, startup_timeout=settings.model_wait_seconds)

@@ -154,6 +154,8 @@ def _ensemble(text: ModelText, form: _Form, categories: list[list[Any]] | None =
         library="lightgbm",
         version=form.version or f"(model format {text.version})",
         kind=form.kind,
+        # It writes other names than it was given, without blanks for one, and goes by places.
+        by_name=False,
         classes=form.classes,
         columns=columns if has_names else None,
         width=len(columns),

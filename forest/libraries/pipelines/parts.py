@@ -6,6 +6,21 @@ from typing import Any, Final
 _MOST: Final = 1 << 12
 """Estimators in one."""
 
+_THRESHOLDS: Final = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
+_WITHIN: Final[dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("GridSearchCV", "RandomizedSearchCV"), ("best_estimator_",)),
+    **dict.fromkeys(("FrozenEstimator", "_CalibratedClassifier"), ("estimator",)),
+    # One that was fitted before may have no copy.
+    **dict.fromkeys(_THRESHOLDS, ("estimator_", "estimator")),
+}
+"""The attributes of some classes that are an estimator which has a part in the answers."""
+
+_SEVERAL_WITHIN: Final[dict[str, tuple[str, ...]]] = {
+    "CalibratedClassifierCV": ("calibrated_classifiers_",),
+    "_CalibratedClassifier": ("calibrators",),
+}
+"""Those that are several."""
+
 
 def served(estimator: Any) -> Any:  # noqa: ANN401 - sklearn is untyped
     """The estimator that answers for one: the best that a search has found, or itself."""
@@ -23,8 +38,11 @@ def parts_of(estimator: Any) -> list[Any]:  # noqa: ANN401 - sklearn is untyped
 
 
 def _inner(estimator: Any) -> Iterator[Any]:  # noqa: ANN401
-    if (best := getattr(estimator, "best_estimator_", None)) is not None:
-        yield best
+    for name in _WITHIN.get(type(estimator).__name__, ()):
+        if (inner := vars(estimator).get(name)) is not None:
+            yield inner
+    for name in _SEVERAL_WITHIN.get(type(estimator).__name__, ()):
+        yield from getattr(estimator, name)
     for step in getattr(estimator, "steps", ()):
         yield from (each for each in step[1:2] if _is_estimator(each))
     for part in getattr(estimator, "transformers_", ()):

@@ -1,34 +1,31 @@
 """scikit-learn's Pipeline (sklearn/pipeline.py) before a tree model, as an ensemble over the pipeline's own columns.
 
 What is given is a table whose columns of numbers are of float64, and whose columns of names are of objects, with NaN
-for a missing value. A number whose scaled value float32 has no room for is refused by scikit-learn before a model that
-takes float32; here it counts as the greatest there is.
+for a missing value.
 """
 
 from dataclasses import replace
 from typing import Any, Final
 
+import numpy as np
+
 from forest.engine import UnsupportedModel
 from forest.ensemble import Ensemble
-from forest.files.stored import Stored, Unreadable, what
-from forest.libraries.pipelines.boosters import BOOSTERS, booster
+from forest.files.stored import Unreadable, name_of
 from forest.libraries.pipelines.columns import Column
 from forest.libraries.pipelines.rewriting import Given, over_given
 from forest.libraries.pipelines.transformers import Table, Transformers, is_passed_through, steps_of
 from forest.libraries.scikit_learn.attributes import Attributes
-from forest.libraries.scikit_learn.found import Found
-from forest.libraries.scikit_learn.models import MODELS
+from forest.libraries.scikit_learn.found import Found, Read
 
 KIND: Final = "Pipeline"
+_LIBRARY: Final = "scikit-learn"
 
 _DEEPEST: Final = 20
 """Steps that may stand in each other before the first one that takes columns."""
 
-_SPARSE: Final = frozenset({*MODELS} - {"HistGradientBoostingClassifier", "HistGradientBoostingRegressor"})
-"""The models that take a zero that a sparse matrix leaves out for a zero."""
 
-
-def pipeline(value: Any) -> Found:  # noqa: ANN401 - an estimator, or what a file says of one
+def pipeline(value: Any, read: Read) -> Found:  # noqa: ANN401 - an estimator, or what a file says of one
     """Read a fitted Pipeline whose last step is a tree model.
 
     Raises:
@@ -38,13 +35,12 @@ def pipeline(value: Any) -> Found:  # noqa: ANN401 - an estimator, or what a fil
     whole = Attributes(value, (KIND,), "the model")
     version = whole.known_version()
     *steps, last = steps_of(whole)
-    found = _model(last)
-    kind = name_of(last)
+    found = read(last, "the last step of the pipeline")
     first = next((each for each in steps if not is_passed_through(each)), last)
 
     def ensemble() -> Ensemble:
         model = found.ensemble()
-        if kind in MODELS and model.version != version:
+        if model.library == _LIBRARY and model.version != version:
             raise Unreadable("its model was made by another version of scikit-learn")
         given = _given(first, 0)
         table = Table([Column(place) for place in range(given.width)])
@@ -52,28 +48,17 @@ def pipeline(value: Any) -> Found:  # noqa: ANN401 - an estimator, or what a fil
         for step in steps:
             table = transformers.transform(step, table)
         if table.is_sparse:
-            if kind not in _SPARSE:
-                raise UnsupportedModel(f"the {kind} is given a sparse matrix, whose zeros may be missing values to it")
+            # The trees that take float32 take a zero that the matrix leaves out for a zero; a histogram's do not.
+            if model.library != _LIBRARY or model.dtype is not np.float32:
+                raise UnsupportedModel(
+                    f"the {model.kind} is given a sparse matrix, whose zeros may be missing values to it"
+                )
             # scikit-learn's trees take no missing value of a sparse matrix, or another way than of a dense one.
             model = replace(model, takes_missing=False)
         made = over_given(model, table.columns, given)
-        return replace(made, library="scikit-learn", version=version, kind=f"{KIND} with {kind}")
+        return replace(made, library=_LIBRARY, version=version, kind=f"{KIND} with {model.kind}")
 
     return Found(found.nbytes, ensemble)
-
-
-def name_of(value: Any) -> str:  # noqa: ANN401
-    """The class of an estimator, or of what a file says of one."""
-    return what(value) if isinstance(value, Stored) else type(value).__name__
-
-
-def _model(value: Any) -> Found:  # noqa: ANN401
-    kind = name_of(value)
-    if kind in MODELS:
-        return MODELS[kind](value)
-    if kind in BOOSTERS:
-        return booster(value)
-    raise UnsupportedModel(f"the last step of the pipeline is {kind}, no model that is compiled")
 
 
 def _given(step: Any, depth: int) -> Given:  # noqa: ANN401

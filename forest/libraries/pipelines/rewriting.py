@@ -7,16 +7,22 @@ is to a split.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forest.engine import UnsupportedModel
 from forest.ensemble import NUMERIC, Categories, Ensemble, Missing, Tree
-from forest.libraries.pipelines.columns import REFUSED, Column, Table, is_missing
+from forest.libraries.pipelines.columns import REFUSED, Column, Held, Table, is_missing
 from forest.libraries.pipelines.raw_thresholds import greatest_not_above
 from forest.libraries.pipelines.rules import Identity, Rule, groups, rounded
+
+_ALMOST: Final = float(np.nextafter(float(np.finfo(np.float32).max) + 2.0**103, 0))
+"""The greatest number that float32 has room for: half a step above its own greatest, all become infinite."""
+
+_GREATEST: Final = float(np.finfo(np.float32).max)
+"""What no number that is given exceeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,12 @@ class _Rewriting:
 
     def __init__(self, model: Ensemble, columns: list[Column], given: Given) -> None:
         self._model, self._columns, self._given = model, columns, given
-        self._sources = np.array([column.source for column in columns], dtype=np.int64)
         self._categorical: dict[int, tuple[str, ...]] = {}
         self._codes: dict[int, NDArray[np.float64]] = {}
-        self._refuses = self._refusing_features()
+        self._refuses_missing = self._refusing()
         self._refused = np.zeros(given.width, dtype=bool)
-        self._refused[self._sources[self._refuses]] = True
+        for feature, column in enumerate(columns):
+            self._refused[column.source] |= self._is_refused(feature, column.missing)
         self._known_sets: list[dict[Identity, Categories]] = [{} for _ in columns]
         self._thresholds = self._raw_thresholds()
         self._note_categories()
@@ -81,8 +87,25 @@ class _Rewriting:
             zero=0.0,
             categorical=self._categorical,
             codes=self._codes,
+            limits=self._limits(),
+            by_name=True,
+            computed=True,
         )
         return made.check()
+
+    def _limits(self) -> dict[int, tuple[float, float]]:
+        """The numbers that scikit-learn takes: it refuses those that float32 has no room for when they are scaled."""
+        model, found = self._model, dict[int, tuple[float, float]]()
+        rounds = model.dtype is np.float32 and model.library == "scikit-learn"
+        for feature, column in enumerate(self._columns):
+            own = model.limits.get(feature, (-_ALMOST, _ALMOST) if rounds else None)
+            if own is None or column.table is not None:
+                continue
+            limits = np.array([np.nextafter(own[0], -np.inf), own[1]])
+            below, greatest = greatest_not_above(column.numbers, limits)
+            low, high = found.get(column.source, (-_GREATEST, _GREATEST))
+            found[column.source] = max(low, float(np.nextafter(below, np.inf))), min(high, float(greatest))
+        return {source: both for source, both in found.items() if both != (-_GREATEST, _GREATEST)}
 
     def tree(self, tree: Tree) -> Tree:
         """One of the model's trees over what its pipeline is given."""
@@ -117,18 +140,16 @@ class _Rewriting:
         """The model's own."""
         return self._model.trees
 
-    def _refusing_features(self) -> NDArray[np.bool_]:
-        """(width,) whether each of the model's columns takes no missing value of the column that it is made of."""
-        says_no = np.full(self._model.width, not self._model.takes_missing)
+    def _refusing(self) -> NDArray[np.bool_]:
+        """(width,) whether the model itself takes no missing value in each of its columns."""
+        refusing = np.full(self._model.width, not self._model.takes_missing)
         for tree in self._model.trees:
-            says_no[tree.feature[tree.splits & (tree.missing == Missing.REFUSED)]] = True
-        return np.array(
-            [
-                column.missing is REFUSED or (is_missing(column.missing) and bool(no))
-                for column, no in zip(self._columns, says_no, strict=True)
-            ],
-            dtype=bool,
-        )
+            refusing[tree.feature[tree.splits & (tree.missing == Missing.REFUSED)]] = True
+        return refusing
+
+    def _is_refused(self, feature: int, held: Held) -> bool:
+        """Whether a step or the model refuses a value."""
+        return held is REFUSED or (is_missing(held) and bool(self._refuses_missing[feature]))
 
     def _note_categories(self) -> None:
         """Note which of the given columns are categories; each is to be the same to all steps."""
@@ -146,10 +167,11 @@ class _Rewriting:
             if isinstance(categories, tuple):
                 self._note(column.source, categories, None)
                 continue
-            if column.table.unknown is REFUSED:
+            # What is refused is one thing: a missing value and a number that is none of them.
+            if self._is_refused(feature, column.table.unknown) != self._refused[column.source] or not len(categories):
                 raise UnsupportedModel(
-                    f"{self._called(column.source)} has numbers for categories and any other number is refused: fit "
-                    "the encoder with handle_unknown='ignore' or 'use_encoded_value'"
+                    f"{self._called(column.source)} has numbers for categories, and of any other number and a missing "
+                    "value one is refused, the other not"
                 )
             self._note(column.source, (), categories)
         if mixed := as_numbers & self._categorical.keys():
@@ -164,8 +186,6 @@ class _Rewriting:
             raise UnsupportedModel("the model has names of its own for the categories of a column")
         if model.dtype is not np.float64:
             raise UnsupportedModel("the model rounds the numbers of its categories")
-        if feature in model.codes and not is_missing(column.missing):
-            raise UnsupportedModel("a number is put in place of missing values of a column of categories")
         self._note(column.source, (), model.codes.get(feature))
 
     def _note(self, source: int, names: tuple[str, ...], codes: NDArray[np.float64] | None) -> None:
@@ -210,19 +230,14 @@ class _Rewriting:
             # A set of the tree's own has another place in each tree.
             known = self._known_sets[rule.feature] if identity[-1] == NUMERIC else {}
             if (found := known.get(identity)) is None:
-                found = known[identity] = self._set(rule.single(place), column, column.table)
+                found = known[identity] = self._set(rule.single(place), column.table)
             sets.append(found)
         return sets
 
-    def _set(self, rule: Rule, column: Column, table: Table) -> Categories:
+    def _set(self, rule: Rule, table: Table) -> Categories:
         """What one split sends left."""
         left = rule.send_left(table.values)
         unknown_left = bool(rule.sends_left(table.unknown)[0])
-        if column.source in self._codes and unknown_left != rule.sends_left(column.missing)[0]:
-            raise UnsupportedModel(
-                f"{self._called(column.source)} has numbers for categories, and any other number is not taken for a "
-                "missing value"
-            )
         return Categories(left, unknown_left)
 
 

@@ -1,6 +1,5 @@
 """The splits of a tree model, asked where they send values."""
 
-import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forest.engine import UnsupportedModel
-from forest.ensemble import NUMERIC, Categories, Ensemble, Missing, Tree
+from forest.ensemble import NUMERIC, UNKNOWN, Categories, Ensemble, Missing, Tree
 from forest.libraries.pipelines.columns import REFUSED, Held
 
 _ZERO_IS_MISSING: Final = (Missing.ZERO_LEFT, Missing.ZERO_RIGHT)
@@ -86,11 +85,10 @@ def rounded(values: NDArray[np.float64], model: Ensemble) -> NDArray[np.float64]
 
 
 def _places(codes: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) for each number its place among the codes, NaN for one that is none."""
-    if not len(codes):
-        return np.full(len(values), math.nan)
-    places = np.searchsorted(codes, values).clip(max=len(codes) - 1)
-    return np.where(codes[places] == values, places, np.nan)
+    """(n,) for each number its place among the codes."""
+    places = np.searchsorted(codes, values).clip(max=max(len(codes) - 1, 0))
+    known = codes[places] == values if len(codes) else np.zeros(len(values), dtype=bool)
+    return np.where(known, places, np.where(np.isnan(values), np.nan, UNKNOWN))
 
 
 def groups(features: NDArray[np.int64], at: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:

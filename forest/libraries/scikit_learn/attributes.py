@@ -21,6 +21,7 @@ METHODS: Final = frozenset(
         *("_map_infrequent_categories", "_transform_indicator", "_concatenate_indicator"),
         *("_compute_score_samples", "_raw_predict", "_raw_predict_init", "_predict_iterations", "_preprocess_X"),
         *("transform", "_transform", "inverse", "make_known_categories_bitsets"),
+        *("_get_response_method", "_get_pos_label", "_check_input_data_shape", "_build_f"),
     }
 )
 """What of an object has a part in a prediction. An attribute of that name that is set on it takes its place."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from forest.engine import Prediction, UnsupportedModel, check_distributions
 from forest.ensemble import Ensemble
+from forest.libraries.pipelines.boosters import BOOSTERS
 from forest.libraries.pipelines.frames import Frames
 from forest.libraries.pipelines.parts import parts_of, served
 from forest.libraries.pipelines.pipelines import KIND as PIPELINE
@@ -15,8 +16,11 @@ from forest.libraries.scikit_learn.attributes import METHODS
 from forest.libraries.scikit_learn.forests import KINDS
 from forest.libraries.scikit_learn.readers import READERS
 
-_WIDE: Final = ("HistGradientBoosting", PIPELINE)
-"""How the kinds are called that are given float64."""
+_FRAMED: Final = frozenset({PIPELINE, *BOOSTERS})
+"""Kinds that are given a table with the names of their columns."""
+
+_WIDE: Final = _FRAMED | {"HistGradientBoostingClassifier", "HistGradientBoostingRegressor"}
+"""Kinds that are given float64."""
 
 _PARTS: Final = {
     **{kind: facts.tree for kind, facts in KINDS.items()},
@@ -49,16 +53,17 @@ class SklearnEngine:
         if (reason := why_no_forest(estimator)) is not None:
             raise UnsupportedModel(reason)
         estimator = served(estimator)
-        kind = type(estimator).__name__
-        self._frames = Frames(ensemble_of(estimator)) if kind == PIPELINE else None
-        self.dtype: type[np.floating] = np.float64 if kind.startswith(_WIDE) else np.float32
+        kind, parts = type(estimator).__name__, parts_of(estimator)
+        kinds = {type(part).__name__ for part in parts}
+        self._frames = Frames(ensemble_of(estimator)) if kinds & _FRAMED else None
+        self.dtype: type[np.floating] = np.float64 if kinds & _WIDE else np.float32
         # Starting joblib's workers costs more than a batch; and the names are checked once, at load, not at each call.
-        for part in parts_of(estimator):
-            if hasattr(part, "n_jobs"):
+        for part in parts:
+            if "n_jobs" in vars(part):
                 part.n_jobs = 1
-        if self._frames is None and hasattr(estimator, "feature_names_in_"):
-            del estimator.feature_names_in_
-        _number_categories(estimator)
+            if self._frames is None:
+                vars(part).pop("feature_names_in_", None)
+            _number_categories(part)
         self._estimator = estimator
         self._order = order
         self.classes: NDArray[Any] | None = getattr(estimator, "classes_", None)
@@ -108,7 +113,7 @@ class _Asked:
 
 def _number_categories(estimator: Any) -> None:  # noqa: ANN401
     """Let the codes of named categories be their names, as a matrix of numbers has them."""
-    if (before := getattr(estimator, "_preprocessor", None)) is None:
+    if (before := vars(estimator).get("_preprocessor")) is None:
         return
     encoder = before.transformers_[0][1]
     for each in (before, encoder):
@@ -148,12 +153,17 @@ def why_no_forest(estimator: Any) -> str | None:  # noqa: ANN401 - sklearn is un
     Whatever of it is not scikit-learn's own, such as a subclass's ``predict``, may answer otherwise than its trees do.
     """
     # Imported here: a server that needs no scikit-learn should not load it.
+    import sklearn.calibration
     import sklearn.ensemble
+    import sklearn.frozen
     import sklearn.model_selection
     import sklearn.pipeline
     import sklearn.tree
 
-    modules = (sklearn.ensemble, sklearn.tree, sklearn.pipeline, sklearn.model_selection)
+    modules = (
+        *(sklearn.ensemble, sklearn.tree, sklearn.pipeline, sklearn.model_selection),
+        *(sklearn.calibration, sklearn.frozen),
+    )
     classes = {
         name: next((found for module in modules if (found := getattr(module, name, None)) is not None), None)
         for name in READERS

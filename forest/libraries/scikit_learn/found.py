@@ -27,6 +27,10 @@ class Found:
     ensemble: Callable[[], Ensemble]
 
 
+Read = Callable[[Any, str], Found]
+"""Reads an estimator that stands in another one, which says what it is to that one, for messages."""
+
+
 @dataclass(frozen=True)
 class Expected:
     """What each tree of a model is to be.

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from forest.ensemble import Tree
+from forest.ensemble import MOST_COLUMNS, Tree
 from forest.files.stored import Unreadable
 from forest.libraries.xgboost.categories import category_names
 from forest.libraries.xgboost.document import Document
@@ -21,7 +21,6 @@ NEWEST: Final[Version] = (3, 2)
 """The versions of XGBoost whose models are known; tests hold each of them against its own answers."""
 
 _MOST_OUTPUTS: Final = 1 << 16
-_MOST_COLUMNS: Final = 1 << 31
 _MOST_CODES: Final = 1 << 27
 """Of all splits by category together; each code takes a byte."""
 
@@ -63,7 +62,7 @@ class StoredBooster:
         parameters = learner.part("learner_model_param")
         self.width, self.classes = parameters.whole("num_feature"), parameters.whole("num_class")
         self.outputs = max(self.classes, parameters.whole("num_target", 1), 1)
-        if self.outputs > _MOST_OUTPUTS or self.width > _MOST_COLUMNS:
+        if self.outputs > _MOST_OUTPUTS or self.width > MOST_COLUMNS:
             raise Unreadable(f"it has {self.outputs} outputs and {self.width} columns")
         self.base: Floats = intercept(parameters.text("base_score"), rule, self.version, self.outputs)
         self.columns = learner.texts("feature_names") or None

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from forest.engine import UnsupportedModel
 from forest.files.stored import Unreadable
 from forest.libraries.xgboost.document import Document
 
@@ -24,6 +25,7 @@ def category_names(learner: Document, model: Document, width: int) -> dict[int, 
 
     Raises:
         Unreadable: they do not fit each other.
+        UnsupportedModel: categories are numbers.
     """
     types = learner.texts("feature_types")
     if len(types) not in (0, width):
@@ -36,7 +38,10 @@ def category_names(learner: Document, model: Document, width: int) -> dict[int, 
 
 def _names(stored: Document) -> tuple[str, ...]:
     if "offsets" not in stored:
-        return tuple(map(str, stored.integers("values").tolist()))
+        if len(stored.integers("values")):
+            # 5 may then be the sixth category, or the one that is called 5.
+            raise UnsupportedModel("it was trained on pandas' categories that are numbers, not names")
+        return ()
     offsets = stored.integers("offsets").tolist()
     values = stored.integers("values")
     # XGBoost counts letters where it should count bytes: of names beyond ASCII, it keeps parts (python-package/xgboost/

@@ -54,3 +54,19 @@ def test_what_cannot_be_compiled_leaves_no_file(
     with pytest.raises(UnsupportedModel, match="too odd"):
         build(forest, tmp_path / "file", Origin("Forest"))
     assert (tmp_path / "file").read_text() == "before"
+
+
+def test_a_library_that_fails_on_drawn_rows_is_no_comparison(
+    forest: Any,  # noqa: ANN401
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever it raises, a slower engine may do; what it failed with is told."""
+
+    def fail(*_arguments: object, **_how: object) -> None:
+        raise TypeError("no NaN here")
+
+    monkeypatch.setattr(MODULE, "compare", fail)
+    with pytest.raises(UnsupportedModel, match=r"scikit-learn or the compiled model fails: TypeError: no NaN here"):
+        build(forest, tmp_path / "file", Origin("Forest"))
+    assert not (tmp_path / "file").exists()

@@ -10,13 +10,15 @@ from forest.files.folder import model_in
 
 SKLEARN = "sklearn: {pickled_model: model.pkl, sklearn_version: 1.9.1}"
 XGBOOST = "xgboost: {data: model.ubj, model_class: xgboost.sklearn.XGBClassifier, xgb_version: 3.2.0}"
+BOOSTER = XGBOOST.replace("sklearn.XGBClassifier", "core.Booster")
+CATBOOST = "catboost: {data: model.cb, model_type: CatBoostRegressor, save_format: cbm, catboost_version: 1.2.10}"
 LIGHTGBM = "lightgbm: {data: model.lgb, lgb_version: 4.7.0, model_class: lightgbm.basic.Booster}"
 
 
 def folder_of(folder: Path, *flavours: str) -> Path:
     """Write an MLmodel file with some flavours, and a file for each that they may name."""
     (folder / "MLmodel").write_text("flavors:\n" + "".join(f"  {each}\n" for each in flavours) or "flavors: {}")
-    for name in ("model.pkl", "model.ubj", "model.lgb"):
+    for name in ("model.pkl", "model.ubj", "model.lgb", "model.cb"):
         (folder / name).touch()
     return folder
 
@@ -26,17 +28,18 @@ def folder_of(folder: Path, *flavours: str) -> Path:
     [
         pytest.param(SKLEARN, "model.pkl", Hint(), id="sklearn"),
         pytest.param(XGBOOST, "model.ubj", Hint("XGBClassifier"), id="xgboost"),
-        pytest.param(XGBOOST.replace("sklearn.XGBClassifier", "core.Booster"), "model.ubj", Hint(), id="booster"),
+        pytest.param(BOOSTER, "model.ubj", Hint("Booster"), id="booster"),
         pytest.param("xgboost: {data: model.ubj}", "model.ubj", Hint(), id="no-class"),
         pytest.param("xgboost: {data: model.ubj, model_class: 3}", "model.ubj", Hint(), id="class-of-no-words"),
         # A class of somebody else's may answer otherwise, whatever it is called.
         pytest.param("xgboost: {data: model.ubj, model_class: my.Booster}", "model.ubj", Hint("my.Booster"), id="own"),
         pytest.param(LIGHTGBM, "model.lgb", Hint(version="4.7.0"), id="lightgbm"),
+        pytest.param(CATBOOST, "model.cb", Hint("CatBoostRegressor"), id="catboost"),
         pytest.param("lightgbm: {data: model.pkl, lgb_version: 4.7}", "model.pkl", Hint(), id="version-of-no-words"),
     ],
 )
 def test_the_flavour_names_the_file_and_says_what_is_known(tmp_path: Path, flavour: str, file: str, hint: Hint) -> None:
-    """The class that loads XGBoost's file, and the version of LightGBM."""
+    """The class that loads XGBoost's or CatBoost's file, and the version of LightGBM."""
     assert model_in(folder_of(tmp_path, flavour)) == (tmp_path / file, hint)
 
 
@@ -58,9 +61,10 @@ def test_of_several_flavours_the_one_that_mlflow_answers_with_is_taken(tmp_path:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        pytest.param("flavors: {catboost: {data: a}}", "only catboost", id="other-flavour"),
+        pytest.param("flavors: {prophet: {data: a}}", "only prophet", id="other-flavour"),
         pytest.param("flavors: {xgboost: {model_class: a}}", "names no file", id="no-file"),
         pytest.param("flavors: {xgboost: 3}", "names no file", id="no-words"),
+        pytest.param("flavors: {catboost: {data: a, save_format: json}}", "log it as 'cbm'", id="catboost-json"),
         pytest.param("flavors: {sklearn: {pickled_model: 3}}", "names no file", id="number-for-a-file"),
         pytest.param("flavors: {sklearn: {pickled_model: ../model.pkl}}", "outside of it", id="outside"),
         pytest.param("flavors: {sklearn: {pickled_model: /etc/hosts}}", "outside of it", id="absolute"),

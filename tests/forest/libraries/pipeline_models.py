@@ -70,7 +70,13 @@ NAMES: dict[str, Callable[[], list[Any]]] = {
 CODES: dict[str, Callable[[], list[Any]]] = {
     "as they are": list,
     "one-hot": lambda: [OneHotEncoder(handle_unknown="ignore")],
+    "one-hot of known": lambda: [OneHotEncoder()],
+    "imputed one-hot": lambda: [SimpleImputer(strategy="median"), OneHotEncoder(handle_unknown="ignore")],
+    "ordinal of known": lambda: [OrdinalEncoder()],
     "ordinal": lambda: [OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)],
+    "ordinal or missing, as it is": lambda: [
+        OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan),
+    ],
     "ordinal or missing": lambda: [
         OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan),
         SimpleImputer(),
@@ -189,7 +195,8 @@ def rows_of(ensemble: Ensemble, table: pd.DataFrame, seed: int) -> NDArray[np.fl
             matrix[:, place] = np.zeros(ROWS) if values.dtype == object else values
     mixed = np.take_along_axis(matrix, draw.integers(ROWS, size=matrix.shape), 0)
     for column in range(matrix.shape[1]):
-        if not ensemble.categorical.get(column):
+        refuses = column in ensemble.codes and (column in ensemble.needed or not ensemble.takes_missing)
+        if not ensemble.categorical.get(column) and not refuses:
             beside = np.nextafter(mixed[:, column], draw.choice([-np.inf, np.inf], ROWS))
             far = draw.choice([0.0, -0.0, 5e-324, -1e30, 1e30, 2.0, 3.0], ROWS)
             kind = draw.integers(4, size=ROWS)
@@ -198,6 +205,10 @@ def rows_of(ensemble: Ensemble, table: pd.DataFrame, seed: int) -> NDArray[np.fl
     missing[:, list(ensemble.needed)] = False
     if ensemble.takes_missing:
         mixed[missing] = np.nan
+    for column in ensemble.needed if ensemble.takes_missing else range(mixed.shape[1]):
+        values = mixed[:, column]
+        # An isolation forest takes no missing value of a sparse matrix here, though it may have seen some.
+        values[np.isnan(values)] = values[~np.isnan(values)][0]
     return np.concatenate([threshold_rows(ensemble, 200, seed=seed % 2**32), mixed])
 
 

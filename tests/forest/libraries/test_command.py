@@ -157,8 +157,12 @@ def test_a_runtime_that_is_not_installed_is_told_of(run: Run, files: Path, rival
     [
         pytest.param(["classes.ubj"], "only an XGBClassifier makes one class of them; if another class", id="booster"),
         pytest.param(["number.ubj", "--class", "XGBClassifier"], "which no XGBClassifier loads", id="wrong-class"),
-        pytest.param(["xgb.pkl", "--class", "XGBClassifier"], "is no file of XGBoost's own format", id="class-known"),
-        pytest.param(["number.txt", "--class", "Booster"], "is no file of XGBoost's own format", id="class-of-text"),
+        pytest.param(
+            ["xgb.pkl", "--class", "XGBClassifier"], "no format of its own that XGBClassifier loads", id="class-known"
+        ),
+        pytest.param(
+            ["number.txt", "--class", "Booster"], "no format of its own that Booster loads", id="class-of-text"
+        ),
         pytest.param(["mlflow-own"], "'mine.XGBClassifier' is no class of XGBoost's", id="class-of-ones-own"),
         pytest.param(["classes.txt"], "classes.txt: ", id="several-numbers"),
         pytest.param(["damaged.json"], "damaged.json: ", id="damaged-json"),

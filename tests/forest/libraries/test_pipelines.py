@@ -25,13 +25,17 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncod
 
 from forest import (
     CompiledEngine,
+    Origin,
+    Parity,
     SklearnEngine,
     UnsupportedModel,
     compare,
     compile_forest,
     ensemble_of,
+    read_artifact,
     read_model,
     threshold_rows,
+    write_artifact,
 )
 from forest.checks.reference import ReferenceEngine
 from tests.forest.libraries.pipeline_models import (
@@ -207,6 +211,23 @@ def test_what_is_told_of_a_table_is_that_of_the_pipeline_s_own_columns() -> None
             pipeline.predict(frame_of(ensemble, without))
 
 
+def test_a_number_that_is_no_category_is_refused_where_the_encoder_refuses_it() -> None:
+    """Whether a split looks at its column or not."""
+    matrix, labels = _matrix()
+    matrix[:, 1] = 5.0
+    pipeline = make_pipeline(OneHotEncoder(), RandomForestClassifier(3, random_state=0)).fit(matrix, labels)
+    engine = CompiledEngine(compile_forest(pipeline))
+    np.testing.assert_array_equal(engine.predict(matrix).probabilities, pipeline.predict_proba(matrix))
+    for column in range(2):
+        for value in (0.5, np.nan, -1.0):
+            changed = matrix[:1].copy()
+            changed[0, column] = value
+            with pytest.raises(ValueError, match=f"column {column} is NaN, or no category"):
+                engine.predict(changed)
+            with pytest.raises(ValueError, match="unknown categories"):
+                pipeline.predict(changed)
+
+
 class Doubled(FunctionTransformer):  # type: ignore[misc]
     """A step of somebody's own."""
 
@@ -223,7 +244,11 @@ REFUSED = [
     pytest.param(lambda: _behind(PCA()), "sklearn.decomposition", id="another transformer"),
     pytest.param(lambda: _behind(FunctionTransformer(np.negative)), "somebody's own", id="a function"),
     pytest.param(lambda: _behind(Doubled()), "no part of a forest", id="a class of one's own"),
-    pytest.param(lambda: _behind(OneHotEncoder()), "numbers for categories", id="other numbers are refused"),
+    pytest.param(
+        lambda: _behind(SimpleImputer(strategy="most_frequent"), OneHotEncoder()),
+        "one is refused",
+        id="other numbers are refused",
+    ),
     pytest.param(
         lambda: _behind(OneHotEncoder(min_frequency=11, handle_unknown="ignore")), "rare", id="rare categories"
     ),
@@ -329,3 +354,48 @@ def test_steps_in_each_other_many_times_are_refused_soon() -> None:
     pipeline.steps[0] = ("many", step)
     with pytest.raises(UnsupportedModel, match=r"make more than|too deep"):
         ensemble_of(pipeline)
+
+
+def scaled() -> tuple[Any, Any]:
+    """A forest behind a scaler that makes numbers larger, and what it was fitted on."""
+    matrix, labels = np.random.default_rng(0).normal(size=(40, 2)) * [1e-3, 1e3], np.arange(40) % 2
+    return make_pipeline(StandardScaler(), RandomForestClassifier(3, random_state=0)).fit(matrix, labels), matrix
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_number_that_is_beyond_float32_when_it_is_scaled_is_refused(sign: int) -> None:
+    """From the very number on from which scikit-learn refuses it; the one before is answered as it answers."""
+    pipeline, matrix = scaled()
+    ensemble = ensemble_of(pipeline)
+    assert list(ensemble.limits) == [0]  # float32 has room for what becomes of the other column
+    last = ensemble.limits[0][sign > 0]
+    rows = matrix[:1].copy()
+    rows[0, 0] = last
+    engines = (CompiledEngine(compile_forest(ensemble)), ReferenceEngine(ensemble))
+    for engine in engines:
+        np.testing.assert_array_equal(engine.predict(rows).probabilities, pipeline.predict_proba(rows))
+    rows[0, 0] = np.nextafter(last, sign * np.inf)
+    with np.errstate(over="ignore"), pytest.raises(ValueError, match="too large for dtype"):
+        pipeline.predict(rows)
+    for engine in engines:
+        with pytest.raises(ValueError, match="row 0, column 0 is"):
+            engine.predict(rows)
+
+
+def test_the_numbers_that_a_pipeline_takes_are_in_its_artifact(tmp_path: Path) -> None:
+    """By the columns of the matrices to come."""
+    arrays = compile_forest(scaled()[0], order=np.array([1, 0]))
+    write_artifact(tmp_path / "model", arrays, Origin("scaled"), Parity(1, 0))
+    assert read_artifact(tmp_path / "model").arrays.limits == arrays.limits
+    assert list(arrays.limits) == [1]
+
+
+def test_whole_categories_of_which_others_are_refused_are_told_as_such() -> None:
+    """With the least and the greatest, where all between them are categories."""
+    matrix, labels = _matrix()
+    told = ensemble_of(make_pipeline(OneHotEncoder(), RandomForestClassifier(3)).fit(matrix + 2, labels))
+    assert told.whole == {0, 1}
+    assert told.given_limits == {0: (2.0, 5.0), 1: (2.0, 5.0)}
+    told = ensemble_of(make_pipeline(OneHotEncoder(), RandomForestClassifier(3)).fit(matrix * 2, labels))
+    assert not told.whole
+    assert told.given_limits == {0: (0.0, 6.0), 1: (0.0, 6.0)}

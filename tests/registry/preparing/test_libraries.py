@@ -1,6 +1,6 @@
 """Models of every library, from the registry to answers: what MLflow's pyfunc says, bit by bit."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from preprocessing.matrix import MatrixBuilder
-from registry import Prepared
 from registry.opening.engines import open_engine
-from tests.helpers.isolation import MLFLOW_WARNS, isolated_mlflow
-from tests.registry.support import prepared_in
+from tests.helpers.isolation import MLFLOW_WARNS
+from tests.registry.support import matrix, prepared_in
 
 pytestmark = MLFLOW_WARNS
 
@@ -96,6 +94,18 @@ def lightgbm_booster(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
     return lightgbm.train({"objective": "regression", "verbose": -1, "num_threads": 1}, data, 8)
 
 
+def catboost_case(name: str, target: str, **options: Any) -> Case:  # noqa: ANN401
+    """An estimator of CatBoost's."""
+
+    def make(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
+        import catboost
+
+        quiet = {"iterations": 8, "verbose": 0, "thread_count": 1, "allow_writing_files": False}
+        return getattr(catboost, name)(**quiet, **options).fit(table, TARGETS[target](number))
+
+    return Case("catboost", make, missing=True, options={})
+
+
 def pipeline(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
     """A forest behind an imputer and a scaler."""
     from sklearn.ensemble import RandomForestClassifier
@@ -107,7 +117,29 @@ def pipeline(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
     return model.fit(table, TARGETS["three"](number))
 
 
+def calibrated(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
+    """A calibrated forest."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.ensemble import RandomForestClassifier
+
+    model = CalibratedClassifierCV(RandomForestClassifier(**SMALL), method="isotonic", cv=3)
+    return model.fit(table, TARGETS["three"](number))
+
+
+def with_threshold(table: Any, number: NDArray[Any]) -> Any:  # noqa: ANN401
+    """A threshold for a forest behind a scaler."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.model_selection import FixedThresholdClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    scaled = make_pipeline(StandardScaler(), RandomForestClassifier(**SMALL))
+    return FixedThresholdClassifier(scaled, threshold=0.3, pos_label="no").fit(table, TARGETS["two"](number))
+
+
 CASES = {
+    "calibrated": Case("sklearn", calibrated, missing=False, options={"serialization_format": "cloudpickle"}),
+    "threshold": Case("sklearn", with_threshold, missing=False, options={"serialization_format": "cloudpickle"}),
     "pipeline": Case("sklearn", pipeline, missing=True, options={"serialization_format": "cloudpickle"}),
     "forest-regressor": sklearn_case(ENSEMBLE, "RandomForestRegressor", "number", **SMALL),
     "extra-trees-regressor": sklearn_case(ENSEMBLE, "ExtraTreesRegressor", "number", **SMALL),
@@ -122,29 +154,11 @@ CASES = {
     "xgboost-booster": Case("xgboost", booster, missing=True, options={}),
     "lightgbm-classifier": lightgbm_case("LGBMClassifier", "two"),
     "lightgbm-regressor": lightgbm_case("LGBMRegressor", "number"),
+    "catboost-classifier": catboost_case("CatBoostClassifier", "three"),
+    "catboost-two": catboost_case("CatBoostClassifier", "two", nan_mode="Max"),
+    "catboost-regressor": catboost_case("CatBoostRegressor", "number", grow_policy="Lossguide"),
     "lightgbm-booster": Case("lightgbm", lightgbm_booster, missing=True, options={}),
 }
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the store is."""
-    return tmp_path_factory.mktemp("libraries")
-
-
-@pytest.fixture
-def tracking(folder: Path) -> Iterator[str]:
-    """A store, which MLflow logs into."""
-    import mlflow
-
-    with isolated_mlflow(folder):
-        uri = f"sqlite:///{folder / 'mlflow.db'}"
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
-        if mlflow.get_experiment_by_name("libraries") is None:
-            mlflow.create_experiment("libraries", (folder / "files").as_uri())
-        mlflow.set_experiment("libraries")
-        yield uri
 
 
 def table(rows: int = ROWS, *, holed: bool = False) -> Any:  # noqa: ANN401 - pandas is untyped
@@ -158,7 +172,13 @@ def table(rows: int = ROWS, *, holed: bool = False) -> Any:  # noqa: ANN401 - pa
     return pd.DataFrame(values, columns=NAMES)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.catboost] if case.flavour == "catboost" else [])
+        for name, case in CASES.items()
+    ],
+)
 def test_a_model_of_any_library_is_compiled_and_answers_as_mlflow_does(
     tracking: str, tmp_path: Path, name: str
 ) -> None:
@@ -184,7 +204,8 @@ def test_a_model_of_any_library_is_compiled_and_answers_as_mlflow_does(
     asked = table(40, holed=case.missing)
     engine = open_engine(made)
     found = engine.predict(matrix(made, asked.to_numpy().tolist(), engine.dtype))
-    expected = np.asarray(mlflow.pyfunc.load_model(f"models:/{name}/1").predict(asked))
+    # CatBoost answers with a column where there are more than two classes.
+    expected = np.asarray(mlflow.pyfunc.load_model(f"models:/{name}/1").predict(asked)).reshape(len(asked))
     assert found.labels.dtype.kind == expected.dtype.kind
     assert found.labels.tolist() == expected.tolist()
     if hasattr(model, "predict_proba"):
@@ -194,8 +215,38 @@ def test_a_model_of_any_library_is_compiled_and_answers_as_mlflow_does(
         assert found.probabilities is None
 
 
-def matrix(made: Prepared, rows: list[list[float]], dtype: type[np.floating]) -> NDArray[Any]:
-    """The matrix of some rows of a client's, as the server builds it."""
-    plain = [tuple(None if value != value else value for value in row) for row in rows]
-    builder = MatrixBuilder(made.schema, len(plain))
-    return builder.build([plain], dtype)  # type: ignore[list-item]
+def logged(model: Any, name: str, **options: Any) -> str:  # noqa: ANN401
+    """A model of CatBoost's, registered; returns its URI."""
+    import mlflow
+
+    mlflow.catboost.log_model(model, name="model", registered_model_name=name, pip_requirements=[], **options)
+    return f"models:/{name}/1"
+
+
+@pytest.mark.catboost
+def test_catboosts_columns_without_names_are_taken_by_position(tracking: str, tmp_path: Path) -> None:
+    """As many as it was trained on, whether a split looks at them or not."""
+    values = table().to_numpy()
+    model = catboost_case("CatBoostRegressor", "number", ignored_features=[3]).make(values, values.sum(axis=1))
+    made = prepared_in(tmp_path, logged(model, "positions"), tracking)
+    assert (made.engine, made.warnings) == ("compiled", [])
+    assert made.schema.names == ("f0", "f1", "f2", "f3")
+    engine = open_engine(made)
+    found = engine.predict(matrix(made, values[:30].tolist(), engine.dtype))
+    assert found.labels.tolist() == model.predict(values[:30]).tolist()
+
+
+@pytest.mark.catboost
+def test_a_model_of_catboost_that_is_not_compiled_is_served_through_pyfunc(tracking: str, tmp_path: Path) -> None:
+    """With the reason: here a class that had no rows in training, whose probability depends on its place."""
+    from mlflow.models import infer_signature
+
+    frame = table()
+    number = frame.to_numpy().sum(axis=1)
+    options = {"loss_function": "MultiClass", "classes_count": 5}
+    model = catboost_case("CatBoostClassifier", "three", **options).make(frame, number)
+    made = prepared_in(tmp_path, logged(model, "absent", signature=infer_signature(frame)), tracking)
+    assert made.engine == "pyfunc"
+    assert any("class labels are not those of 5 classes" in each for each in made.warnings)
+    found = open_engine(made).predict(matrix(made, frame.to_numpy()[:30].tolist(), np.float64))
+    assert found.labels.tolist() == model.predict(frame[:30]).reshape(-1).tolist()

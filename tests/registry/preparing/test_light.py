@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ from tests.helpers.object_store import BUCKET
 from tests.helpers.support import COLUMNS, PATIENCE, children, lives, until
 from tests.registry.conftest import READY
 from tests.registry.stub import answering
-from tests.registry.support import Place, prepared_in, way
+from tests.registry.support import Place, log_in_s3, prepared_in, way
 
 pytestmark = MLFLOW_WARNS
 
@@ -114,30 +115,11 @@ def test_a_compiled_forest_is_fetched_from_s3_in_little_memory(server_place: Pla
     """So does a child that asks an S3 store for the file; AWS's library takes it to 80 MB at most."""
     content = prepared_in(tmp_path / "first", READY_URI, server_place.tracking_uri).artifact.read_bytes()
     content += bytes(30 << 20)  # as large as real ones are; it is not opened
-    name = log_in_s3(server_place, content)
-    peak, modules = measured(f"models:/{name}/1", server_place.tracking_uri, tmp_path / "second")
+    uri = log_in_s3(server_place, content, "InS3")
+    peak, modules = measured(uri, server_place.tracking_uri, tmp_path / "second")
     assert "boto3" in modules
     assert modules.isdisjoint(HEAVY)
     assert peak < MOST_S3
-
-
-def log_in_s3(place: Place, content: bytes) -> str:
-    """Register a version whose artifacts are in S3, with nothing but a compiled forest; returns the model's name."""
-    from mlflow import MlflowClient
-
-    name = "InS3"
-    client = MlflowClient(place.tracking_uri, place.tracking_uri)
-    experiment = client.create_experiment(name, artifact_location=f"s3://{BUCKET}/in s3")
-    model = client.create_logged_model(experiment, "model")
-    file = Path("forest.canopy")
-    file.write_bytes(content)
-    client.log_model_artifact(model.model_id, str(file), "canopy")
-    client.finalize_logged_model(model.model_id, "READY")
-    logged = CompiledArtifactRef("canopy/forest.canopy", FORMAT, hashlib.sha256(content).hexdigest(), len(content))
-    client.create_registered_model(name)
-    tags = {TAG: msgspec.json.encode(logged).decode()}
-    client.create_model_version(name, f"models:/{model.model_id}", model_id=model.model_id, tags=tags)
-    return name
 
 
 # Several at once, and killed ones.
@@ -312,15 +294,17 @@ def test_only_a_compiled_forest_that_names_the_schemas_columns_is_taken_as_it_is
     monkeypatch.setattr(module, "locate", lambda *_: "")
     monkeypatch.setattr(module, "_fetch", lambda _config, _location, _file, path: shutil.copy(logged, path))
     table = None if stated is None else Schema(covertype.SCHEMA.fields, stated, covertype.SCHEMA.example)
-    made = module._fetched(version, way("http://tracking.invalid"), Preparation(stated=table), tmp_path)
-    assert (made is None) == (reason is not None)
-    if made is None:
-        assert f"{reason}" in caplog.text
-        assert "compiling Logged/1 anew" in caplog.text
-        assert not (tmp_path / "forest.canopy").exists()
-    else:
+    fetched = partial(module._fetched, version, way("http://tracking.invalid"), Preparation(stated=table), tmp_path)
+    if reason is None:
+        made = fetched()
         assert (made.columns, made.warnings) == (COLUMNS, [])
         assert open_engine(made).name == "compiled"
+    else:
+        with pytest.raises(module.NotFetched, match=reason):
+            fetched()
+        assert reason in caplog.text
+        assert "compiling Logged/1 anew" in caplog.text
+        assert not (tmp_path / "forest.canopy").exists()
 
 
 DESCRIBED = Schema.of_columns(["a", "b"], ["integer", "number"])
@@ -372,13 +356,14 @@ def test_a_compiled_forest_is_taken_with_the_table_that_was_logged_beside_it(
     folder = tmp_path / "folder"
     folder.mkdir()
     version = ModelVersion("Logged", "1", compiled=file)
-    made = module._fetched(version, way("http://tracking.invalid"), Preparation(), folder)
+    fetched = partial(module._fetched, version, way("http://tracking.invalid"), Preparation(), folder)
     if reason is None:
-        assert made is not None
+        made = fetched()
         assert (made.columns, open_engine(made).name) == (Columns(DESCRIBED), "compiled")
         assert [path.name for path in folder.iterdir()] == ["forest.canopy"]
     else:
-        assert made is None
+        with pytest.raises(module.NotFetched, match=reason):
+            fetched()
         assert reason in caplog.text
         assert not list(folder.iterdir())
 

@@ -184,7 +184,7 @@ def test_a_version_without_files_is_unusable(place: Place) -> None:
     ("name", "reason"),
     [
         pytest.param("Logistic", "LogisticRegression is no model that is compiled", id="linear"),
-        pytest.param("Plain", "no flavour of sklearn, xgboost, lightgbm, only python_function", id="python"),
+        pytest.param("Plain", "no flavour of sklearn, xgboost, lightgbm, catboost, only python_function", id="python"),
     ],
 )
 def test_the_forest_engine_refuses_what_is_no_forest(sqlite_place: Place, name: str, reason: str) -> None:

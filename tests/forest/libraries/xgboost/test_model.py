@@ -165,13 +165,23 @@ def test_the_names_of_categories_are_those_of_the_table_that_it_was_fitted_on() 
 
     draw = np.random.default_rng(5)
     colours = pandas.Categorical(draw.choice(["red", "blue"], 100), categories=["red", "blue", "green"])
-    table = pandas.DataFrame(
-        {"size": draw.normal(size=100), "colour": colours, "year": pandas.Categorical([7, 9] * 50)}
-    )
+    table = pandas.DataFrame({"size": draw.normal(size=100), "colour": colours})
     data = xgboost.DMatrix(table, label=draw.normal(size=100), enable_categorical=True, nthread=1)
     ensemble = read_xgboost(xgboost.train({"nthread": 1}, data, 3).save_raw(), answers="Booster")
-    assert ensemble.columns == ("size", "colour", "year")
-    assert ensemble.categorical == {1: ("red", "blue", "green"), 2: ("7", "9")}
+    assert ensemble.columns == ("size", "colour")
+    assert ensemble.categorical == {1: ("red", "blue", "green")}
+
+
+def test_categories_that_are_numbers_are_refused() -> None:
+    """Of 7 and 9, 1 may be none, or the code of 9."""
+    import pandas
+
+    draw = np.random.default_rng(5)
+    table = pandas.DataFrame({"size": draw.normal(size=100), "year": pandas.Categorical([7, 9] * 50)})
+    data = xgboost.DMatrix(table, label=draw.normal(size=100), enable_categorical=True, nthread=1)
+    content = xgboost.train({"nthread": 1}, data, 3).save_raw()
+    with pytest.raises(UnsupportedModel, match="pandas' categories that are numbers"):
+        read_xgboost(content, answers="Booster")
 
 
 REFUSED = [

@@ -1,0 +1,1 @@
+"""CatBoost's models, as its own files and pickles store them."""

@@ -1,0 +1,1 @@
+"""How many replicas of which size carry a load."""

@@ -1,0 +1,1 @@
+"""What is deployed: files for platforms that are not ours."""
