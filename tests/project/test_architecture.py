@@ -375,7 +375,9 @@ def test_every_compiled_module_is_built_typed_and_optional() -> None:
     assert all(each["optional"] for each in extensions)
 
 
-@pytest.mark.parametrize("group", ["runtime", "serve", "train", "trees", "catboost", "loadtest", "ray", "dev", "clients", "airflow"])
+@pytest.mark.parametrize(
+    "group", ["runtime", "serve", "train", "trees", "catboost", "loadtest", "ray", "dev", "clients", "airflow"]
+)
 def test_lock_files_are_hashed_and_name_no_address(group: str) -> None:
     """Each pinned package has hashes; no file says where it came from."""
     text = (ROOT / "requirements" / f"{group}.txt").read_text()

@@ -12,6 +12,7 @@ from loadtest.reports.results import Latency, Measured, Results, Round, encode
 from loadtest.sizing.__main__ import main
 from loadtest.sizing.plan import Load, NoPlan, plans
 from loadtest.system.budget import Usage
+from tests.deploy.chart.rendering import REGISTRY, one, render
 
 MODE = "compiled-hot-batched"
 TEN = ["--rate", "10", "--p99-ms", "10"]
@@ -115,13 +116,17 @@ def kept(tmp_path: Path) -> list[str]:
 def test_the_command_shows_its_reasoning_and_writes_the_values(
     kept: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The values are the chart's."""
+    """The values are the chart's, which takes them."""
     assert main(["--rate", "45000", "--p99-ms", "50", "--share", "0.5", *kept]) == 0
     said = capsys.readouterr().out
     assert "45,000 / 10,000 = 4.50, rounded up, and 1 more: 6 replicas of 1 CPU and 192 MiB" in said
     assert "the generator's limit, perhaps" in said
     written = yaml.safe_load((tmp_path / "values.yaml").read_text())
     assert written == {"replicas": 6, "resources": {"cpu": "1", "memory": "192Mi"}}
+    deployment = one(render({"settings": REGISTRY} | written), "Deployment")
+    assert deployment["spec"]["replicas"] == 6
+    resources = deployment["spec"]["template"]["spec"]["containers"][0]["resources"]
+    assert resources == {"requests": written["resources"], "limits": written["resources"]}
 
 
 def test_without_figures_it_says_what_measures_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
