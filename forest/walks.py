@@ -93,7 +93,8 @@ def drawn_rows(arrays: ForestArrays, count: int) -> NDArray[Any]:
     for feature, first, last in zip(arrays.features, arrays.offsets[:-1], arrays.offsets[1:], strict=True):
         if last > first:
             rows[:, feature] = arrays.thresholds[draw.integers(first, last, size=count)]
-    above = np.nextafter(rows, np.array(np.inf, dtype=rows.dtype))
+    with np.errstate(over="ignore"):  # above the greatest number is infinity
+        above = np.nextafter(rows, np.array(np.inf, dtype=rows.dtype))
     rows = np.where(draw.random(rows.shape) < 0.5, rows, above)
     refusing = np.zeros(arrays.width, dtype=np.bool_)
     refusing[arrays.features[arrays.missing == Missing.REFUSED]] = True

@@ -82,6 +82,7 @@ ALLOWED = {
     "registry.preparing": {
         "forest",
         "forest.checks.answers",
+        "forest.files.folder",
         "preprocessing",
         "redaction",
         "registry",

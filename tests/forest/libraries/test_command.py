@@ -133,7 +133,7 @@ def test_a_model_is_timed_beside_its_library(run: Run, files: Path, source: list
     rows = files / "rows.npy"
     timed = run("bench", "made.forest", files / name, *options, "--rows", rows, "--seconds", "0.0001")
     assert timed.status == 0, timed.fault
-    head, *lines, sizes = timed.out
+    head, *lines, _, sizes = timed.out
     assert [part.strip() for part in head.split("  ") if part][2:] == [f"{library}, us a row", "times as fast"]
     assert [line.split()[0].replace(",", "") for line in lines] == [str(size) for size in SIZES]
     assert sizes.endswith(f"in {name}")
@@ -149,7 +149,7 @@ def test_a_runtime_that_is_not_installed_is_told_of(run: Run, files: Path, rival
     timed = run("bench", "made.forest", files / "number.txt", *arguments)
     assert timed.status == 0, timed.fault
     assert timed.out[0].startswith(f"{rival} is not installed: ")
-    assert len(timed.out) == len(SIZES) + 3
+    assert len(timed.out) == len(SIZES) + 4
 
 
 @pytest.mark.parametrize(
