@@ -35,6 +35,17 @@ hypothesis.settings.register_profile("quick", max_examples=100, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=500, deadline=None)
 hypothesis.settings.load_profile("quick")
 
+
+def examples(quick: int) -> int:
+    """How many random inputs to try where one takes longer than most do.
+
+    Args:
+        quick: how many in ``make test``; ``make test-slow`` tries as many times more as of others.
+    """
+    usual = hypothesis.settings.get_profile("quick").max_examples
+    return quick * (hypothesis.settings.default or hypothesis.settings()).max_examples // usual
+
+
 # A shell has what it runs in the background ignore SIGINT, and whatever that starts would ignore it as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

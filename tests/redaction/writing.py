@@ -9,7 +9,9 @@ from urllib.parse import quote, quote_plus
 from hypothesis import settings
 from hypothesis import strategies as st
 
-FEWER = settings(max_examples=(settings.default or settings()).max_examples // 10)
+from tests.conftest import examples
+
+FEWER = settings(max_examples=examples(10))
 """Patterns for a secret take tens of milliseconds to make, so it is tried in all ways at once, but fewer are."""
 
 WAYS: dict[str, Callable[[str], str]] = {

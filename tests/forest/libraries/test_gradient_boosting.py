@@ -11,6 +11,7 @@ from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegress
 
 from forest.engine import UnsupportedModel
 from forest.libraries.scikit_learn.estimator import SklearnEngine, ensemble_of, why_no_forest
+from tests.conftest import examples
 from tests.forest.libraries.asking import assert_answers, assert_equal, table
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what scikit-learn says of odd training data
@@ -26,7 +27,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     classes=st.sampled_from([2, 2, 3, 7, 8, 9, 30]),
@@ -47,7 +48,7 @@ def test_a_classifier_gives_all_bits_of_its_probabilities_and_its_labels(
     assert_answers(fitted, seen, draw, infinite=False)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     loss=st.sampled_from(["squared_error", "absolute_error", "huber", "quantile"]),

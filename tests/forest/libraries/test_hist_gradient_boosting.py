@@ -13,6 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from forest.checks.reference import ReferenceEngine
 from forest.engine import UnsupportedModel
 from forest.libraries.scikit_learn.estimator import SklearnEngine, ensemble_of
+from tests.conftest import examples
 from tests.forest.libraries.asking import assert_answers, assert_equal, bits, rows_of, table
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what scikit-learn says of odd training data
@@ -46,7 +47,7 @@ def assert_answers_or_has_no_threshold(fitted: Any, seen: np.ndarray, draw: np.r
     assert_answers(fitted, seen, draw, infinite=True)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     classes=st.sampled_from([2, 2, 3, 7, 8, 9, 30]),
@@ -64,7 +65,7 @@ def test_a_classifier_gives_all_bits_of_its_probabilities_and_its_labels(
     assert_answers_or_has_no_threshold(fitted, seen, draw)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     loss=st.sampled_from(["squared_error", "absolute_error", "poisson", "gamma", "quantile"]),
@@ -79,7 +80,7 @@ def test_a_regressor_gives_all_bits_of_its_answers(seed: int, loss: str, share: 
     assert_answers_or_has_no_threshold(fitted.fit(seen, draw.gamma(1, size=150) + 0.01), seen, draw)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     counts=st.lists(st.sampled_from([1, 2, 5, 40, 250]), min_size=1, max_size=3),

@@ -10,6 +10,7 @@ from sklearn.ensemble import IsolationForest
 
 from forest.checks.reference import ReferenceEngine
 from forest.libraries.scikit_learn.estimator import SklearnEngine, ensemble_of
+from tests.conftest import examples
 from tests.forest.libraries.asking import assert_answers, bits, rows_of, table
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what scikit-learn says of odd training data
@@ -23,7 +24,7 @@ OPTIONS: dict[str, Any] = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), missing=st.booleans(), options=st.fixed_dictionaries(OPTIONS))
 def test_it_tells_outliers_by_the_same_bits(seed: int, missing: bool, options: dict[str, Any]) -> None:
     """Its labels are the forest's, and so is the depth that they are told from."""

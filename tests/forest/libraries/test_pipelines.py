@@ -38,6 +38,7 @@ from forest import (
     write_artifact,
 )
 from forest.checks.reference import ReferenceEngine
+from tests.conftest import examples
 from tests.forest.libraries.pipeline_models import (
     MODELS,
     NAMES_OF,
@@ -62,7 +63,7 @@ def quiet() -> Iterator[None]:
 
 
 @hypothesis.settings(
-    max_examples=15, phases=[hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate]
+    max_examples=examples(15), phases=[hypothesis.Phase.explicit, hypothesis.Phase.reuse, hypothesis.Phase.generate]
 )
 @hypothesis.given(plan=plans(list(MODELS)), seed=st.integers(0, 2**32 - 1))
 def test_a_pipeline_answers_as_scikit_learns_to_the_last_bit(plan: Plan, seed: int) -> None:

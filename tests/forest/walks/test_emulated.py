@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from forest import compile_forest
 from forest.checks.parity import threshold_rows
-from tests.conftest import ROOT
+from tests.conftest import ROOT, examples
 from tests.forest.ensembles import draw_ensemble, draw_rows
 from tests.forest.walks import hostile
 from tests.forest.walks.agreement import differing
@@ -46,7 +46,7 @@ def _run(*command: str | Path) -> None:
     subprocess.run(command, check=True, cwd=ROOT)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(SEEDS, st.sampled_from([np.float32, np.float64]), st.sampled_from([6, 30, 60]))
 def test_any_ensemble_has_the_same_sums_by_the_emulated_walk(
     kernel: ModuleType, seed: int, dtype: type[np.floating], most_columns: int
@@ -61,7 +61,7 @@ def test_any_ensemble_has_the_same_sums_by_the_emulated_walk(
         assert walk.unfit("avx512") == "the model compares too many features"
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(SEEDS, st.sampled_from([np.float32, np.float64]))
 def test_arrays_that_nobody_compiled_have_the_same_sums_by_the_emulated_walk(
     kernel: ModuleType, seed: int, dtype: type[np.floating]

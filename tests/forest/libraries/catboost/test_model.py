@@ -15,6 +15,7 @@ from forest.checks.library import library_engine
 from forest.checks.parity import compare, threshold_rows
 from forest.checks.reference import ReferenceEngine
 from forest.libraries.catboost.model import read_catboost
+from tests.conftest import examples
 from tests.forest.libraries.asking import bits
 
 pytestmark = pytest.mark.catboost
@@ -77,7 +78,7 @@ def assert_answers(model: Any, folder: Path, seed: int) -> Ensemble:  # noqa: AN
     return ensemble
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=examples(12))
 @given(
     loss=NUMBERS, policy=POLICIES, mode=MODES, depth=st.sampled_from([1, 4, 9]), rounds=st.integers(1, 12), seed=SEEDS
 )
@@ -96,7 +97,7 @@ def test_a_regressors_file_answers_as_the_library_does(
     assert_answers(model, scratch, seed)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=examples(12))
 @given(kind=CLASSES, labels=LABELS, policy=POLICIES, mode=MODES, rounds=st.integers(1, 12), seed=SEEDS)
 def test_a_classifiers_file_answers_as_the_library_does(
     kind: tuple[str, int], labels: str, policy: str, mode: str, rounds: int, seed: int, scratch: Path

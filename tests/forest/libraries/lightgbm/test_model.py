@@ -22,6 +22,7 @@ from forest.ensemble import Ensemble
 from forest.files.pickles import read_pickle
 from forest.files.skops_file import read_skops
 from forest.libraries.lightgbm.model import read_lightgbm, read_stored
+from tests.conftest import examples
 from tests.forest.forests import LABELS
 from tests.forest.libraries.lightgbm.models import CODES, EDGES, assert_answers, rows_of
 
@@ -88,7 +89,7 @@ def train(objective: str, options: dict[str, Any], seed: int, rounds: int) -> An
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-@settings(deadline=None, max_examples=5)
+@settings(deadline=None, max_examples=examples(5))
 @given(option=st.sampled_from(list(OPTIONS)), seed=st.integers(0, 2**31 - 1), rounds=st.integers(1, 12))
 def test_a_boosters_file_answers_as_the_booster_that_is_loaded_from_it(
     objective: str, option: str, seed: int, rounds: int, scratch: Path

@@ -16,13 +16,14 @@ from forest import UnsupportedModel
 from forest.files.pickles import read_pickle
 from forest.libraries.lightgbm.model import read_lightgbm, read_stored
 from forest.libraries.lightgbm.text import read_text
+from tests.conftest import examples
 from tests.forest.forests import LABELS
 from tests.forest.libraries.lightgbm.models import PLANS, Plan, assert_answers, booster, classifier, model_text, rows_of
 
 SEVERAL = ("multiclass num_class:#", "multiclassova num_class:# sigmoid:1", "multiclassova num_class:# sigmoid:2.345")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(plan=PLANS, seed=st.integers(0, 2**32 - 1))
 def test_a_models_numbers_are_the_librarys_to_the_last_bit(plan: Plan, seed: int) -> None:
     """Trees of every shape, missing types, sets of categories, objectives, and rows on every edge."""
@@ -32,7 +33,7 @@ def test_a_models_numbers_are_the_librarys_to_the_last_bit(plan: Plan, seed: int
     assert_answers(ensemble, matrix, booster(text).predict(matrix))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(plan=PLANS, seed=st.integers(0, 2**32 - 1))
 def test_float32_matrices_are_answered_as_the_library_answers_them(plan: Plan, seed: int) -> None:
     """The library compares their values as they are, in float64."""
@@ -43,7 +44,7 @@ def test_float32_matrices_are_answered_as_the_library_answers_them(plan: Plan, s
     assert_answers(ensemble, matrix, booster(text).predict(matrix))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(
     plan=PLANS,
     classes=st.integers(2, 30),
@@ -65,7 +66,7 @@ def test_a_classifiers_labels_and_probabilities_are_the_librarys(
     assert_answers(ensemble, matrix, model.predict(matrix), model.predict_proba(matrix))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(plan=PLANS, slope=st.floats(1e-6, 1e6).map(lambda slope: f"{slope:g}"), labels=st.sampled_from(list(LABELS)))
 def test_a_binary_classifiers_answers_are_the_librarys(plan: Plan, slope: str, labels: str, scratch: Path) -> None:
     """The other class has what is left of 1."""
@@ -88,7 +89,7 @@ FORMS = st.one_of(
 """Numbers as texts may have them."""
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(numbers=st.lists(FORMS, min_size=1, max_size=60))
 def test_numbers_are_rounded_as_the_library_rounds_them(numbers: list[str]) -> None:
     """Each is the leaf of a tree alone, and the answer of an output."""
@@ -103,7 +104,7 @@ def test_numbers_are_rounded_as_the_library_rounds_them(numbers: list[str]) -> N
     np.testing.assert_array_equal(found.view(np.uint64), expected.view(np.uint64))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(slope=st.from_regex(r"[0-9]{1,12}(\.[0-9]{1,12})?(e[-+]?[0-9]{1,2})?", fullmatch=True))
 def test_the_sigmoids_parameter_is_rounded_as_the_library_rounds_it(slope: str) -> None:
     """By a reader that is rougher than that of thresholds and leaves."""

@@ -27,6 +27,7 @@ from sklearn.tree import DecisionTreeClassifier
 from forest import CompiledEngine, SklearnEngine, UnsupportedModel, compare, compile_forest, ensemble_of, read_model
 from forest.artifact import Origin, Parity
 from forest.artifact import write as write_artifact
+from tests.conftest import examples
 from tests.forest.libraries.asking import assert_equal, bits, rows_of, table
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what scikit-learn says of odd training data
@@ -48,7 +49,7 @@ def calibrated(base: Any, way: str, method: str, seen: Any, labels: Any) -> Cali
     return made.fit(seen, labels)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     classes=st.integers(2, 10),

@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from forest import CompiledEngine, SklearnEngine, UnsupportedModel, compare, compile_forest, ensemble_of, read_model
 from forest.libraries.meta_estimators.thresholds import _POSITIVE
+from tests.conftest import examples
 from tests.forest.libraries.asking import assert_equal, rows_of, table
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what scikit-learn says of odd training data
@@ -34,7 +35,7 @@ BASES: dict[str, Callable[[], Any]] = {
 }
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8), deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     base=st.sampled_from(sorted(BASES)),

@@ -17,10 +17,11 @@ from forest.engine import UnsupportedModel
 from forest.ensemble import Ensemble
 from forest.files.pickles import read_pickle
 from forest.libraries.xgboost.model import read_xgboost, read_xgboost_object
+from tests.conftest import examples
 from tests.forest.forests import shape
 from tests.forest.libraries.xgboost.files import CLASSES, PLANS, Plan, rows, written
 
-FEW = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=examples(30), deadline=None, suppress_health_check=list(HealthCheck))
 ONE: dict[str, Any] = {"n_jobs": 1, "n_estimators": 8, "max_depth": 4, "verbosity": 0}
 
 
@@ -221,7 +222,7 @@ def test_a_booster_of_many_numbers_a_row_is_refused() -> None:
     assert read_xgboost(content, answers="XGBClassifier").classes is not None
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_a_damaged_file_is_refused_or_answers(tampered: tuple[bytes, bytes], seed: int, text: bool) -> None:
     """Nothing else is ever raised."""
