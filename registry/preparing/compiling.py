@@ -18,7 +18,8 @@ from registry.opening.loading import other_version, untrusted
 from registry.preparation import Preparation
 from registry.prepared import MODEL, EngineChoice, Prepared, PreparedEngine
 from registry.preparing.confinement import is_out_of_memory
-from registry.preparing.download import SCIKIT_LEARN, Download, download
+from registry.preparing.download import download
+from registry.preparing.downloaded import SCIKIT_LEARN, Download
 from registry.preparing.failures import told
 from registry.preparing.rounding import REMEDY, less_than
 from registry.version import ModelVersion

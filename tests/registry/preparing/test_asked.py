@@ -12,7 +12,7 @@ from forest import Prediction, SklearnEngine
 from forest.checks import answers as logged_answers
 from registry import EngineChoice, Preparation, Prepared, UnusableModel
 from registry.opening.engines import open_engine
-from registry.preparing.download import Download
+from registry.preparing.downloaded import Download
 from tests.helpers.isolation import MLFLOW_WARNS
 from tests.registry.support import matrix, prepared_in
 
