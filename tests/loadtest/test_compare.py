@@ -10,6 +10,7 @@ import pytest
 from loadtest import compare
 from loadtest.reports import results
 from loadtest.reports.grid import MODES, SENSIBLE
+from loadtest.sizing import __main__ as sizing
 from loadtest.system.cgroup import NoControlGroups
 from loadtest.system.process import ServerProcess, serving
 from tests.conftest import Store, stub_serving
@@ -143,3 +144,18 @@ def test_the_comparison_serves_the_registered_forest(
     options = ["--users", "8", "--seconds", "1", "--warm-up", "0.3", "--rounds", "1", "--modes", *modes]
     compared(tmp_path, *options, "--", "--tracking-uri", store.tracking_uri)
     assert "BestModelRF/1" in capsys.readouterr().out
+
+
+@needs_groups
+@pytest.mark.slow
+def test_what_it_keeps_of_several_sizes_makes_a_plan(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As docs/scale.md has it: replicas of the size that takes the least CPU, and the chart's values for them."""
+    shape = ["--modes", TWO[0], "--cpu", "0.5", "1", "--users", "4", "16"]
+    compared(tmp_path, *shape, "--seconds", "1", "--rounds", "1", "--", "--tracking-uri", store.tracking_uri)
+    capsys.readouterr()
+    files = ["--results", str(tmp_path / "results.json"), "--values", str(tmp_path / "values.yaml")]
+    assert sizing.main(["--rate", "5000", "--p99-ms", "5000", *files]) == 0
+    assert "the least CPU in all" in capsys.readouterr().out
+    assert "replicas: " in (tmp_path / "values.yaml").read_text()
