@@ -150,3 +150,10 @@ namespace="{{ .Release.Namespace }}",app_kubernetes_io_name="{{ default .Chart.N
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* The cores that a pod may use on average before pods are added: resources.cpu is 500m, "0.5" or 0.5. */}}
+{{- define "canopy.busyCores" -}}
+{{- $cpu := toString .Values.resources.cpu -}}
+{{- $cores := ternary (divf (trimSuffix "m" $cpu | float64) 1000) (float64 $cpu) (hasSuffix "m" $cpu) -}}
+{{- divf (mulf $cores .Values.autoscaling.cpu.target) 100 -}}
+{{- end -}}

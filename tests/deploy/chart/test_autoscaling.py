@@ -104,9 +104,14 @@ def queries() -> tuple[dict[str, str], dict[str, str]]:
     return {each["name"]: each["metadata"]["query"] for each in triggers}, labels | {"namespace": namespace}
 
 
+def nothing(figures: Mapping[str, float | None]) -> bool:
+    """Whether nobody waits or is sent away."""
+    return figures["waiting"] == figures["shed"] == 0
+
+
 @pytest.mark.tool("prometheus")
 def test_what_keda_asks_rises_under_load_and_falls_after_it(start: Start, tmp_path: Path) -> None:
-    """From nothing to what waits at any moment and what is sent away, and back within the minute that is averaged.
+    """From nothing to what waits and what is sent away, and back within the minute that is averaged; likewise the CPU.
 
     The server lets 40 requests wait, and 64 clients ask: so 40 wait on average while they do (Little's law).
     """
@@ -114,13 +119,14 @@ def test_what_keda_asks_rises_under_load_and_falls_after_it(start: Start, tmp_pa
     limits = ["--max-batch-rows", "8", "--max-rows-per-request", "8", "--max-queue-rows", str(MOST_WAITING)]
     with start(*limits, fixed=0.02) as server, prometheus(server, labels, tmp_path) as watching:
         Client(server).predict(3.0)
-        until(lambda: watching.figures(asked) == {"waiting": 0, "shed": 0})
+        until(lambda: nothing(watching.figures(asked)))
         with crowd(server):
             until(lambda: (watching.figures(asked)["waiting"] or 0) > MOST_WAITING * 3 / 4)
             loaded = watching.figures(asked)
         assert (loaded["waiting"] or 0) < MOST_WAITING + 8
         assert (loaded["shed"] or 0) > 1
-        until(lambda: watching.figures(asked) == {"waiting": 0, "shed": 0})
+        until(lambda: nothing(watching.figures(asked)))
+        assert (watching.figure(asked["cpu"]) or 0) < (loaded["cpu"] or 0)
 
 
 @pytest.mark.tool("prometheus")
@@ -129,4 +135,4 @@ def test_a_prometheus_that_does_not_see_the_pods_has_no_figure(start: Start, tmp
     asked, labels = queries()
     with start() as server, prometheus(server, labels | {"namespace": "elsewhere"}, tmp_path) as watching:
         until(lambda: watching.figure("sum(canopy_connections)") is not None)
-        assert watching.figures(asked) == {"waiting": None, "shed": None}
+        assert watching.figures(asked) == {"waiting": None, "shed": None, "cpu": None}

@@ -160,6 +160,21 @@ def test_keda_falls_back_on_more_pods_and_takes_silence_for_no_figure() -> None:
     assert {trigger["metadata"]["serverAddress"] for trigger in spec["triggers"]} == {PROMETHEUS["serverAddress"]}
 
 
+@pytest.mark.parametrize(
+    ("cpu", "cores"),
+    [
+        pytest.param("500m", "0.35", id="thousandths"),
+        pytest.param("0.25", "0.175", id="fraction-as-text"),
+        pytest.param(2, "1.4", id="number"),
+    ],
+)
+def test_pods_are_added_for_the_cpu_that_is_used_as_well(cpu: object, cores: str) -> None:
+    """Requests that wait in sockets, unread, are in no figure of the queue: 70 % of each pod's CPU is enough."""
+    values = VARIANTS["queue"] | {"resources": {"cpu": cpu, "memory": "256Mi"}}
+    (trigger,) = (each for each in one(render(values), "ScaledObject")["spec"]["triggers"] if each["name"] == "cpu")
+    assert float(trigger["metadata"]["threshold"]) == pytest.approx(float(cores))
+
+
 def test_series_have_the_labels_that_the_triggers_ask_for() -> None:
     """The PodMonitor hands on those of the pods, as Prometheus writes them."""
     objects = render(VARIANTS["queue"], name="demo", namespace="shop")
