@@ -209,7 +209,7 @@ stack-test: $(VENV)/.dev image ## start the stack with three replicas, test it, 
 # A cluster for a while, with the images in it: the servers' under two tags, so that one can be rolled out after the other.
 CLUSTER := deploy/stand-in/kubernetes
 define CLUSTER_FOR_A_WHILE
-sh $(CLUSTER)/build.sh; trap 'sh $(CLUSTER)/cluster.sh down' EXIT; export KUBECTL=$(CURDIR)/.canopy/kubernetes/bin/kubectl; \
+sh $(CLUSTER)/build.sh && trap 'sh $(CLUSTER)/cluster.sh down' EXIT && export KUBECTL=$(CURDIR)/.canopy/kubernetes/bin/kubectl && \
 	export KUBECONFIG=$$(sh $(CLUSTER)/cluster.sh up) && docker tag $(IMAGE)-slim:$(TAG) $(IMAGE)-slim:$(TAG)-again && \
 	sh $(CLUSTER)/cluster.sh load $(IMAGE)-slim:$(TAG) $(IMAGE)-slim:$(TAG)-again $(IMAGE)-tools:$(TAG) && \
 	export NEXT_TAG=$(TAG)-again &&

@@ -35,12 +35,13 @@ sources="$folder/apt"
 mkdir -p "$sources/sources.list.d" "$sources/lists/partial"
 : >"$sources/sources.list"
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
-    [ ! -f "$file" ] || sed -E 's/^Types: deb$/Types: deb-src/; s/^deb /deb-src /' "$file" \
-        >"$sources/sources.list.d/$(basename "$file" | sed 's/sources.list$/machine.list/')"
+    [ -f "$file" ] || continue
+    name=$(basename "$file" | sed 's/sources.list$/machine.list/')
+    sed -E 's/^Types: deb$/Types: deb-src/; s/^deb /deb-src /' "$file" >"$sources/sources.list.d/$name"
 done
 apt() {
-    apt-get --option "Dir::Etc::SourceList=$sources/sources.list" --option "Dir::Etc::SourceParts=$sources/sources.list.d" \
-        --option "Dir::State::Lists=$sources/lists" "$@" >&2
+    apt-get --option "Dir::Etc::SourceList=$sources/sources.list" \
+        --option "Dir::Etc::SourceParts=$sources/sources.list.d" --option "Dir::State::Lists=$sources/lists" "$@" >&2
 }
 apt update
 mkdir -p "$folder/source"

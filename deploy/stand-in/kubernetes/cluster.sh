@@ -1,6 +1,7 @@
 #!/bin/sh
 # A cluster of one node out of what build.sh has made, for tests on a machine that has no other.
-# It lives in a network, a process and a mount namespace of its own: ended, it leaves nothing running, mounted or routed.
+# It lives in namespaces of its own, of network, processes and mounts: ended, it leaves nothing running, mounted or
+# routed.
 # Needs root and a Docker Engine, of which it takes images. There is no name server in it, and no network but its own.
 # usage: deploy/stand-in/kubernetes/cluster.sh up [FOLDER]     start it and wait for the node; prints its KUBECONFIG
 #        deploy/stand-in/kubernetes/cluster.sh load IMAGE...   give it images of the Docker Engine's
@@ -88,7 +89,8 @@ up() {
     ip link set canopy-kube up
     touch "$state/cable"
     tries=0
-    until "$folder/bin/kubectl" --kubeconfig "$state/kubeconfig" wait --for=condition=Ready --timeout=5s node --all >&2; do
+    export KUBECONFIG="$state/kubeconfig"
+    until "$folder/bin/kubectl" wait --for=condition=Ready --timeout=5s node --all >&2; do
         tries=$((tries + 1))
         [ $tries -lt 60 ] || die "the node is not ready; $state/*.log tell more"
         sleep 2

@@ -29,8 +29,10 @@ run etcd --data-dir /run/canopy-stand-in/etcd --listen-client-urls http://127.0.
     --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
 run containerd --config "$state/containerd.toml"
 run "$bin/kube-apiserver" --etcd-servers http://127.0.0.1:2379 --advertise-address "$NODE_ADDRESS" \
-    --authorization-mode RBAC --client-ca-file ca.crt --tls-cert-file apiserver.crt --tls-private-key-file apiserver.key \
-    --kubelet-client-certificate admin.crt --kubelet-client-key admin.key --service-cluster-ip-range 10.96.0.0/16 \
+    --authorization-mode RBAC --client-ca-file ca.crt \
+    --tls-cert-file apiserver.crt --tls-private-key-file apiserver.key \
+    --kubelet-client-certificate admin.crt --kubelet-client-key admin.key \
+    --kubelet-preferred-address-types InternalIP --service-cluster-ip-range 10.96.0.0/16 \
     --service-account-issuer https://stand-in --service-account-key-file accounts.key \
     --service-account-signing-key-file accounts.key --allow-privileged
 run "$bin/kube-controller-manager" --kubeconfig kubeconfig --root-ca-file ca.crt --leader-elect=false \
