@@ -11,7 +11,7 @@ import sklearn
 from forest import Parity
 from training.kinds import KINDS, SIZES, Size, main, time_kind
 
-SMALL = Size(rows=300, trees=3, compared=50)
+SMALL = Size(rows=2000, trees=3, compared=50)
 
 
 EVERY_KIND = pytest.mark.parametrize(
