@@ -22,7 +22,7 @@ _SHARE: Final = 0.7
 _SPARE: Final = 1
 _MODE: Final = "compiled-hot-batched"
 _MEASURE: Final = (
-    f'make bench ARGS="--modes {_MODE} --cpu 0.1 0.25 0.5 1 --users 16 64 256 1000"'
+    f'make bench ARGS="--modes {_MODE} --cpu 0.1 0.25 0.5 1 --users 16 64 256 1000 --rounds 2 --seconds 3"'
     " measures replicas of four sizes, as root or with a delegated control group"
 )
 

@@ -95,7 +95,8 @@ def _prepare(
     except (UnsupportedModel, ImportError) as error:
         if not slower or is_out_of_memory(error):  # with more memory the faster one may do
             raise
-        return _prepare(model, version, slower, folder, str(error))
+        # Why it cannot be compiled is what can be mended; that it is no forest either goes without saying.
+        return _prepare(model, version, slower, folder, reason or str(error))
     if engine != "compiled" and (other := model.other_version) is not None and other not in warning:
         warning = "; ".join(filter(None, [warning, f"serving {version}, but {mismatch(other)}"]))
     return replace(prepared, warning=warning)

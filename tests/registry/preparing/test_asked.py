@@ -84,9 +84,9 @@ MIXED = {"a": np.float32, "b": np.float64}
     ("make", "types", "engine", "warning"),
     [
         pytest.param(histogram, np.float32, "compiled", "", id="float32"),
-        pytest.param(histogram, MIXED, "pyfunc", "MLflow would round its columns", id="one-of-float32"),
+        pytest.param(histogram, MIXED, "pyfunc", "some are of float32, others are not", id="one-of-float32"),
         pytest.param(scaled, np.float64, "compiled", "", id="steps-of-float64"),
-        pytest.param(scaled, np.float32, "pyfunc", "MLflow would round its columns", id="steps-of-float32"),
+        pytest.param(scaled, np.float32, "pyfunc", "in which the pipeline's steps compute", id="steps-of-float32"),
     ],
 )
 def test_values_are_rounded_to_the_types_of_a_signature(
