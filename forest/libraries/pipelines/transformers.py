@@ -147,6 +147,11 @@ class Transformers:
         """What a FunctionTransformer makes of columns: nothing else."""
         if step.get("func") is not None:
             raise UnsupportedModel("a step of the pipeline is a function of somebody's own")
+        # It refuses missing values and names, whatever the steps behind it make of them.
+        if _is_true(step, "validate"):
+            raise UnsupportedModel(
+                "a FunctionTransformer of the pipeline checks what it is given: leave validate=True away"
+            )
         return table
 
 

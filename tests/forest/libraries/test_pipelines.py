@@ -13,6 +13,7 @@ import hypothesis
 import joblib
 import numpy as np
 import pytest
+import xgboost
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -49,9 +50,6 @@ from tests.forest.libraries.pipeline_models import (
     plans,
     rows_of,
 )
-
-xgboost = pytest.importorskip("xgboost")
-pytest.importorskip("lightgbm")
 
 
 @pytest.fixture(autouse=True)
@@ -244,6 +242,7 @@ def _behind(*steps: Any) -> Any:  # noqa: ANN401
 REFUSED = [
     pytest.param(lambda: _behind(PCA()), "sklearn.decomposition", id="another transformer"),
     pytest.param(lambda: _behind(FunctionTransformer(np.negative)), "somebody's own", id="a function"),
+    pytest.param(lambda: _behind(FunctionTransformer(validate=True)), "checks what it is given", id="a check"),
     pytest.param(lambda: _behind(Doubled()), "no part of a forest", id="a class of one's own"),
     pytest.param(
         lambda: _behind(SimpleImputer(strategy="most_frequent"), OneHotEncoder()),

@@ -1,5 +1,6 @@
 """Calibrated classifiers of scikit-learn, read and held against themselves."""
 
+import importlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -274,7 +275,7 @@ def test_a_model_that_has_seen_two_of_several_classes_is_refused() -> None:
 @pytest.mark.parametrize(("module", "name"), [("xgboost", "XGBClassifier"), ("lightgbm", "LGBMClassifier")])
 def test_a_calibrated_model_of_another_library_is_refused(module: str, name: str) -> None:
     """What it gives its calibrators depends on versions that no file tells."""
-    base = getattr(pytest.importorskip(module), name)(n_estimators=2, n_jobs=1)
+    base = getattr(importlib.import_module(module), name)(n_estimators=2, n_jobs=1)
     seen = np.random.default_rng(0).normal(size=(60, 2))
     fitted = CalibratedClassifierCV(base, cv=2).fit(seen, np.arange(60) % 2)
     with pytest.raises(UnsupportedModel, match="depends on which versions"):

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lightgbm
 import numpy as np
 import pytest
 import sklearn.metrics
 import skops.io
+import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import CalibratedClassifierCV
@@ -160,7 +162,6 @@ def test_a_model_that_was_fitted_before_may_stand_in_a_threshold_as_it_is() -> N
 
 def test_a_threshold_around_xgboosts_float32_is_refused() -> None:
     """Whether a float32 is compared with a float64 depends on numpy's version."""
-    xgboost = pytest.importorskip("xgboost")
     model = FixedThresholdClassifier(xgboost.XGBClassifier(n_estimators=2, n_jobs=1).fit(SEEN, LABELS))
     with pytest.raises(UnsupportedModel, match="float32"):
         ensemble_of(model)
@@ -168,7 +169,6 @@ def test_a_threshold_around_xgboosts_float32_is_refused() -> None:
 
 def test_a_threshold_around_lightgbms_probabilities_answers_as_scikit_learn_does() -> None:
     """They are of float64, whatever its version."""
-    lightgbm = pytest.importorskip("lightgbm")
     model = FixedThresholdClassifier(
         lightgbm.LGBMClassifier(n_estimators=3, n_jobs=1, verbose=-1, min_child_samples=3), threshold=0.45
     ).fit(SEEN, LABELS)
