@@ -13,7 +13,7 @@ from forest import CompiledEngine, UnsupportedModel, compile_forest
 from forest.artifact import Origin, Parity, write
 from forest.checks.parity import compare, threshold_rows
 from forest.checks.reference import ReferenceEngine
-from forest.ensemble import Ensemble, Missing, Tree
+from forest.ensemble import MOST_COLUMNS, Ensemble, Missing, Tree
 from forest.native._kernel import Walk
 from tests.forest.ensembles import draw_ensemble, draw_rows
 
@@ -82,3 +82,10 @@ def test_an_ensemble_that_contradicts_itself_is_refused(changes: dict[str, Any],
     """The message says of what."""
     with pytest.raises(UnsupportedModel, match=message):
         replace(draw_ensemble(2, np.float64, np.float64), **changes).check()
+
+
+def test_more_columns_than_any_table_has_are_refused() -> None:
+    """A file may claim billions, and each would be gone through."""
+    ensemble = replace(draw_ensemble(0, np.float32, np.float64), width=MOST_COLUMNS + 1)
+    with pytest.raises(UnsupportedModel, match=f"takes {MOST_COLUMNS + 1} columns, more than {MOST_COLUMNS}"):
+        ensemble.check_table()
