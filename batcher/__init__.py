@@ -13,8 +13,9 @@ from batcher.errors import (
     QueueFull,
 )
 from batcher.events import BatchEvent, Observer, Statistics
+from batcher.future import FutureWaiter, Pending
 from batcher.policy import Limits
-from batcher.waiter import Batch, FutureWaiter, Waiter
+from batcher.waiter import Batch, Waiter
 
 __all__ = [
     "Batch",
@@ -31,6 +32,7 @@ __all__ = [
     "Limits",
     "Observer",
     "Overloaded",
+    "Pending",
     "QueueFull",
     "Statistics",
     "Waiter",

@@ -1,12 +1,12 @@
+# cython: language_level=3, annotation_typing=False
 """Who is expected to arrive, and how soon."""
-
-from dataclasses import dataclass
 
 _NEWEST = 1 / 8
 """Weight of the newest interarrival time."""
 
+_NEVER = float("inf")
 
-@dataclass(slots=True)
+
 class ArrivalEstimator:
     """The callers that come and go, as far as arrivals and answers show them.
 
@@ -18,14 +18,17 @@ class ArrivalEstimator:
         last: time of the last arrival or end of a call, in seconds.
     """
 
-    callers: int = 0
-    gap: float = float("inf")
-    last: float = float("-inf")
+    __slots__ = ("callers", "gap", "last")
+
+    def __init__(self, callers: int = 0, gap: float = _NEVER, last: float = -_NEVER) -> None:
+        self.callers = callers
+        self.gap = gap
+        self.last = last
 
     def arrival(self, now: float, pause: float) -> None:
         """Learn of an arrival at ``now``; a gap of ``pause`` seconds or more starts the estimate anew."""
         gap = now - self.last
-        self.gap = gap if gap >= pause or self.gap == float("inf") else self.gap + (gap - self.gap) * _NEWEST
+        self.gap = gap if gap >= pause or self.gap == _NEVER else self.gap + (gap - self.gap) * _NEWEST
         self.last = now
 
     def answered(self, now: float, callers: int) -> None:

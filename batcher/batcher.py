@@ -5,23 +5,19 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Final, Generic
+from typing import Any, Generic, TypeVar
 
 from batcher import policy
-from batcher.arrivals import ArrivalEstimator
 from batcher.calls import Calls
-from batcher.cost import CostModel
-from batcher.errors import BatchTooLarge, Closed, EngineFailed, EngineStuck, Overloaded, QueueFull
+from batcher.errors import Closed, EngineFailed, EngineStuck
 from batcher.events import COUNTED, Observer, Statistics
-from batcher.expiry import Expiry
+from batcher.future import FutureWaiter, Pending
+from batcher.intake import STUCK, Intake
 from batcher.outcomes import Outcomes
-from batcher.queue import Queue
-from batcher.waiter import Batch, FutureWaiter, Item, Result, Waiter
+from batcher.waiter import Batch, Waiter
 
-_PAUSE: Final = 10
-"""An arrival gap of so many fixed costs of a call ends a crowd: what was known of its rate is forgotten."""
-
-_STUCK: Final = "a call of the engine does not return"
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
@@ -45,6 +41,9 @@ class Batcher(Generic[Item, Result]):
             it returns all others are refused. A call on the event loop cannot be watched from there.
         observer: told of each call of the engine.
         clock: seconds, monotonic. The event loop's own clock may have a resolution of milliseconds only.
+
+    Attributes:
+        intake: takes the items in; who comes by thousands a second may ask it directly.
     """
 
     def __init__(
@@ -53,62 +52,66 @@ class Batcher(Generic[Item, Result]):
         limits: policy.Limits | None = None,
         *,
         executor: Executor | None = None,
-        inline: Callable[[float, Sequence[Item]], bool] = lambda _seconds, _items: False,
+        inline: Callable[[float, list[Item]], bool] = lambda _seconds, _items: False,
         timeout: float = 30.0,
         call_timeout: float = math.inf,
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._limits = limits or policy.Limits()
-        self._largest = min(self._limits.max_batch_rows, self._limits.max_queue_rows)
-        self._timeout = timeout
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._cost = CostModel()
-        self._arrivals = ArrivalEstimator()
         self._idle_since = float("-inf")
-        self._queue: Queue[Item, Result] = Queue()
-        self._outcomes: Outcomes[Result] = Outcomes(self._loop, observer)
-        self._counts = self._outcomes.counts
-        self._calls: Calls[Item, Result] = Calls(
+        self._outcomes = Outcomes(self._loop, observer)
+        self._calls = Calls(
             engine, executor, inline, call_timeout, self._loop, finished=self._finish, stuck=self._give_up
         )
-        self._expiry = Expiry(self._queue, self._outcomes, self._loop, clock, expired=self._check_drained)
-        self._refused: tuple[Overloaded, Batch | None, int, float] | None = None
-        self._settling = False
-        self._turn_due = False
+        self.intake = Intake(
+            self._limits,
+            timeout,
+            clock,
+            self._loop,
+            self._calls,
+            self._outcomes,
+            turn=self._turn,
+            expired=self._check_drained,
+        )
+        self._queue = self.intake.queue
+        self._expiry = self.intake.expiry
+        self._cost = self.intake.cost
+        self._arrivals = self.intake.arrivals
         self._company_timer: asyncio.TimerHandle | None = None
-        self._draining = False
         self._drained = asyncio.Event()
 
     def __repr__(self) -> str:
-        state = "stuck" if self.stuck else "draining" if self._draining else "busy" if self._calls.batch else "idle"
+        busy = "busy" if self._calls.batch else "idle"
+        state = "stuck" if self.stuck else "draining" if self.intake.draining else busy
         return f"<Batcher {state}, {self._queue!r}>"
 
     def statistics(self) -> Statistics:
         """Snapshot of what is queued, what has been done and what was learned."""
         running = self._calls.batch
         return Statistics(
-            **{name: self._counts[name] for name in COUNTED},
+            **{name: getattr(self._outcomes.counts, name) for name in COUNTED},
             queued_items=len(self._queue),
             queued_rows=self._queue.rows,
             running_rows=running.rows if running else 0,
             cost_fixed=self._cost.fixed,
             cost_per_row=self._cost.per_row,
-            draining=self._draining,
+            draining=self.intake.draining,
             stuck=self.stuck,
         )
 
     @property
     def stuck(self) -> bool:
         """Whether a call of the engine has not returned in time."""
-        return self._calls.stuck
+        return self._calls.stuck()
 
     def observe(self, rows: int, seconds: float) -> None:
         """Tell the cost model of a call made elsewhere, such as a warm-up."""
         self._cost.observe(rows, seconds)
 
-    def submit(self, item: Item, rows: int = 1, *, timeout: float | None = None) -> FutureWaiter[Item, Result]:
+    def submit(self, item: Item, rows: int = 1, *, timeout: float | None = None) -> Pending[Result]:
         """Queue one item.
 
         Args:
@@ -124,12 +127,13 @@ class Batcher(Generic[Item, Result]):
         Raises:
             Closed, EngineStuck, BatchTooLarge, ValueError, Overloaded: as ``enqueue``.
         """
-        waiter: FutureWaiter[Item, Result] = FutureWaiter(loop=self._loop)
+        waiter = FutureWaiter()
         waiter.item = item
         waiter.rows = rows
-        waiter.on_cancel = self.cancel
-        self.enqueue(waiter, timeout=timeout)
-        return waiter
+        future: Pending[Result] = Pending(waiter, self.cancel, self._loop)
+        waiter.future = future
+        self.intake.enqueue(waiter, timeout)
+        return future
 
     def raise_if_overloaded(self) -> None:
         """Refuse whatever comes, if that is known before it is looked at: an overload costs the less for it.
@@ -140,17 +144,9 @@ class Batcher(Generic[Item, Result]):
         Raises:
             Overloaded: the same error, until then.
         """
-        if self._calls.returned is not None:
-            self._calls.collect()
-        if self._refused is None or self._draining or self.stuck:
-            return
-        refusal, batch, queued_rows, until = self._refused
-        if batch is self._calls.batch and queued_rows <= self._queue.rows and self._clock() < until:
-            self._count(refusal)
-            raise refusal.with_traceback(None)  # or it would grow with each time
-        self._refused = None
+        self.intake.raise_if_overloaded()
 
-    def enqueue(self, waiter: Waiter[Item, Result], *, timeout: float | None = None) -> None:
+    def enqueue(self, waiter: Waiter, *, timeout: float | None = None) -> None:
         """Queue a caller that is told of the outcome by a call, which is cheaper than a future.
 
         Args:
@@ -164,53 +160,11 @@ class Batcher(Generic[Item, Result]):
             ValueError: the timeout is not above 0.
             Overloaded: the item is refused; the error tells when to try again.
         """
-        calls, queue = self._calls, self._queue
-        if calls.returned is not None:
-            # Not only when the loop comes round to it: with thousands of callers in one turn the engine would idle.
-            calls.collect()
-        running = calls.batch
-        rows = waiter.rows
-        if self._draining:
-            raise Closed("the batcher is draining")
-        if running is not None and running.stuck:
-            raise EngineStuck(_STUCK)
-        if not 1 <= rows <= self._largest:
-            raise BatchTooLarge(f"an item of {rows} rows never fits")
-        timeout = self._timeout if timeout is None else min(timeout, self._timeout)
-        if not timeout > 0:
-            raise ValueError(f"a timeout of {timeout} s is not above 0")
-        now = self._clock()
-        self._arrivals.arrival(now, _PAUSE * self._cost.fixed)
-        refusal = policy.refuse(
-            self._limits,
-            self._cost,
-            rows=rows,
-            timeout=timeout,
-            queued_rows=queue.rows,
-            queued_items=len(queue),
-            running=None if running is None else policy.seconds_left(now, running.started, running.expected),
-        )
-        if refusal is not None:
-            self._count(refusal)
-            if rows == 1 and timeout == self._timeout:
-                self._refused = refusal, running, queue.rows, now + refusal.retry_after
-            raise refusal
+        self.intake.enqueue(waiter, timeout)
 
-        waiter.arrived = now
-        waiter.deadline = now + timeout
-        self._counts["accepted"] += 1
-        if queue.add(waiter):
-            self._expiry.watch(now)
-        if running is None:
-            full = queue.rows >= self._limits.max_batch_rows or len(queue) >= self._limits.max_batch_items
-            if full and not self._settling:  # while it settles, a caller that was just answered asks again
-                self._turn()
-            else:
-                self._wake()
-
-    def cancel(self, waiter: Waiter[Item, Result]) -> None:
+    def cancel(self, waiter: Waiter) -> None:
         """The caller has given up: free its rows if they are still queued."""
-        self._counts["cancelled"] += 1
+        self._outcomes.counts.cancelled += 1
         if self._queue.remove(waiter):
             self._check_drained()
 
@@ -220,34 +174,25 @@ class Batcher(Generic[Item, Result]):
         Args:
             timeout: after so many seconds the batcher is closed.
         """
-        self._draining = True
-        self._wake()
+        self.intake.draining = True
+        self.intake.wake()
         self._check_drained()
         try:
             await asyncio.wait_for(self._drained.wait(), timeout)
         except TimeoutError:
             self.close()
 
-    def _count(self, refusal: Overloaded) -> None:
-        self._counts["queue_full" if isinstance(refusal, QueueFull) else "deadline_unreachable"] += 1
-
     def close(self) -> None:
         """Refuse new items and fail all that are not in the engine with Closed; the running call is not awaited."""
-        self._draining = True
+        self.intake.draining = True
         error = Closed("the batcher was closed before the item was served")
         for waiter in self._queue.clear():
             self._outcomes.fail(waiter, error, "dropped")
         self._check_drained()
 
-    def _wake(self) -> None:
-        """Let the engine decide at the end of this event-loop turn, so that all that arrives in it takes part."""
-        if self._calls.batch is None and not self._turn_due:
-            self._turn_due = True
-            self._loop.call_soon(self._turn)
-
     def _turn(self) -> None:
         """Start what is due, if the engine is idle."""
-        self._turn_due = False
+        self.intake.awake()
         if self._company_timer is not None:
             self._company_timer.cancel()
             self._company_timer = None
@@ -264,7 +209,7 @@ class Batcher(Generic[Item, Result]):
         self._check_drained()
 
     def _decide(self, now: float) -> policy.Flush | policy.WaitUntil:
-        if self._draining or self._queue.retrying():
+        if self.intake.draining or self._queue.retrying():
             return policy.FLUSH
         return policy.flush_or_wait(
             self._limits,
@@ -276,14 +221,10 @@ class Batcher(Generic[Item, Result]):
             since=max(self._queue.oldest(), self._idle_since),
         )
 
-    def _start(self, waiters: Sequence[Waiter[Item, Result]], now: float) -> None:
+    def _start(self, waiters: Sequence[Waiter], now: float) -> None:
         rows = sum([waiter.rows for waiter in waiters])
         batch = Batch(waiters, rows, now, self._cost.seconds(rows))
-        items = []
-        for waiter in waiters:
-            waiter.batch = batch
-            items.append(waiter.item)
-        self._calls.start(batch, items)
+        self._calls.start(batch, batch.enter())
 
     def _give_up(self, batch: Batch) -> None:
         """A call has not returned in time: nobody waits for it any more, and nothing else is begun until it does."""
@@ -291,25 +232,25 @@ class Batcher(Generic[Item, Result]):
         for waiter in batch.waiters:
             self._outcomes.fail(waiter, failure, "failed")
         for waiter in self._queue.clear():
-            self._outcomes.fail(waiter, EngineStuck(_STUCK), "dropped")
+            self._outcomes.fail(waiter, EngineStuck(STUCK), "dropped")
 
-    def _finish(self, batch: Batch, results: Sequence[Result] | None, error: BaseException | None) -> None:
+    def _finish(self, batch: Batch, results: Sequence[Any] | None, error: BaseException | None) -> None:
         """Answer the callers of a batch, or halve it, and let the engine go on."""
         now = batch.finished = self._idle_since = self._clock()
-        self._settling = True
-        still_there = sum([not waiter.done() for waiter in batch.waiters])
+        self.intake.settling = True
+        still_there = batch.still_there()
         self._arrivals.answered(now, still_there + len(self._queue))
         if results is not None:
             if not batch.stuck:  # which tells nothing of what a call costs
                 self._cost.observe(batch.rows, now - batch.started)
             self._outcomes.answer(batch, results, still_there)
         else:
-            self._counts["failed_batches"] += 1
+            self._outcomes.counts.failed_batches += 1
             self._divide(batch, error)
-        self._settling = False
-        self._wake()
+        self.intake.settling = False
+        self.intake.wake()
         self._outcomes.observe(batch, error)
-        batch.waiters = ()  # who know their batch: each would keep the other until the garbage collector comes
+        batch.waiters = []  # who know their batch: each would keep the other until the garbage collector comes
         if self._queue and not batch.inline:
             self._turn()  # at once: a turn of the loop may be long, and the engine would idle
 
@@ -326,6 +267,6 @@ class Batcher(Generic[Item, Result]):
             self._expiry.watch(batch.finished)
 
     def _check_drained(self) -> None:
-        if self._draining and not (self._queue or self._calls.batch):
+        if self.intake.draining and not (self._queue or self._calls.batch):
             self._drained.set()
             self._expiry.stop()

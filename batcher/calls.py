@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """Calls of the engine, one at a time: on the event loop, or in an executor and watched."""
 
 import asyncio
@@ -6,12 +7,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from functools import partial
-from typing import Generic
+from typing import Any
 
-from batcher.waiter import Batch, Item, Result
+from batcher.waiter import Batch
 
 
-class Calls(Generic[Item, Result]):
+class Calls:
     """Calls the engine, and knows whether it is idle, busy or stuck.
 
     Args:
@@ -31,19 +32,32 @@ class Calls(Generic[Item, Result]):
         call_timeout: see above.
     """
 
+    __slots__ = (
+        "_engine",
+        "_executor",
+        "_finished",
+        "_inline",
+        "_loop",
+        "_tell_stuck",
+        "_watch",
+        "batch",
+        "call_timeout",
+        "returned",
+    )
+
     def __init__(
         self,
-        engine: Callable[[list[Item]], Sequence[Result]],
+        engine: Callable[[list[Any]], Sequence[Any]],
         executor: Executor | None,
-        inline: Callable[[float, Sequence[Item]], bool],
+        inline: Callable[[float, list[Any]], bool],
         call_timeout: float,
         loop: asyncio.AbstractEventLoop,
         *,
-        finished: Callable[[Batch, Sequence[Result] | None, BaseException | None], None],
+        finished: Callable[[Batch, Sequence[Any] | None, BaseException | None], None],
         stuck: Callable[[Batch], None],
     ) -> None:
         self.batch: Batch | None = None
-        self.returned: tuple[Batch, Future[Sequence[Result]]] | None = None
+        self.returned: tuple[Batch, Future[Sequence[Any]]] | None = None
         self.call_timeout = call_timeout
         self._engine = engine
         self._executor = executor
@@ -53,12 +67,11 @@ class Calls(Generic[Item, Result]):
         self._tell_stuck = stuck
         self._watch: asyncio.TimerHandle | None = None
 
-    @property
     def stuck(self) -> bool:
         """Whether a call of the engine has not returned in time."""
         return self.batch is not None and self.batch.stuck
 
-    def start(self, batch: Batch, items: list[Item]) -> None:
+    def start(self, batch: Batch, items: list[Any]) -> None:
         """Call the idle engine with the items of a batch; the outcome may be there before this returns."""
         self.batch = batch
         if self._executor is None or self._inline(batch.expected, items):
@@ -92,7 +105,7 @@ class Calls(Generic[Item, Result]):
         error = asyncio.CancelledError() if call.cancelled() else call.exception()
         self._finish(batch, None if error else call.result(), error)
 
-    def _run(self, items: list[Item]) -> Sequence[Result]:
+    def _run(self, items: list[Any]) -> Sequence[Any]:
         """Call the engine, perhaps in another thread; whatever it returns instead of results is its failure."""
         try:
             results = self._engine(items)
@@ -102,7 +115,7 @@ class Calls(Generic[Item, Result]):
             raise ValueError(f"the engine returned {len(results)} results for {len(items)} items")
         return results
 
-    def _return(self, batch: Batch, call: Future[Sequence[Result]]) -> None:
+    def _return(self, batch: Batch, call: Future[Sequence[Any]]) -> None:
         """A call has returned, in a thread of the executor."""
         self.returned = batch, call
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -116,6 +129,6 @@ class Calls(Generic[Item, Result]):
             batch.stuck = True
             self._tell_stuck(batch)
 
-    def _finish(self, batch: Batch, results: Sequence[Result] | None, error: BaseException | None) -> None:
+    def _finish(self, batch: Batch, results: Sequence[Any] | None, error: BaseException | None) -> None:
         self.batch = None
         self._finished(batch, results, error)

@@ -1,6 +1,5 @@
+# cython: language_level=3, annotation_typing=False
 """What a batch costs: seconds = fixed + per_row x rows, learned from the batches that ran."""
-
-from dataclasses import dataclass, field
 
 _MEMORY = 0.9
 """Weight that the past keeps with each new batch: about the last ten batches count."""
@@ -9,7 +8,6 @@ _SPREAD = 0.01
 """Row counts tell the slope only if their variance exceeds this share of their squared mean."""
 
 
-@dataclass(slots=True)
 class CostModel:
     """An exponentially forgetting least-squares line through (rows, seconds).
 
@@ -22,13 +20,12 @@ class CostModel:
         per_row: seconds that each row adds.
     """
 
-    fixed: float = 0.0
-    per_row: float = 0.0
-    _weight: float = field(default=0.0, repr=False)
-    _rows: float = field(default=0.0, repr=False)
-    _seconds: float = field(default=0.0, repr=False)
-    _rows_rows: float = field(default=0.0, repr=False)
-    _rows_seconds: float = field(default=0.0, repr=False)
+    __slots__ = ("_rows", "_rows_rows", "_rows_seconds", "_seconds", "_weight", "fixed", "per_row")
+
+    def __init__(self, fixed: float = 0.0, per_row: float = 0.0) -> None:
+        self.fixed = fixed
+        self.per_row = per_row
+        self._weight = self._rows = self._seconds = self._rows_rows = self._rows_seconds = 0.0
 
     def observe(self, rows: int, seconds: float) -> None:
         """Learn that a batch of ``rows`` rows took ``seconds``."""
@@ -47,6 +44,6 @@ class CostModel:
         self.per_row = min(self.per_row, mean_seconds / mean_rows)
         self.fixed = mean_seconds - self.per_row * mean_rows
 
-    def seconds(self, rows: float, calls: int = 1) -> float:
+    def seconds(self, rows: float, calls: float = 1) -> float:
         """Predict what ``rows`` rows in ``calls`` batches cost."""
         return self.fixed * calls + self.per_row * rows

@@ -1,70 +1,47 @@
-"""Deadlines in order, of futures of which most are done long before."""
+# cython: language_level=3, annotation_typing=False
+"""Deadlines that are not in the order of arrival."""
 
 import heapq
 import itertools
-from collections import deque
-from typing import Generic, Protocol, TypeVar
 
-
-class Finite(Protocol):
-    """Something that is done at some time."""
-
-    def done(self) -> bool:
-        """Whether it is."""
-
-
-Future = TypeVar("Future", bound=Finite)
+from batcher.waiter import Waiter
 
 _SPARE = 1024
-"""So many done futures are kept before it is worth the time to drop them."""
+"""So many waiters that wait no more are kept before it is worth the time to drop them."""
 
 
-class Deadlines(Generic[Future]):
-    """Futures by deadline. Done ones drop out when they come up, or when they have become too many.
+class Deadlines:
+    """A heap of waiters by deadline. Those that are not queued any more drop out when they come up, or are too many."""
 
-    Most come in the order of their deadlines, for most callers wait equally long: these stand in a row, which costs
-    less than a heap. The others stand in a heap.
-    """
+    __slots__ = ("_heap", "_order", "_room")
 
     def __init__(self) -> None:
-        self._row: deque[tuple[float, Future]] = deque()
-        self._heap: list[tuple[float, int, Future]] = []
+        self._heap: list[tuple[float, int, Waiter]] = []
         self._order = itertools.count()
         self._room = _SPARE
 
-    def add(self, deadline: float, future: Future) -> bool:
-        """Add a future; returns whether its deadline is now the earliest."""
-        row, heap = self._row, self._heap
-        if len(row) + len(heap) >= self._room:
+    def add(self, waiter: Waiter) -> None:
+        """Add a queued waiter."""
+        if len(self._heap) >= self._room:
             self._tidy()
-        if not row or deadline >= row[-1][0]:
-            row.append((deadline, future))
-            return len(row) == 1 and not (heap and heap[0][0] <= deadline)
-        heapq.heappush(heap, (deadline, next(self._order), future))
-        return heap[0][2] is future and deadline < row[0][0]
+        heapq.heappush(self._heap, (waiter.deadline, next(self._order), waiter))
 
-    def earliest(self) -> float | None:
-        """The earliest deadline of a future that is not done; None if there is none."""
-        row, heap = self._row, self._heap
-        while row and row[0][1].done():
-            row.popleft()
-        while heap and heap[0][2].done():
+    def earliest(self) -> float:
+        """The earliest deadline of a queued waiter; infinity if there is none."""
+        heap = self._heap
+        while heap and not heap[0][2].queued:
             heapq.heappop(heap)
-        if row and heap:
-            return min(row[0][0], heap[0][0])
-        return row[0][0] if row else heap[0][0] if heap else None
+        return heap[0][0] if heap else float("inf")
 
-    def due(self, now: float) -> list[Future]:
-        """Take out the futures that are not done and whose deadline is not after ``now``, the earliest first."""
+    def due(self, now: float) -> list[Waiter]:
+        """Take out the queued waiters whose deadline is not after ``now``, the earliest first."""
         found = []
-        while (deadline := self.earliest()) is not None and deadline <= now:
-            in_row = bool(self._row) and self._row[0][0] == deadline
-            found.append(self._row.popleft()[1] if in_row else heapq.heappop(self._heap)[2])
+        while self._heap and self.earliest() <= now:
+            found.append(heapq.heappop(self._heap)[2])
         return found
 
     def _tidy(self) -> None:
-        """Drop those who are done."""
-        self._row = deque(entry for entry in self._row if not entry[1].done())
-        self._heap = [entry for entry in self._heap if not entry[2].done()]
+        """Drop those who wait no more."""
+        self._heap = [entry for entry in self._heap if entry[2].queued]
         heapq.heapify(self._heap)
-        self._room = 2 * (len(self._row) + len(self._heap)) + _SPARE
+        self._room = 2 * len(self._heap) + _SPARE

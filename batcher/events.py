@@ -1,6 +1,5 @@
 """What an observer of the batcher is told."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -31,7 +30,7 @@ class BatchEvent:
         error: what the engine raised; None if it succeeded.
     """
 
-    waits: Sequence[float]
+    waits: list[float]
     rows: int
     duration: float
     error: BaseException | None

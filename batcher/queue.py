@@ -1,113 +1,179 @@
+# cython: language_level=3, annotation_typing=False
 """What waits for the engine: who asked, in which order, and until when."""
 
-from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Generic
 
 from batcher.deadlines import Deadlines
 from batcher.policy import Limits
-from batcher.waiter import Item, Result, Waiter
+from batcher.waiter import Waiter
+
+_NEVER = float("inf")
+
+_SPARE = 1024
+"""So many who have left are kept in the row before it is worth the time to drop them."""
 
 
-class Queue(Generic[Item, Result]):
+class Queue:
     """Waiters in order of arrival, and the parts of failed batches, each to be tried as a batch of its own.
 
     Both wait alike: they count, expire and leave in the same way, and they take turns, so that neither waits for all
     of the other.
 
+    Those who leave before their turn stay in their row, marked, until it comes to them. Most deadlines are in the order
+    of arrival, for most callers wait equally long: of these the row itself tells which is the next. The others stand in
+    a heap.
+
     Attributes:
         rows: rows of all that wait.
+        items: how many wait.
     """
+
+    __slots__ = ("_arrived", "_deadlines", "_failed", "_failed_next", "_latest", "_left", "_next", "items", "rows")
 
     def __init__(self) -> None:
         self.rows = 0
-        self._items = 0
-        self._arrived: OrderedDict[Waiter[Item, Result], None] = OrderedDict()
-        self._failed: list[OrderedDict[Waiter[Item, Result], None]] = []
+        self.items = 0
+        self._arrived: list[Waiter] = []
+        self._left = 0
+        self._failed: list[list[Waiter]] = []
         self._failed_next = True
-        self._deadlines: Deadlines[Waiter[Item, Result]] = Deadlines()
+        self._deadlines = Deadlines()
+        self._latest = -_NEVER
+        self._next = _NEVER
 
     def __len__(self) -> int:
-        return self._items
+        return self.items
 
     def __repr__(self) -> str:
-        return f"<Queue of {self._items} items, {self.rows} rows>"
+        return f"<Queue of {self.items} items, {self.rows} rows>"
 
-    def add(self, waiter: Waiter[Item, Result]) -> bool:
-        """Append a waiter; returns whether its deadline is now the earliest."""
-        return self._enter(waiter, self._arrived)
+    def add(self, waiter: Waiter) -> None:
+        """Append a waiter."""
+        if not self._arrived:
+            self._latest = -_NEVER
+        self._arrived.append(waiter)
+        if waiter.deadline >= self._latest:
+            self._latest = waiter.deadline
+            waiter.in_order = True
+            self._enter(waiter)
+        else:
+            self._enter_heap(waiter)
 
-    def put_back(self, waiters: Iterable[Waiter[Item, Result]]) -> None:
+    def put_back(self, waiters: Iterable[Waiter]) -> None:
         """Take in a part of a failed batch, which is tried before the parts that were put back earlier."""
-        part: OrderedDict[Waiter[Item, Result], None] = OrderedDict()
+        part = [waiter for waiter in waiters if not waiter.done()]
         self._failed.append(part)
-        for waiter in waiters:
-            if not waiter.done():
-                self._enter(waiter, part)
+        for waiter in part:
+            self._enter_heap(waiter)
 
     def retrying(self) -> bool:
         """Whether a part of a failed batch waits."""
-        while self._failed and not self._failed[-1]:
+        while self._failed and not self._waiting(self._failed[-1]):
             self._failed.pop()
         return bool(self._failed)
 
     def oldest(self) -> float:
         """When the first in order of arrival was submitted; there must be one."""
-        return next(iter(self._arrived)).arrived
+        for waiter in self._arrived:
+            if waiter.queued:
+                return waiter.arrived
+        raise IndexError("nobody waits")
 
-    def take(self, limits: Limits) -> list[Waiter[Item, Result]]:
+    def take(self, limits: Limits) -> list[Waiter]:
         """Take out the next batch: a part of a failed one, or the longest run of arrivals that fits."""
-        taken: list[Waiter[Item, Result]] = []
-        rows = 0
-        if self.retrying() and (self._failed_next or not self._arrived):
-            taken += self._failed[-1]
-            self._failed[-1].clear()
-            rows = sum(waiter.rows for waiter in taken)
+        if self._failed and self.retrying() and (self._failed_next or self.items == self._retried()):
             self._failed_next = False
+            taken = [waiter for waiter in self._failed.pop() if waiter.queued]
         else:
-            room = limits.max_batch_rows
-            for waiter in self._arrived:
-                if rows + waiter.rows > room or len(taken) >= limits.max_batch_items:
+            self._failed_next = True
+            taken = self._first(limits.max_batch_rows, limits.max_batch_items)
+        for waiter in taken:
+            self._leave(waiter)
+        return taken
+
+    def remove(self, waiter: Waiter) -> bool:
+        """Take out a waiter; returns whether it was waiting."""
+        if not waiter.queued:
+            return False
+        self._leave(waiter)
+        self._left += 1
+        if self._left > self.items + _SPARE:
+            self._arrived = [each for each in self._arrived if each.queued]
+            self._left = 0
+        return True
+
+    def next_deadline(self) -> float:
+        """No deadline of anybody who waits is before this time in seconds; infinity if nobody waits."""
+        return self._next if self.items else _NEVER
+
+    def expire(self, now: float) -> list[Waiter]:
+        """Take out those who wait and whose deadline is not after ``now``; the engine keeps what it has."""
+        if now < self._next:
+            return []
+        late = self._deadlines.due(now)
+        self._next = self._deadlines.earliest()
+        for waiter in self._arrived:
+            if waiter.queued and waiter.in_order:
+                if waiter.deadline > now:
+                    self._next = min(self._next, waiter.deadline)
+                    break
+                late.append(waiter)
+        for waiter in late:
+            self.remove(waiter)
+        return late
+
+    def clear(self) -> list[Waiter]:
+        """Take out everybody."""
+        everybody = [waiter for part in (self._arrived, *self._failed) for waiter in part if waiter.queued]
+        for waiter in everybody:
+            self._leave(waiter)
+        self._arrived.clear()
+        self._failed.clear()
+        self._left = 0
+        return everybody
+
+    def _first(self, most_rows: int, most_items: float) -> list[Waiter]:
+        """The longest run of arrivals that fits, which leave their row."""
+        taken: list[Waiter] = []
+        rows = passed = 0
+        for waiter in self._arrived:
+            if waiter.queued:
+                if rows + waiter.rows > most_rows or len(taken) >= most_items:
                     break
                 rows += waiter.rows
                 taken.append(waiter)
-            for _ in taken:
-                self._arrived.popitem(last=False)
-            self._failed_next = True
-        for waiter in taken:
-            waiter.part = None
-        self.rows -= rows
-        self._items -= len(taken)
+            passed += 1
+        del self._arrived[:passed]
+        self._left = max(0, self._left - (passed - len(taken)))
         return taken
 
-    def remove(self, waiter: Waiter[Item, Result]) -> bool:
-        """Take out a waiter; returns whether it was waiting."""
-        if waiter.part is None:
-            return False
-        del waiter.part[waiter]
-        waiter.part = None
-        self.rows -= waiter.rows
-        self._items -= 1
-        return True
+    def _retried(self) -> int:
+        """How many wait in parts of failed batches."""
+        count = 0
+        for part in self._failed:
+            count += self._waiting(part)
+        return count
 
-    def next_deadline(self) -> float | None:
-        """The earliest deadline of anybody who still hopes for an answer, waiting or in the engine."""
-        return self._deadlines.earliest()
+    def _waiting(self, part: list[Waiter]) -> int:
+        """How many of a part wait."""
+        count = 0
+        for waiter in part:
+            count += waiter.queued
+        return count
 
-    def expire(self, now: float) -> list[Waiter[Item, Result]]:
-        """Take out those who wait and whose deadline is not after ``now``; the engine keeps what it has."""
-        return [waiter for waiter in self._deadlines.due(now) if self.remove(waiter)]
+    def _enter_heap(self, waiter: Waiter) -> None:
+        waiter.in_order = False
+        self._enter(waiter)
+        self._deadlines.add(waiter)
 
-    def clear(self) -> list[Waiter[Item, Result]]:
-        """Take out everybody."""
-        everybody = [waiter for part in (self._arrived, *self._failed) for waiter in part]
-        for waiter in everybody:
-            self.remove(waiter)
-        return everybody
-
-    def _enter(self, waiter: Waiter[Item, Result], part: OrderedDict[Waiter[Item, Result], None]) -> bool:
-        part[waiter] = None
-        waiter.part = part
+    def _enter(self, waiter: Waiter) -> None:
+        waiter.queued = True
         self.rows += waiter.rows
-        self._items += 1
-        return self._deadlines.add(waiter.deadline, waiter)
+        self.items += 1
+        if waiter.deadline < self._next:
+            self._next = waiter.deadline
+
+    def _leave(self, waiter: Waiter) -> None:
+        waiter.queued = False
+        self.rows -= waiter.rows
+        self.items -= 1

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 import msgspec
 from numpy.typing import NDArray
 
+from preprocessing.packed import PackedRows
 from preprocessing.schema import Row
 
 
@@ -23,5 +24,5 @@ class Block(msgspec.Struct, frozen=True, gc=False):
         return len(self.values)
 
 
-Rows: TypeAlias = list[Row] | Block
-"""The rows of a request; those of a list have the fields."""
+Rows: TypeAlias = list[Row] | Block | PackedRows
+"""The rows of a request; those of a list and packed ones have the fields."""

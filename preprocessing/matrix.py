@@ -1,7 +1,7 @@
 """Rows → the model's matrix."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocessing.block import Block, Rows
-from preprocessing.schema import Field, Schema
+from preprocessing.packed import PackedRows, row_writer
+from preprocessing.schema import Field, Row, Schema
 
 _LARGEST_TABLE: Final = 1024
 """Rows of a table of indicators; categories with more combinations than that have a table each."""
@@ -71,13 +72,19 @@ class MatrixBuilder:
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.max_rows = max_rows
         self._expansion = Expansion(schema)
+        self._writer = row_writer(schema)
         self._buffers: dict[type[np.floating], NDArray[np.floating]] = {}
+        self._write: dict[type, Callable[[list[Any], NDArray[np.floating]], None]] = {
+            list: self._write_lists,
+            Block: self._write_blocks,
+            PackedRows: self._write_packed,
+        }
 
     def build(self, parts: Sequence[Rows], dtype: type[np.floating] = np.float32) -> NDArray[Any]:
         """Build the matrix of some validated rows.
 
         Args:
-            parts: n rows, 1 <= n <= max_rows, as lists or blocks of them.
+            parts: n rows, 1 <= n <= max_rows, in whatever form.
             dtype: float32, or float64, which has every number as it was sent.
 
         Returns:
@@ -93,37 +100,29 @@ class MatrixBuilder:
         if buffer is None:
             buffer = self._buffers[dtype] = np.zeros((self.max_rows, self._expansion.width), dtype=dtype)
         matrix = buffer[:count]
-        if Block in set(map(type, parts)):
-            self._write_mixed(parts, matrix)
-        else:
-            rows: list[Any] = list(chain.from_iterable(parts))  # type: ignore[arg-type]
-            self._expansion.write(np.array(rows, dtype=np.float64), matrix)
+        start = 0
+        for kind, neighbours in groupby(parts, key=type):
+            together = list(neighbours)
+            end = start + sum(map(len, together))
+            self._write[kind](together, matrix[start:end])
+            start = end
         return matrix
 
-    def _write_mixed(self, parts: Sequence[Rows], out: NDArray[np.floating]) -> None:
-        """Write the columns of lists and blocks; lists that stand side by side become one array."""
+    def _write_packed(self, parts: list[PackedRows], out: NDArray[np.floating]) -> None:
+        self._writer.write(parts, out)  # type: ignore[union-attr]  # there are none without it
+
+    def _write_lists(self, parts: list[list[Row]], out: NDArray[np.floating]) -> None:
+        self._expansion.write(np.array(list(chain.from_iterable(parts)), dtype=np.float64), out)
+
+    def _write_blocks(self, blocks: list[Block], out: NDArray[np.floating]) -> None:
         start = 0
-        for is_block, neighbours in groupby(parts, key=_is_block):
-            if is_block:
-                for block in neighbours:
-                    end = start + len(block)
-                    self._write(block, out[start:end])  # type: ignore[arg-type]
-                    start = end
+        for block in blocks:
+            end = start + len(block)
+            if block.expanded:
+                out[start:end] = block.values
             else:
-                rows = np.array(list(chain.from_iterable(neighbours)), dtype=np.float64)  # type: ignore[arg-type]
-                end = start + len(rows)
-                self._expansion.write(rows, out[start:end])
-                start = end
-
-    def _write(self, block: Block, out: NDArray[np.floating]) -> None:
-        if block.expanded:
-            out[:] = block.values
-        else:
-            self._expansion.write(block.values, out)
-
-
-def _is_block(part: Rows) -> bool:
-    return type(part) is Block
+                self._expansion.write(block.values, out[start:end])
+            start = end
 
 
 _Group: TypeAlias = list[Field]

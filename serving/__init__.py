@@ -3,17 +3,18 @@
 from serving.admin import Reload
 from serving.app import CountedResponses, create_app
 from serving.codecs import Codec, make_codecs, places
+from serving.exchange import Answer, Query
 from serving.fastpath.hotpath import HotConnection, HotPath
 from serving.http.context import ConnectionContext, ConnectionLimits
 from serving.http.protocol import Connection
 from serving.http.read_budget import ReadBudget
 from serving.http.server import DrainingServer
-from serving.inference import Answer, infer, is_short, warm_up
+from serving.inference import infer, is_short, warm_up
 from serving.metrics.content import CONTENT
 from serving.metrics.shared import SharedMetrics
 from serving.model import Model, ModelHandle
 from serving.service import Service
-from serving.table import Query, Table
+from serving.table import Table
 
 __all__ = [
     "CONTENT",

@@ -28,8 +28,8 @@ from serving.errors import (
     known,
     problem_response,
 )
+from serving.exchange import Answer
 from serving.http.protocol import EXTENSION
-from serving.inference import Answer
 from serving.metrics.content import Metrics
 from serving.openapi import Document
 from serving.operation import JSON, Body, Operation, Served, always, json_operation
@@ -219,13 +219,13 @@ def _endpoint(service: Service, codec: Codec) -> Callable[[Request], Awaitable[R
         service.check_served(name, version)
         frame = read_frame(codec, request.scope["query_string"], request.scope["headers"], version)
         _check_body_type(codec, request.headers)
-        waiter, frame = service.submit(await read_body(request, service.max_body_bytes), frame)
-        answer = await _answered(request, service, waiter)
+        pending, frame = service.submit(await read_body(request, service.max_body_bytes), frame)
+        answer = await _answered(request, service, pending)
         content, media_type, more = encoded(answer, frame)
-        service.metrics.predicted(time.monotonic() - waiter.arrived)
+        service.metrics.predictions.predicted(time.monotonic() - pending.waiter.arrived)
         headers = answer.model.headers | dict(more)
         if frame.timed:
-            headers["Server-Timing"] = timing(waiter)
+            headers["Server-Timing"] = timing(pending.waiter)
         return Response(content, 200, headers, media_type)
 
     async def endpoint(request: Request) -> Response:

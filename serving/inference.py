@@ -1,56 +1,23 @@
 """From the rows of a batch to an answer for each of its requests: what the batcher calls its engine."""
 
 import time
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from forest import Engine, Prediction
 from preprocessing import Row, Schema
 from preprocessing.matrix import MatrixBuilder
-from serving.errors import ModelNotReady, NoProbabilities
-from serving.model import Model
-from serving.table import Query, Table
+from serving.errors import ModelNotReady
+from serving.exchange import Answer, Query, answers, rows_of, tables_of
+from serving.table import Table
 
 _WARM_UP_ROWS = 256
 
 _LONGEST_INLINE = 0.02
 """Seconds; an engine's call that takes longer runs in a thread, so that the event loop goes on. Handing a call over and
 back costs a third of all work at a thousand clients on one core, and a turn of the loop is as long then anyway."""
-
-
-class Answer(msgspec.Struct, frozen=True, gc=False):
-    """The answer to one request of n rows.
-
-    Attributes:
-        labels: n labels, as plain Python values.
-        model: the version that computed it.
-        batch: (rows of the batch, n_classes) float64; None if the model gives no probabilities.
-        start: the request's first row in the batch.
-    """
-
-    labels: list[Any]
-    model: Model
-    batch: NDArray[np.float64] | None
-    start: int
-
-    @property
-    def probabilities(self) -> NDArray[np.float64] | None:
-        """(n, n_classes) float64, a view of the batch's; None if the model gives none."""
-        return None if self.batch is None else self.batch[self.start : self.start + len(self.labels)]
-
-    def wanted_probabilities(self) -> NDArray[np.float64]:
-        """The probabilities, for who has asked for them.
-
-        Raises:
-            NoProbabilities: the model gives none.
-        """
-        if (probabilities := self.probabilities) is None:
-            raise NoProbabilities(f"{self.model} is served by {self.model.engine.name}, which gives labels only")
-        return probabilities
 
 
 def infer(queries: list[Query]) -> list[Answer]:
@@ -63,24 +30,24 @@ def infer(queries: list[Query]) -> list[Answer]:
         ModelNotReady: no model is loaded.
         ValueError: the engine returned an array of the wrong shape, or numbers that are not finite.
     """
-    table = queries[0].table
-    if all(query.table is table for query in queries):
-        return _of_one(table, queries)
-    answers: dict[int, Answer] = {}
-    for one in dict.fromkeys(query.table for query in queries):
+    tables = tables_of(queries)
+    if len(tables) == 1:
+        return _of_one(tables[0], queries)
+    found: dict[int, Answer] = {}
+    for one in tables:
         places = [place for place, query in enumerate(queries) if query.table is one]
-        answers |= zip(places, _of_one(one, [queries[place] for place in places]), strict=True)
-    return [answers[place] for place in range(len(queries))]
+        found |= zip(places, _of_one(one, [queries[place] for place in places]), strict=True)
+    return [found[place] for place in range(len(queries))]
 
 
-def is_short(seconds: float, queries: Sequence[Query]) -> bool:
+def is_short(seconds: float, queries: list[Query]) -> bool:
     """Whether a call may hold up the event loop: it takes little time, and each engine that it asks is sure to return.
 
     Args:
         seconds: what the call is expected to take.
         queries: its requests, some of which a version may answer that is not in service any more.
     """
-    return seconds <= _LONGEST_INLINE and all(table.bounded for table in {query.table for query in queries})
+    return seconds <= _LONGEST_INLINE and all(table.bounded for table in tables_of(queries))
 
 
 def _of_one(table: Table, queries: list[Query]) -> list[Answer]:
@@ -88,16 +55,8 @@ def _of_one(table: Table, queries: list[Query]) -> list[Answer]:
     model = table.model
     if model is None:
         raise ModelNotReady
-    parts = [query.rows for query in queries]
-    prediction = _predict(model.engine, table.matrix.build(parts, model.engine.dtype))
-    labels, probabilities = prediction.labels.tolist(), prediction.probabilities
-    answers = []
-    start = 0
-    for query in queries:
-        end = start + len(query.rows)
-        answers.append(Answer(labels[start:end], model, probabilities, start))
-        start = end
-    return answers
+    prediction = _predict(model.engine, table.matrix.build(rows_of(queries), model.engine.dtype))
+    return answers(queries, prediction.labels.tolist(), model, prediction.probabilities)
 
 
 class Trial(NamedTuple):

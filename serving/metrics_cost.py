@@ -30,7 +30,7 @@ def ours() -> Count:
     def count(event: BatchEvent) -> None:
         metrics.batch(event)
         for wait in event.waits:
-            metrics.answered("/predict", time.monotonic() - wait)
+            metrics.predictions.answered("/predict", time.monotonic() - wait)
 
     return count
 

@@ -1,30 +1,22 @@
 """What answers requests, whatever brings them: decode and queue."""
 
+import asyncio
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from batcher import Batcher, FutureWaiter, Waiter
+from batcher import Batcher, FutureWaiter, Pending, Waiter
 from preprocessing.faults import shortened
+from serving.admission import Admission
 from serving.codecs import Frame
-from serving.errors import ModelNotReady, NotServed
-from serving.inference import Answer
+from serving.errors import NotServed
+from serving.exchange import Answer, Query
 from serving.metrics.content import Metrics
 from serving.metrics.exposition import PrometheusMetrics, document
 from serving.metrics.shared import SharedMetrics
 from serving.model import Model, ModelHandle, check_served
-from serving.table import Query, Table
-
-
-class Asking(Waiter[Query, Answer], Protocol):
-    """Who waits for an answer.
-
-    Attributes:
-        frame: what is asked besides rows, at first outside of the body.
-    """
-
-    frame: Frame
+from serving.table import Table
 
 
 class Service:
@@ -37,8 +29,8 @@ class Service:
         board: where this worker and the others put their figures.
 
     Attributes:
-        table: what bodies are decoded by; None while no model is loaded.
-        batcher: set once the event loop runs.
+        admission: takes requests in.
+        batcher: what queues them; None until the event loop runs.
         metrics: adds to the board.
         connections: those that are open.
         draining: whether the server is about to stop: it answers what it has, but is not ready for more.
@@ -52,7 +44,7 @@ class Service:
         self.max_body_bytes = max_body_bytes
         self.metrics = Metrics(board)
         self.connections: Collection[object] = ()
-        self.table: Table | None = None
+        self.admission = Admission()
         self.batcher: Batcher[Query, Answer] | None = None
         self.draining = False
         self.grpc_port: int | None = None
@@ -63,7 +55,17 @@ class Service:
     def __repr__(self) -> str:
         return f"<Service {self.handle!r} {self.batcher!r}{' draining' * self.draining}>"
 
-    def submit(self, body: bytes, frame: Frame) -> tuple[FutureWaiter[Query, Answer], Frame]:
+    @property
+    def table(self) -> Table | None:
+        """What bodies are decoded by; None while no model is loaded."""
+        return self.admission.table
+
+    def begin(self, batcher: Batcher[Query, Answer]) -> None:
+        """Queue what is asked from now on; the event loop runs."""
+        self.batcher = batcher
+        self.admission.intake = batcher.intake
+
+    def submit(self, body: bytes, frame: Frame) -> tuple[Pending[Answer], Frame]:
         """Queue one request.
 
         Args:
@@ -74,37 +76,17 @@ class Service:
             A future, as ``Batcher.submit`` describes it, and all that the request asks besides rows.
 
         Raises:
-            InvalidBody: the body is none of the format, or breaks the schema.
-            ModelNotReady: no model is loaded.
-            Closed: the server is shutting down.
-            Overloaded: the request is refused.
+            Exception: as ``Admission.enqueue``.
         """
-        batcher, table = self._ready()
-        rows, frame = frame.codec.decode(table, body, frame)
-        return batcher.submit(Query(table, rows), len(rows), timeout=frame.timeout), frame
+        waiter = FutureWaiter()
+        future: Pending[Answer] = Pending(waiter, self.cancel, asyncio.get_running_loop())
+        waiter.future = future
+        return future, self.admission.enqueue(waiter, frame, body)
 
-    def enqueue(self, waiter: Asking, body: bytes | bytearray) -> None:
-        """Queue one request for a waiter, whose ``item``, ``rows`` and ``frame`` this sets.
-
-        Raises:
-            Exception: as ``submit``.
-        """
-        batcher, table = self._ready()
-        rows, waiter.frame = waiter.frame.codec.decode(table, body, waiter.frame)
-        waiter.item, waiter.rows = Query(table, rows), len(rows)
-        batcher.enqueue(waiter, timeout=waiter.frame.timeout)
-
-    def cancel(self, waiter: Waiter[Query, Answer]) -> None:
+    def cancel(self, waiter: Waiter) -> None:
         """A waiter that was queued has given up."""
         if self.batcher is not None:
             self.batcher.cancel(waiter)
-
-    def _ready(self) -> tuple[Batcher[Query, Answer], Table]:
-        """The batcher, if it takes anything now, and the table: under overload it says no before a body is decoded."""
-        if self.batcher is None or self.table is None:
-            raise ModelNotReady
-        self.batcher.raise_if_overloaded()
-        return self.batcher, self.table
 
     def check_served(self, name: str, version: str | None = None) -> None:
         """See to it that a model is the one in service, and so is a version, if one is asked for.
@@ -121,7 +103,7 @@ class Service:
     def put_in_service(self, model: Model, table: Table) -> None:
         """Answer by a version from now on; what was decoded by another table, the version before it answers."""
         table.model = self.handle.model = model
-        self.table = table
+        self.admission.use(table)
 
     def give_up(self) -> None:
         """Fail every request that is not in the engine: the time to drain is over."""
@@ -201,7 +183,7 @@ class Service:
         return self._prometheus.expose(accept)
 
 
-def timing(waiter: Waiter[Query, Answer]) -> str:
+def timing(waiter: Waiter) -> str:
     """How a request fared, as a header Server-Timing (https://www.w3.org/TR/server-timing/) tells it.
 
     ``queue`` is the time in the queue, ``batch`` that of the engine's call, in milliseconds; ``rows`` has the rows of

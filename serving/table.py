@@ -1,13 +1,12 @@
-"""The table of a model in service, and the requests that were decoded by it."""
+"""The table of a model in service."""
 
 from functools import cached_property
-
-import msgspec
 
 from preprocessing import PRESETS, RowDecoder, Schema
 from preprocessing.block import Rows
 from preprocessing.layout import Layouts
 from preprocessing.matrix import MatrixBuilder
+from preprocessing.packed import row_scanner
 from preprocessing.reader import RowReader
 from serving.model import Model
 
@@ -23,6 +22,7 @@ class Table:
 
     Attributes:
         schema, order, max_rows_per_request: see above.
+        scanner: reads the common body of rows; None if it was not built.
         model: the last version that served it: what was decoded for it is answered by that, whatever serves by then.
     """
 
@@ -36,6 +36,7 @@ class Table:
     ) -> None:
         self.schema = schema
         self.order = order
+        self.scanner = row_scanner(schema, max_rows_per_request)
         self.decoder = RowDecoder(schema, max_rows_per_request)
         self.matrix = MatrixBuilder(schema, max_batch_rows)
         self.model: Model | None = None
@@ -47,6 +48,16 @@ class Table:
         aliases = next((preset.aliases for preset in PRESETS if preset.schema.fields == self.schema.fields), None)
         return RowReader(self.schema, self.max_rows_per_request, Layouts(self.schema, self.order, aliases))
 
+    def decode(self, body: bytes | bytearray) -> Rows:
+        """Decode a body of Canopy's own format.
+
+        Raises:
+            InvalidBody: as ``RowDecoder.decode``.
+        """
+        if self.scanner is not None and (packed := self.scanner.scan(body)) is not None:
+            return packed
+        return self.decoder.decode(body)
+
     @property
     def bounded(self) -> bool:
         """Whether the time of a call for its rows depends on their number only: see ``forest.Engine``."""
@@ -54,15 +65,3 @@ class Table:
 
     def __repr__(self) -> str:
         return f"<Table of {len(self.schema.fields)} fields, {self.model or 'not served'}>"
-
-
-class Query(msgspec.Struct, frozen=True, gc=False):
-    """The rows of a request.
-
-    Attributes:
-        table: what they were decoded by.
-        rows: at least one.
-    """
-
-    table: Table
-    rows: Rows

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from preprocessing.block import Rows
 from serving.errors import NotServed, problem_response
-from serving.inference import Answer
+from serving.exchange import Answer
 from serving.operation import JSON, Operation, Served
 from serving.table import Table
 
@@ -73,6 +73,7 @@ class Codec(ABC):
         reads: the headers, in lower case, that ``options`` looks at.
         content_types: media types of requests that need no closer look, as they are usually written.
         refusal: the status of a body that breaks the schema.
+        scanned: whether its bodies may be those that ``preprocessing.packed`` reads, which then ask nothing besides.
     """
 
     path: ClassVar[str]
@@ -80,6 +81,7 @@ class Codec(ABC):
     reads: ClassVar[frozenset[str]] = frozenset()
     content_types: ClassVar[tuple[str, ...]] = (JSON,)
     refusal: ClassVar[int] = 422
+    scanned: ClassVar[bool] = False
 
     def takes(self, media_type: str) -> bool:
         """Whether bodies may be of a media type, which is in lower case and without parameters."""

@@ -23,7 +23,7 @@ from serving.codecs.values import (
     rows_schema,
 )
 from serving.errors import plain_status, told
-from serving.inference import Answer
+from serving.exchange import Answer
 from serving.operation import JSON, Body, Operation, Served
 from serving.table import Table
 

@@ -11,7 +11,7 @@ from preprocessing.jsonschema import example_row
 from serving.codecs.codec import Codec, Encoded, Frame, Pairs
 from serving.codecs.frame import flag
 from serving.codecs.values import lists_schema, read_json, read_list, records_schema
-from serving.inference import Answer
+from serving.exchange import Answer
 from serving.operation import JSON, Body, Operation, Served
 from serving.table import Table
 
@@ -20,6 +20,7 @@ class Predict(Codec):
     """``POST /predict``; its options are whether probabilities are asked for, by ``?probabilities=true``."""
 
     path: ClassVar[str] = "/predict"
+    scanned: ClassVar[bool] = True
 
     def takes(self, media_type: str) -> bool:
         """See ``Codec``: JSON by any name."""
@@ -36,7 +37,7 @@ class Predict(Codec):
     def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """See ``Codec``: rows have the table's fields, or else the model's own columns."""
         try:
-            return table.decoder.decode(body), frame
+            return table.decode(body), frame
         except InvalidRow:
             rows = _columns(table, body)
             if rows is None:

@@ -15,7 +15,7 @@ from preprocessing import Field, InvalidRow, Schema
 from preprocessing.block import Rows
 from preprocessing.faults import shortened
 from serving.errors import UnencodableLabels
-from serving.inference import Answer
+from serving.exchange import Answer
 from serving.model import Model
 from serving.table import Table
 

@@ -15,7 +15,7 @@ from preprocessing.jsonschema import example_row
 from serving.codecs.codec import Codec, Encoded, Frame
 from serving.codecs.values import PREDICTIONS, read_json, read_list, rows_schema
 from serving.errors import plain_error
-from serving.inference import Answer
+from serving.exchange import Answer
 from serving.operation import ERROR, JSON, Body, Operation, Served
 from serving.table import Table
 

@@ -18,7 +18,7 @@ from serving.codecs.frame import only
 from serving.codecs.tensors import LABELS, MATRIX, PROBABILITIES, outputs, pack, read_tensors
 from serving.codecs.v2_body import DATATYPES, HEADER_LENGTH, SIZE, place, read_request, request_tensors
 from serving.errors import BadParameter, plain_error
-from serving.inference import Answer
+from serving.exchange import Answer
 from serving.model import check_served
 from serving.operation import ERROR, JSON, Body, Operation, Served
 from serving.table import Table

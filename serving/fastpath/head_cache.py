@@ -1,37 +1,57 @@
+# cython: language_level=3, annotation_typing=False
 """Heads of requests that need not be parsed again.
 
 A client sends the same head with each of its requests, but for the content length, and a crowd of the same kind of
 clients sends the same heads. Looking one up costs a tenth of parsing it.
 """
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING
 
-from serving.codecs import Frame
+if TYPE_CHECKING:
+    from serving.codecs import Frame
 
-END: Final = b"\r\n\r\n"
+END = b"\r\n\r\n"
 """What a head ends with."""
 
-_LONGEST: Final = 2048
+_LONGEST = 2048
 """Bytes; a longer head is not remembered."""
 
-_MOST: Final = 1024
+_MOST = 1024
 """Heads that are remembered; about one for each content length and kind of client."""
 
 
-class Head(NamedTuple):
+class Head:
     """What a head says.
 
-    Attributes:
+    Args:
         length: of the body, in bytes.
         frame: what is asked.
+
+    Attributes:
+        length, frame: see above.
     """
 
-    length: int
-    frame: Frame
+    __slots__ = ("frame", "length")
+
+    def __init__(self, length: int, frame: "Frame") -> None:
+        self.length = length
+        self.frame = frame
 
 
-class HeadCache(dict[bytes, Head]):
+class HeadCache:
     """What each head says that was seen to begin a common request on a connection that stays open."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Head] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def find(self, head: bytes) -> Head | None:
+        """What a head says; None if it is not remembered."""
+        return self._known.get(head)
 
     def learn(self, head: bytes, meaning: Head) -> None:
         """Remember a head, if it is one beyond doubt.
@@ -45,6 +65,6 @@ class HeadCache(dict[bytes, Head]):
         plain = head.startswith(b"POST ") and head.count(b"\n") == head.count(b"\r") == head.count(b"\r\n")
         if not plain or len(head) > _LONGEST:
             return
-        if len(self) >= _MOST:  # of those that are still in use each comes back with its next request
-            self.clear()
-        self[head] = meaning
+        if len(self._known) >= _MOST:  # of those that are still in use each comes back with its next request
+            self._known.clear()
+        self._known[head] = meaning

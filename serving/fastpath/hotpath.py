@@ -6,7 +6,6 @@ the ordinary way, whose answers are the same.
 """
 
 import logging
-import time
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -17,13 +16,12 @@ from batcher import Closed
 from serving.codecs import Codec, Frame
 from serving.codecs.frame import READS, read_frame
 from serving.errors import RequestError, known
-from serving.fastpath.head_cache import END, Head, HeadCache
+from serving.fastpath.head_cache import Head, HeadCache
 from serving.fastpath.hotrequest import HotRequest
+from serving.fastpath.line import Line
 from serving.fastpath.responses import Responses
 from serving.http.context import ConnectionContext, ServerState
-from serving.http.lifetime import IDLE
 from serving.http.protocol import Connection
-from serving.inference import Answer
 from serving.service import Service
 
 logger = logging.getLogger("canopy.serving")
@@ -83,7 +81,7 @@ def _route(codec: Codec, odd: frozenset[bytes]) -> _Route:
     return _Route(codec, types, asking, read_frame(codec, b"", ()), odd)
 
 
-class HotConnection(Connection):
+class HotConnection(Line, Connection):
     """A connection that recognises requests for the hot path.
 
     Args:
@@ -93,8 +91,6 @@ class HotConnection(Connection):
         server_state: uvicorn's.
         app_state: uvicorn's.
     """
-
-    __slots__ = ("_head", "_heads", "_hot", "_partial", "_responses", "_routes", "_service")
 
     def __init__(
         self,
@@ -108,47 +104,24 @@ class HotConnection(Connection):
         super().__init__(context, config, server_state, app_state)
         self._service = path.service
         self._routes = path.routes
+        self._admission = path.service.admission
+        self._predictions = path.service.metrics.predictions
         self._responses = path.responses
         self._heads = path.heads
-        self._hot: HotRequest | None = None
+        self._hot = None
         self._head = b""
         self._partial = b""
 
-    def receive(self, data: bytes) -> None:
-        """See ``Connection.receive``.
-
-        A request that is wholly here, whose head is known, is queued without being parsed. If some of its body is
-        still to come, it is kept for once; a parser that is given it later finds nothing else in it.
-        """
-        if self._reading == IDLE and self.running is None and not self.flow.held:
-            kept = self._partial
-            if kept:
-                data, self._partial = kept + data, b""
-            end = data.find(END) + len(END)
-            head = data[:end]
-            seen = self._heads.get(head)
-            if seen is None:
-                self._head = head
-            elif (missing := seen.length - len(data) + end) == 0:
-                self._hot = None
-                request = HotRequest(self, seen.frame, data[end:], keep_alive=True, more_body=False)
-                self.running = request
-                if self.server_state.parting:
-                    self.be_last(request)
-                self.cycle = request  # type: ignore[assignment]
-                self._queue(request)
-                return
-            elif missing > 0 and not kept:
-                self._partial = data
-                return
-        super().receive(data)
+    def parse(self, data: bytes) -> None:
+        """Parse what has come, as ``Connection.receive`` does."""
+        Connection.receive(self, data)
         self._head = b""
 
     def expire(self, now: float) -> None:
         """See ``Connection.expire``."""
         if self._partial:  # from now on this is a matter of the parser and its time-outs
             data, self._partial = self._partial, b""
-            super().receive(data)
+            self.parse(data)
         super().expire(now)
 
     def begin(self) -> None:
@@ -162,10 +135,11 @@ class HotConnection(Connection):
         keep_alive = self.parser.should_keep_alive()
         if head and keep_alive:
             self._heads.learn(head, found)
-        self._hot = request = HotRequest(self, found.frame, b"", keep_alive=keep_alive, more_body=True)
+        self._hot = request = HotRequest(self, found.frame)
+        request.keep_alive, request.more_body = keep_alive, True
         if self.server_state.parting:
             self.be_last(request)
-        self.cycle = request  # type: ignore[assignment]
+        self.cycle = request
         if self.running is None:
             self.running = request
         else:
@@ -195,16 +169,6 @@ class HotConnection(Connection):
         if request is self.running:
             self._queue(request)
 
-    def answer(self, request: HotRequest, answer: Answer) -> None:
-        """Write the answer to the running request."""
-        try:
-            response = self._responses.of(answer, request, self.server_state.default_headers)
-        except Exception as error:  # or the rest of its batch would not be answered
-            self.fail(request, error)
-        else:
-            self._write(request, response)
-            self._metrics.answered(request.frame.codec.path, time.monotonic() - request.arrived)
-
     def fail(self, request: HotRequest, error: Exception) -> None:
         """Answer the running request with what went wrong, unless it has its answer."""
         if request.response_complete:
@@ -213,7 +177,7 @@ class HotConnection(Connection):
             logger.error("a request failed", exc_info=error)
         codec = request.frame.codec
         status, response = self._responses.failure(error, codec, self.server_state.default_headers)
-        self._write(request, response)
+        self.write_response(request, response)
         self._metrics.responded(codec.path, status)
 
     def abandon(self) -> None:
@@ -232,7 +196,7 @@ class HotConnection(Connection):
         if isinstance(request, HotRequest) and not request.response_complete:
             self.running = None  # or each would keep the other until the garbage collector comes
             request.response_complete = True
-            if request.queued:
+            if request.accepted:
                 self._service.cancel(request)
 
     def _common(self) -> Head | None:
@@ -258,27 +222,9 @@ class HotConnection(Connection):
             return None
 
     def _queue(self, request: HotRequest) -> None:
-        if request.response_complete:  # the client has gone
-            return
-        body, request.body = request.body, b""  # or an idle connection would keep it until its next request
-        try:
-            self._service.enqueue(request, body)
-        except Exception as error:
-            if hasattr(request, "item"):
-                del request.item  # or an idle connection would keep the model that it was decoded for
-            self.fail(request, error)
-        else:
-            request.queued = True
-
-    def _write(self, request: HotRequest, response: bytes) -> None:
-        request.response_complete = True
-        transport = self.transport
-        if request.keep_alive:
-            transport.write(response)
-        else:
-            transport.write(response.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))
-            self.leave()
-        self.on_response_complete()
+        if not request.response_complete:  # or the client has gone
+            body, request.body = request.body, b""  # or an idle connection would keep it until its next request
+            self.queue(request, body, 0)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types, and ours
         if not isinstance(cycle, HotRequest):

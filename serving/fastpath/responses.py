@@ -1,32 +1,37 @@
+# cython: language_level=3, annotation_typing=False
 """The bytes of responses that do not go through ASGI."""
 
 import logging
 from collections import defaultdict
-from typing import Any, Final
+from typing import Any
 
 from batcher import Overloaded
-from serving.codecs import Codec, encoded
+from serving.codecs import Codec, Frame, encoded
 from serving.errors import problem_response
+from serving.exchange import Answer
 from serving.fastpath.hotrequest import HotRequest
 from serving.http.written import raw
-from serving.inference import Answer
 from serving.model import Model
 from serving.service import timing
 
 logger = logging.getLogger("canopy.serving")
 
-_KEPT: Final = 256
+_KEPT = 256
 """Answers that are remembered: all classes of any forest, but not all numbers that a regression may give."""
 
 
 class Responses:
     """The bytes of answers, for all connections. What is the same for many is made once."""
 
+    __slots__ = ("_defaults", "_frame", "_head", "_made", "_model", "_of_frame", "_refusal", "_refused")
+
     def __init__(self) -> None:
         self._defaults: list[tuple[bytes, bytes]] | None = None
         self._head = b""
         self._model: Model | None = None
         self._made: defaultdict[tuple[Codec, Any], dict[Any, bytes]] = defaultdict(dict)
+        self._frame: Frame | None = None
+        self._of_frame: dict[Any, bytes] = {}
         self._refusal: tuple[Exception, Codec] | None = None
         self._refused = 0, b""
 
@@ -65,10 +70,12 @@ class Responses:
         """
         if defaults is not self._defaults or answer.model is not self._model:
             self._use(defaults, answer.model)
-        labels, frame = answer.labels, request.frame
-        if len(labels) > 1 or not frame.constant:
+        frame = request.frame
+        if answer.rows > 1 or not frame.constant:
             return self._response(answer, request)
-        made, label = self._made[frame.codec, frame.options], labels[0]
+        if frame is not self._frame:  # that of the request before, mostly
+            self._frame, self._of_frame = frame, self._made[frame.codec, frame.options]
+        made, label = self._of_frame, answer.first()
         try:
             response = made.get(label)
         except TypeError:  # a label that cannot be looked up
@@ -87,6 +94,7 @@ class Responses:
             lines += [f"{name}: {value}\r\n".encode() for name, value in model.headers.items()]
         self._head = b"HTTP/1.1 200 OK\r\n" + b"".join(lines)
         self._made.clear()
+        self._frame = None
         self._refusal = None
 
     def _response(self, answer: Answer, request: HotRequest) -> bytes:

@@ -28,8 +28,8 @@ from serving.codecs.tensors import (
     unpack,
 )
 from serving.errors import MalformedRequest
+from serving.exchange import Answer
 from serving.grpc.open_inference_pb2 import InferParameter, InferTensorContents, ModelInferRequest, ModelInferResponse
-from serving.inference import Answer
 from serving.metrics.content import MODEL_INFER
 from serving.model import check_served
 from serving.operation import Operation, Served

@@ -126,12 +126,12 @@ class GrpcServer:
             if (remaining := context.time_remaining()) is not None:
                 timeout = remaining if frame.timeout is None else min(remaining, frame.timeout)
                 frame = Frame(codec, None, max(timeout, 1e-3), frame.timed)
-            waiter, frame = service.submit(body, frame)
-            answer = await waiter
+            pending, frame = service.submit(body, frame)
+            answer = await pending
             content = encoded(answer, frame).content
             metadata = tuple(answer.model.headers.items())
             if frame.timed:
-                metadata += (("server-timing", timing(waiter)),)
+                metadata += (("server-timing", timing(pending.waiter)),)
             context.set_trailing_metadata(metadata)
         except asyncio.CancelledError:
             if not context.cancelled() and service.draining:
@@ -139,7 +139,7 @@ class GrpcServer:
             raise
         except Exception as error:
             await self._fail(error, context)
-        service.metrics.answered(codec.path, time.monotonic() - waiter.arrived)
+        service.metrics.predictions.answered(codec.path, time.monotonic() - pending.waiter.arrived)
         return content
 
     async def _fail(self, error: Exception, context: Context) -> NoReturn:

@@ -11,6 +11,7 @@ from serving.errors import RequestError, RequestTimeout, problem_response
 from serving.http.context import ConnectionContext, ServerState
 from serving.http.flow import Flow, Pipeline
 from serving.http.peer import broken, say_end, unread
+from serving.http.state import ConnectionState
 from serving.http.written import Begun, raw
 from serving.metrics.content import ELSEWHERE
 
@@ -48,7 +49,7 @@ class Refusal:
             self.response.body = b""
 
 
-class Lifetime(HttpToolsProtocol):
+class Lifetime(ConnectionState, HttpToolsProtocol):
     """What a connection does apart from reading requests: it waits, loses patience, hears of its end, and parts.
 
     A client that still sends when its connection is closed sees it reset, and mostly does not come to read what it was
@@ -72,24 +73,6 @@ class Lifetime(HttpToolsProtocol):
         lost: whether the client has gone.
         running: the request that is being answered.
     """
-
-    # Beyond thirty attributes Python no longer lays out the objects of a class alike, which would cost a kilobyte each.
-    __slots__ = (
-        "_ended",
-        "_fault",
-        "_kept",
-        "_last",
-        "_left",
-        "_limits",
-        "_metrics",
-        "_reading",
-        "_since",
-        "_stalled",
-        "_wasted",
-        "lost",
-        "on_lost",
-        "running",
-    )
 
     flow: Flow
     server_state: ServerState
@@ -348,7 +331,7 @@ class Lifetime(HttpToolsProtocol):
             self.transport.abort()
         elif waited > _SILENCE and not getattr(self.running, "response_started", False):
             begun = self.transport if isinstance(self.transport, Begun) else Begun(self.transport)
-            self.transport = begun  # type: ignore[assignment]  # it does what a transport does
+            self.transport = begun
             begun.begin()
 
 

@@ -41,8 +41,6 @@ class Connection(Lifetime):
         app_state: uvicorn's.
     """
 
-    __slots__ = ("_before", "_chunk", "_head_bytes", "_held_back", "_inbox")
-
     def __init__(
         self,
         context: ConnectionContext,
@@ -62,7 +60,11 @@ class Connection(Lifetime):
         """Bytes have come: take them up, or have them kept."""
         if self._read_budget.admit():
             self.receive(data)
-            return
+        else:
+            self.keep(data)
+
+    def keep(self, data: bytes) -> None:
+        """Have bytes kept for a later turn."""
         self._kept += 1
         if (self._kept > 1 or len(data) > _SLICE) and not self.flow.read_paused:
             self._held_back = True
@@ -174,7 +176,7 @@ class Connection(Lifetime):
         }
         super().on_headers_complete()
         self.headers = _NOWHERE
-        self.cycle.transport = self  # type: ignore[assignment]  # as far as the cycle needs one
+        self.cycle.transport = self
         if self.server_state.parting:
             self.be_last(self.cycle)
 
@@ -204,7 +206,6 @@ class Connection(Lifetime):
 
     def on_response_complete(self) -> None:
         """A request is answered: turn to the next one."""
-        self.server_state.total_requests += 1
         self.running = None
         if self._left is not None or self.transport.is_closing():
             return

@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """How much of what clients send is taken up in one turn of the event loop.
 
 libuv reads from every connection that has something to say, thousands of them and those that are answered meanwhile
@@ -9,9 +10,9 @@ after it.
 
 import asyncio
 from collections import deque
-from typing import Final, Protocol
+from typing import Protocol
 
-_PER_TURN: Final = 1024
+_PER_TURN = 1024
 
 
 class Recipient(Protocol):
@@ -27,6 +28,8 @@ class ReadBudget:
     Turns share the room of one as long as it lasts: only when none is left it is made sure that a turn ends, and that
     the next one has room again.
     """
+
+    __slots__ = ("_kept", "_room")
 
     def __init__(self) -> None:
         self._room = _PER_TURN

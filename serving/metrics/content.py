@@ -5,12 +5,12 @@ import resource
 import time
 import weakref
 from bisect import bisect_left
-from collections import defaultdict
 from typing import Final
 
 from batcher import BatchEvent, Statistics
 from serving.codecs import CODECS
 from serving.errors import PROBLEMS
+from serving.metrics.recorder import Recorder
 from serving.metrics.shared import Histogram, MetricFamily, SharedMetrics
 
 MODEL_INFER: Final = "/inference.GRPCInferenceService/ModelInfer"
@@ -106,6 +106,10 @@ class Metrics:
 
     Args:
         board: its content is ``CONTENT``.
+
+    Attributes:
+        board: see above.
+        predictions: adds what each prediction adds.
     """
 
     def __init__(self, board: SharedMetrics) -> None:
@@ -118,12 +122,15 @@ class Metrics:
         self._cpu = place("worker_cpu_seconds"), row[place("worker_cpu_seconds")]
         self._routes = {route: place("requests") + at * len(CODES) for at, route in enumerate((*ROUTES, ELSEWHERE))}
         self._codes = {code: at for at, code in enumerate(CODES)}
-        elsewhere = self._routes[ELSEWHERE] + self._codes[200]
-        self._predicted = defaultdict[str, int](
-            lambda: elsewhere, {route: place + self._codes[200] for route, place in self._routes.items()}
+        good = {route: at + self._codes[200] for route, at in self._routes.items()}
+        self.predictions = Recorder(
+            row,
+            _SECONDS,
+            good,
+            elsewhere=good[ELSEWHERE],
+            duration=place("request_duration_seconds"),
+            wait=place("queue_wait_seconds"),
         )
-        self._duration = place("request_duration_seconds")
-        self._wait = place("queue_wait_seconds")
         # Open for good: it is read also while the system has no more files for us.
         self._memory = os.open("/proc/self/statm", os.O_RDONLY)
         weakref.finalize(self, os.close, self._memory)
@@ -132,17 +139,6 @@ class Metrics:
             *map(place, ("connections", "model_update_failing", "model_columns_assumed", "worker_model_version")),
         ):
             row[slot] = 0.0
-
-    def predicted(self, seconds: float) -> None:
-        """A prediction was made, ``seconds`` after its request had been queued."""
-        row = self.board.row
-        row[self._duration + bisect_left(_SECONDS, seconds)] += 1
-        row[self._duration + len(_SECONDS) + 1] += seconds
-
-    def answered(self, route: str, seconds: float) -> None:
-        """The same, and it was sent: what is common, at once."""
-        self.board.row[self._predicted[route]] += 1
-        self.predicted(seconds)
 
     def responded(self, route: str, status: int) -> None:
         """A request was answered.
@@ -156,10 +152,7 @@ class Metrics:
 
     def batch(self, event: BatchEvent) -> None:
         """A call of the engine has ended; see ``batcher.Observer``."""
-        row, place = self.board.row, self._wait
-        for wait in event.waits:
-            row[place + bisect_left(_SECONDS, wait)] += 1
-        row[place + len(_SECONDS) + 1] += sum(event.waits)
+        self.predictions.waited(event.waits)
         if event.error is None:
             for part, value in (("inference_duration_seconds", event.duration), ("batch_size", event.rows)):
                 self._observe(part, _BOUNDS[part], value)

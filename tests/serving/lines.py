@@ -9,7 +9,7 @@ from preprocessing.block import Rows
 from serving.codecs import Codec, Encoded, Frame
 from serving.codecs.codec import Pairs
 from serving.errors import told
-from serving.inference import Answer
+from serving.exchange import Answer
 from serving.operation import Body, Operation, Served
 from serving.table import Table
 

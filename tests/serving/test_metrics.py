@@ -76,7 +76,7 @@ def test_a_worker_goes_on_with_the_counts_of_the_one_before_it() -> None:
     nothing = Statistics(**{field.name: 0 for field in fields(Statistics)})  # type: ignore[arg-type]
     for _ in range(3):
         metrics = Metrics(SharedMetrics(CONTENT, 2, 1, memory))
-        metrics.answered("/predict", 0.01)
+        metrics.predictions.answered("/predict", 0.01)
         metrics.publish(replace(nothing, answered=5, queued_rows=7), connections=3)
     figures = document(SharedMetrics(CONTENT, 2, 0, memory))
     assert figures["batcher"]["answered"] == 15
@@ -112,7 +112,7 @@ def test_a_quantile_lies_in_the_right_bucket(seconds: list[float]) -> None:
     board = SharedMetrics(CONTENT)
     metrics = Metrics(board)
     for value in seconds:
-        metrics.predicted(value)
+        metrics.predictions.predicted(value)
     summary = document(board)["request_duration_seconds"]
     bounds = [0.0, *(bound for bound, _ in summary["buckets"] if bound is not None)]
     for percent in (50, 90, 99):

@@ -7,7 +7,7 @@ import logging
 import math
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
@@ -130,7 +130,7 @@ class Application:
             max_wait=settings.max_wait_ms / 1000,
             max_batch_items=math.inf if settings.batching == "on" else 1,
         )
-        batcher = self.service.batcher = Batcher(
+        batcher: Batcher[Query, Answer] = Batcher(
             infer,
             limits,
             executor=self._executor,
@@ -139,6 +139,7 @@ class Application:
             call_timeout=settings.hang_timeout_seconds,
             observer=self._observe,
         )
+        self.service.begin(batcher)
         beside = self._source.attend(self._dismissed), self._follow(batcher)
         tasks = [asyncio.create_task(each) for each in beside]
         for task in tasks:
@@ -260,11 +261,11 @@ class Application:
             logger.error("the model failed on a request", exc_info=event.error)
 
 
-def _always(_seconds: float, _queries: Sequence[Query]) -> bool:
+def _always(_seconds: float, _queries: list[Query]) -> bool:
     return True
 
 
-def _never(_seconds: float, _queries: Sequence[Query]) -> bool:
+def _never(_seconds: float, _queries: list[Query]) -> bool:
     return False
 
 

@@ -20,7 +20,7 @@ from serving.codecs.frame import read_frame
 from serving.codecs.tensors import BYTES, DTYPES, Output, input_infos, output_infos, pack, unpack
 from serving.codecs.v2 import OpenInference
 from serving.errors import ModelNotReady, NoProbabilities, UnencodableLabels
-from serving.inference import Answer
+from serving.exchange import Answer
 from serving.model import Model
 from serving.table import Table
 from tests.helpers.formats import HEADER_LENGTH, columns_of, encoded, matrix, row_of, tensors
@@ -355,7 +355,7 @@ def answer(labels: list[Any], classes: list[Any] | None = None) -> Answer:
     """What a model has answered, with certainty."""
     model = Model("Forest", "3", Engine(classes), label=labels[0])
     batch = None if classes is None else np.eye(len(classes))[[classes.index(label) for label in labels]]
-    return Answer(labels, model, batch, 0)
+    return Answer(labels, model, batch, 0, len(labels))
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ class Client:
         self._connection = Connection(
             ConnectionContext(LIMITS, Metrics(SharedMetrics(CONTENT)), self.read_budget), config, ServerState(), {}
         )
-        self._connection.loop = self._loop  # type: ignore[assignment]
+        self._connection.loop = self._loop
         self._connection.connection_made(self.transport)
 
     def as_uvicorn_does(self, sent: bytes) -> None:

@@ -1,0 +1,19 @@
+cimport cython
+
+from batcher.waiter cimport Batch, Waiter
+
+
+cdef class Counts:
+    cdef public Py_ssize_t accepted, answered, failed, cancelled, expired, dropped
+    cdef public Py_ssize_t queue_full, deadline_unreachable
+    cdef public Py_ssize_t batches, batched_rows, failed_batches
+
+
+cdef class Outcomes:
+    cdef readonly Counts counts
+    cdef object _loop, _observer
+
+    @cython.locals(place=Py_ssize_t, waiter=Waiter)
+    cpdef answer(self, Batch batch, results, Py_ssize_t waiting)
+    cpdef fail(self, Waiter waiter, error, count)
+    cpdef observe(self, Batch batch, error)

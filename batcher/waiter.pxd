@@ -1,0 +1,21 @@
+cdef class Batch:
+    cdef public list waiters
+    cdef public Py_ssize_t rows
+    cdef public double started, expected, finished
+    cdef public bint inline, stuck
+
+    cpdef list enter(self)
+    cpdef Py_ssize_t still_there(self) except -1
+    cpdef list waits(self)
+
+
+cdef class Waiter:
+    cdef public object item
+    cdef public Py_ssize_t rows
+    cdef public double arrived, deadline
+    cdef public bint queued, in_order
+    cdef public Batch batch
+
+    cpdef bint done(self) except -1
+    cpdef set_result(self, result)
+    cpdef set_exception(self, error)

@@ -1,0 +1,16 @@
+cimport cython
+
+from batcher.intake cimport Intake
+from batcher.waiter cimport Waiter
+from preprocessing.native._rows cimport RowScanner as _RowScanner
+from serving.exchange cimport Query
+
+
+cdef class Admission:
+    cdef readonly object table
+    cdef public Intake intake
+    cdef _RowScanner _scanner
+
+    cpdef use(self, table)
+    @cython.locals(intake=Intake)
+    cpdef enqueue(self, Waiter waiter, frame, body, Py_ssize_t start=*)

@@ -1,0 +1,66 @@
+# cython: language_level=3, annotation_typing=False
+"""From a body to the queue."""
+
+from typing import TYPE_CHECKING, Any
+
+from batcher.intake import Intake
+from batcher.waiter import Waiter
+from serving.errors import ModelNotReady
+from serving.exchange import Query
+
+if TYPE_CHECKING:
+    from preprocessing.packed import RowScanner
+    from serving.codecs import Frame
+    from serving.table import Table
+
+
+class Admission:
+    """Decodes the bodies of requests, and queues their rows.
+
+    Attributes:
+        table: what bodies are decoded by; None while no model is loaded.
+        intake: the batcher's; None until the event loop runs.
+    """
+
+    __slots__ = ("_scanner", "intake", "table")
+
+    def __init__(self) -> None:
+        self.table: Table | None = None
+        self.intake: Intake | None = None
+        self._scanner: RowScanner | None = None
+
+    def use(self, table: "Table") -> None:
+        """Decode by a table from now on."""
+        self.table = table
+        self._scanner = table.scanner
+
+    def enqueue(self, waiter: Waiter, frame: "Frame", body: bytes | bytearray, start: int = 0) -> "Frame":
+        """Queue one request.
+
+        Args:
+            waiter: is told of the answer; this sets its ``item`` and ``rows``.
+            frame: what is asked outside of the body.
+            body: the body, which begins at ``start``.
+            start: where.
+
+        Returns:
+            What is asked, in the body too.
+
+        Raises:
+            InvalidBody: the body is none of the format, or breaks the schema.
+            ModelNotReady: no model is loaded.
+            BatcherError: see ``Batcher.enqueue``.
+        """
+        intake, table = self.intake, self.table
+        if intake is None or table is None:
+            raise ModelNotReady
+        intake.raise_if_overloaded()  # before the body is decoded
+        rows: Any = None
+        if self._scanner is not None and frame.codec.scanned:
+            rows = self._scanner.scan(body, start)
+        if rows is None:
+            rows, frame = frame.codec.decode(table, body[start:] if start else body, frame)
+        waiter.item = Query(table, rows)
+        waiter.rows = len(rows)
+        intake.enqueue(waiter, frame.timeout)
+        return frame

@@ -1,0 +1,23 @@
+cimport cython
+
+
+cdef class Query:
+    cdef readonly object table, rows
+
+
+cdef class Answer:
+    cdef list _labels
+    cdef readonly object model, batch
+    cdef readonly Py_ssize_t start, rows
+
+    cpdef first(self)
+
+
+@cython.locals(query=Query, found=list)
+cpdef list tables_of(list queries)
+
+@cython.locals(query=Query)
+cpdef list rows_of(list queries)
+
+@cython.locals(query=Query, start=Py_ssize_t, rows=Py_ssize_t, found=list)
+cpdef list answers(list queries, list labels, model, probabilities)
