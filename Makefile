@@ -163,7 +163,7 @@ bench-start: setup ## measure starts without and with prepared models, and looks
 
 bench-metrics: setup ## measure what metrics cost a request, against prometheus_client
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-		PROMETHEUS_MULTIPROC_DIR="$$folder" $(PY) -m serving.metrics_cost
+		PROMETHEUS_MULTIPROC_DIR="$$folder" $(PY) -m serving.metrics.cost
 
 # What images are called, and what they tell of themselves. STAND_IN=1: for a machine that can pull no image.
 IMAGE := $(or $(call given,IMAGE),$(shell sed -n 's/^IMAGE=//p' .env))

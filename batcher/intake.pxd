@@ -1,8 +1,7 @@
 cimport cython
 
-from batcher.arrivals cimport ArrivalEstimator
 from batcher.calls cimport Calls
-from batcher.cost cimport CostModel
+from batcher.estimates cimport ArrivalEstimator, CostModel
 from batcher.expiry cimport Expiry
 from batcher.outcomes cimport Outcomes
 from batcher.queue cimport Queue

@@ -5,10 +5,9 @@ import asyncio
 from collections.abc import Callable
 
 from batcher import policy
-from batcher.arrivals import ArrivalEstimator
 from batcher.calls import Calls
-from batcher.cost import CostModel
 from batcher.errors import BatchTooLarge, Closed, EngineStuck, Overloaded, QueueFull
+from batcher.estimates import ArrivalEstimator, CostModel
 from batcher.expiry import Expiry
 from batcher.outcomes import Outcomes
 from batcher.queue import Queue

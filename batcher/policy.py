@@ -3,9 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from batcher.arrivals import ArrivalEstimator
-from batcher.cost import CostModel
 from batcher.errors import DeadlineUnreachable, Overloaded, QueueFull
+from batcher.estimates import ArrivalEstimator, CostModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,20 @@
 cimport cython
 
-from batcher.deadlines cimport Deadlines
 from batcher.waiter cimport Waiter
 
 cdef double _NEVER
 cdef Py_ssize_t _SPARE
+
+
+cdef class Deadlines:
+    cdef list _heap
+    cdef object _order
+    cdef Py_ssize_t _room
+
+    cpdef add(self, Waiter waiter)
+    cpdef double earliest(self) except? -1
+    cpdef list due(self, double now)
+    cdef _tidy(self)
 
 
 cdef class Queue:

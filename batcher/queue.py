@@ -1,16 +1,17 @@
 # cython: language_level=3, annotation_typing=False
 """What waits for the engine: who asked, in which order, and until when."""
 
+import heapq
+import itertools
 from collections.abc import Iterable
 
-from batcher.deadlines import Deadlines
 from batcher.policy import Limits
 from batcher.waiter import Waiter
 
 _NEVER = float("inf")
 
 _SPARE = 1024
-"""So many who have left are kept in the row before it is worth the time to drop them."""
+"""So many who have left are kept in a row or heap before it is worth the time to drop them."""
 
 
 class Queue:
@@ -177,3 +178,43 @@ class Queue:
         waiter.queued = False
         self.rows -= waiter.rows
         self.items -= 1
+
+
+class Deadlines:
+    """A heap of waiters by deadline, of those whose deadlines are not in the order of arrival.
+
+    Those that are not queued any more drop out when they come up, or are too many.
+    """
+
+    __slots__ = ("_heap", "_order", "_room")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Waiter]] = []
+        self._order = itertools.count()
+        self._room = _SPARE
+
+    def add(self, waiter: Waiter) -> None:
+        """Add a queued waiter."""
+        if len(self._heap) >= self._room:
+            self._tidy()
+        heapq.heappush(self._heap, (waiter.deadline, next(self._order), waiter))
+
+    def earliest(self) -> float:
+        """The earliest deadline of a queued waiter; infinity if there is none."""
+        heap = self._heap
+        while heap and not heap[0][2].queued:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else _NEVER
+
+    def due(self, now: float) -> list[Waiter]:
+        """Take out the queued waiters whose deadline is not after ``now``, the earliest first."""
+        found = []
+        while self._heap and self.earliest() <= now:
+            found.append(heapq.heappop(self._heap)[2])
+        return found
+
+    def _tidy(self) -> None:
+        """Drop those who wait no more."""
+        self._heap = [entry for entry in self._heap if entry[2].queued]
+        heapq.heapify(self._heap)
+        self._room = 2 * len(self._heap) + _SPARE

@@ -10,7 +10,9 @@ cdef class Admission:
     cdef readonly object table
     cdef public Intake intake
     cdef _RowScanner _scanner
+    cdef object _frame, _timeout
+    cdef bint _scanned
 
     cpdef use(self, table)
-    @cython.locals(intake=Intake)
+    @cython.locals(intake=Intake, query=Query)
     cpdef enqueue(self, Waiter waiter, frame, body, Py_ssize_t start=*)

@@ -22,12 +22,15 @@ class Admission:
         intake: the batcher's; None until the event loop runs.
     """
 
-    __slots__ = ("_scanner", "intake", "table")
+    __slots__ = ("_frame", "_scanned", "_scanner", "_timeout", "intake", "table")
 
     def __init__(self) -> None:
         self.table: Table | None = None
         self.intake: Intake | None = None
         self._scanner: RowScanner | None = None
+        self._frame: Frame | None = None
+        self._scanned = False
+        self._timeout: float | None = None
 
     def use(self, table: "Table") -> None:
         """Decode by a table from now on."""
@@ -56,11 +59,15 @@ class Admission:
             raise ModelNotReady
         intake.raise_if_overloaded()  # before the body is decoded
         rows: Any = None
-        if self._scanner is not None and frame.codec.scanned:
+        if frame is not self._frame:  # that of the request before, mostly
+            self._frame, self._scanned, self._timeout = frame, frame.codec.scanned, frame.timeout
+        if self._scanned and self._scanner is not None:
             rows = self._scanner.scan(body, start)
         if rows is None:
             rows, frame = frame.codec.decode(table, body[start:] if start else body, frame)
-        waiter.item = Query(table, rows)
+        query = Query.__new__(Query)
+        query.begin(table, rows)
+        waiter.item = query
         waiter.rows = len(rows)
-        intake.enqueue(waiter, frame.timeout)
+        intake.enqueue(waiter, self._timeout if frame is self._frame else frame.timeout)
         return frame

@@ -5,7 +5,7 @@ Compiled, this is a third of what it costs otherwise; see docs/hot-path.md.
 """
 
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from serving.fastpath.head_cache import END, Head, HeadCache
 from serving.fastpath.hotrequest import HotRequest
@@ -59,7 +59,7 @@ class Line(ConnectionState):
         A request that is wholly here, whose head is known, is queued without being parsed. If some of its body is
         still to come, it is kept for once; a parser that is given it later finds nothing else in it.
         """
-        if self._reading != _IDLE or self.running is not None or self.flow.held:
+        if self._reading != _IDLE or self.running is not None or self._flow.held:
             self.parse(data)
             return
         kept = self._partial
@@ -84,7 +84,8 @@ class Line(ConnectionState):
     def ask(self, known: Head, data: bytes, start: int) -> None:
         """Queue the request that is all of what has come, and whose body begins at ``start``."""
         self._hot = None
-        request = HotRequest(self, known.frame)
+        request = HotRequest.__new__(HotRequest)
+        request.begin(self, known.frame)
         self.running = request
         if self.server_state.parting:
             self.be_last(request)
@@ -120,8 +121,7 @@ class Line(ConnectionState):
             self.on_response_complete()
             return
         self.transport.write(response)
-        flow = self.flow
-        if self.pipeline or flow.read_paused or flow.held:
+        if self.pipeline or self._flow.read_paused or self._flow.held:
             self.on_response_complete()
             return
         self.running = None

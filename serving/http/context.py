@@ -6,6 +6,7 @@ from typing import NamedTuple
 import uvicorn.server
 
 from serving.http.read_budget import ReadBudget
+from serving.http.state import SharedState
 from serving.metrics.content import Metrics
 
 
@@ -29,16 +30,12 @@ class ConnectionLimits:
     keep_alive: float = 75.0
 
 
-class ServerState(uvicorn.server.ServerState):
-    """uvicorn's.
+class ServerState(SharedState, uvicorn.server.ServerState):
+    """uvicorn's, and what connections share besides."""
 
-    Attributes:
-        parting: whether each request that begins is its connection's last, and its answer says so.
-        closed: whether connections are closed as soon as they have nothing to answer.
-    """
-
-    parting = False
-    closed = False
+    def __init__(self) -> None:
+        SharedState.__init__(self)
+        uvicorn.server.ServerState.__init__(self)
 
 
 class ConnectionContext(NamedTuple):

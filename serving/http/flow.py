@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
+from serving.http.state import FlowState
+
 PIPELINED: Final = 8
 """With so many requests waiting for their turn, a connection reads no more."""
 
@@ -23,7 +25,7 @@ class Pipeline(list[Any]):
         self.insert(0, entry)
 
 
-class Flow(FlowControl):
+class Flow(FlowState, FlowControl):
     """uvicorn's, except that nobody, not even a request that wants its body, reads on when enough is under way.
 
     Nor is there an event for each connection, but only for those whose client reads too slowly.
@@ -31,17 +33,12 @@ class Flow(FlowControl):
     Args:
         transport: the connection's.
         pipeline: the requests that wait for their turn.
-
-    Attributes:
-        held: what was read with them, and is parsed when there is room for more.
     """
 
     def __init__(self, transport: asyncio.Transport, pipeline: Pipeline) -> None:
+        super().__init__()
         self._transport = transport
-        self.read_paused = False
-        self.write_paused = False
         self._pipeline = pipeline
-        self.held = b""
 
     def pause_writing(self) -> None:
         """The client does not take its answers."""

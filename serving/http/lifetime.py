@@ -101,7 +101,7 @@ class Lifetime(ConnectionState, HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
         super().connection_made(transport)
-        self.flow = Flow(transport, self.pipeline)
+        self._flow = self.flow = Flow(transport, self.pipeline)
         if self.server_state.closed:  # it was accepted just before
             transport.close()
 

@@ -1,11 +1,24 @@
 from serving.http.read_budget cimport ReadBudget
 
 
+cdef class SharedState:
+    cdef public bint parting, closed
+    cdef public object default_headers
+
+
+cdef class FlowState:
+    cdef public bint read_paused, write_paused
+    cdef public bytes held
+
+
 cdef class ConnectionState:
     # In the order in which a request touches them.
     cdef public ReadBudget _read_budget
     cdef public Py_ssize_t _reading, _kept
-    cdef public object running, flow, transport, cycle, server_state, pipeline, loop
+    cdef public object running
+    cdef public FlowState _flow
+    cdef public SharedState server_state
+    cdef public object transport, cycle, loop, flow, pipeline
     cdef public object _left, _metrics
     cdef public double _since
     cdef public bint _ended, lost, _held_back

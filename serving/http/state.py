@@ -1,14 +1,48 @@
 # cython: language_level=3, annotation_typing=False
-"""What a connection knows of itself."""
+"""What connections know of themselves, and of what they share; compiled code finds it without a look-up."""
 
 from typing import Any
+
+
+class SharedState:
+    """What all connections of a server share.
+
+    Attributes:
+        parting: whether each request that begins is its connection's last, and its answer says so.
+        closed: whether connections are closed as soon as they have nothing to answer.
+        default_headers: what each response has; another list each time they change.
+    """
+
+    __slots__ = ("closed", "default_headers", "parting")
+
+    def __init__(self) -> None:
+        self.parting = False
+        self.closed = False
+        self.default_headers: list[tuple[bytes, bytes]] = []
+
+
+class FlowState:
+    """How far a connection reads ahead, and writes.
+
+    Attributes:
+        read_paused: whether nothing is read.
+        write_paused: whether the client does not take its answers.
+        held: what was read, and is parsed when there is room for more.
+    """
+
+    __slots__ = ("held", "read_paused", "write_paused")
+
+    def __init__(self) -> None:
+        self.read_paused = False
+        self.write_paused = False
+        self.held = b""
 
 
 class ConnectionState:
     """The attributes of a connection, uvicorn's own among them that each request touches.
 
-    They stand here so that they have places of their own. Beyond thirty attributes Python no longer lays out the
-    objects of a class alike, which would cost a kilobyte each; and compiled code finds them without a look-up.
+    They have places of their own: beyond thirty attributes Python no longer lays out the objects of a class alike,
+    which would cost a kilobyte each.
     """
 
     __slots__ = (
@@ -16,6 +50,7 @@ class ConnectionState:
         "_chunk",
         "_ended",
         "_fault",
+        "_flow",
         "_head_bytes",
         "_held_back",
         "_kept",
@@ -43,6 +78,7 @@ class ConnectionState:
     _chunk: int
     _ended: bool
     _fault: Any
+    _flow: FlowState
     _head_bytes: int
     _held_back: bool
     _kept: int

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.arrivals import ArrivalEstimator
-from batcher.cost import CostModel
+from batcher.estimates import ArrivalEstimator, CostModel
 
 SECONDS = st.floats(min_value=1e-6, max_value=10)
 ROWS = st.integers(min_value=1, max_value=4096)

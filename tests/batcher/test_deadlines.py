@@ -5,7 +5,7 @@ import gc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batcher.deadlines import Deadlines
+from batcher.queue import Deadlines
 from batcher.waiter import Waiter
 
 TIMES = st.floats(0, 100)

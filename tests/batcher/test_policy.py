@@ -7,8 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from batcher import DeadlineUnreachable, Limits, QueueFull
-from batcher.arrivals import ArrivalEstimator
-from batcher.cost import CostModel
+from batcher.estimates import ArrivalEstimator, CostModel
 from batcher.policy import FLUSH, Flush, WaitUntil, flush_or_wait, refuse, seconds_for, seconds_left
 
 COST = CostModel(fixed=0.005, per_row=0.00005)

@@ -20,7 +20,8 @@ ROOMS = [*PACKAGES, *MODULES]
 
 ALLOWED = {
     "batcher": set[str](),
-    "preprocessing": set[str](),
+    "preprocessing": {"preprocessing.native"},
+    "preprocessing.native": set[str](),
     "redaction": set[str](),
     "dataset": {"preprocessing"},
     "forest": {
@@ -129,7 +130,7 @@ ALLOWED = {
     "serving.codecs": {
         "preprocessing",
         "serving.errors",
-        "serving.inference",
+        "serving.exchange",
         "serving.model",
         "serving.operation",
         "serving.table",
@@ -157,7 +158,7 @@ ALLOWED = {
         "preprocessing",
         "serving.codecs",
         "serving.errors",
-        "serving.inference",
+        "serving.exchange",
         "serving.metrics",
         "serving.model",
         "serving.operation",
@@ -167,7 +168,7 @@ ALLOWED = {
     },
     "serving.metrics": {"batcher", "serving.codecs", "serving.errors", "serving.model"},
     "serving.http": {"serving.errors", "serving.memory", "serving.metrics", "serving.service"},
-    "serving.fastpath": {"batcher", "serving", "serving.codecs", "serving.http"},
+    "serving.fastpath": {"batcher", "serving", "serving.codecs", "serving.http", "serving.metrics"},
     "serving.page": {"serving.operation", "serving.routing"},
     "workers": set[str](),
     "workers.serving": {
@@ -362,7 +363,7 @@ def test_every_room_is_packaged_and_drawn() -> None:
 def test_every_compiled_module_is_built_typed_and_optional() -> None:
     """Each .pyx in a room is an optional extension module of the same name, and has a .pyi; no other is built.
 
-    What is written in C is built into the kernel.
+    So is each module whose types stand in a .pxd beside it. What is written in C is built into the kernel.
     """
     extensions = PROJECT["tool"]["setuptools"]["ext-modules"]
     sources = {each["name"]: each["sources"] for each in extensions}
@@ -370,7 +371,10 @@ def test_every_compiled_module_is_built_typed_and_optional() -> None:
     assert written
     walks = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "forest" / "native" / "walks").glob("*.c"))
     built_in = {"forest.native._kernel": walks}
-    names = {".".join(path.with_suffix("").parts): str(path) for path in written}
+    headers = [path.relative_to(ROOT) for room in ROOMS for path in ROOT.joinpath(*room.split(".")).glob("*.pxd")]
+    plain = [path.with_suffix(".py") for path in headers if (ROOT / path).with_suffix(".py").is_file()]
+    assert plain
+    names = {".".join(path.with_suffix("").parts): str(path) for path in [*written, *plain]}
     assert sources == {name: [path, *built_in.get(name, [])] for name, path in names.items()}
     assert all((ROOT / path).with_suffix(".pyi").is_file() for path in written)
     assert all(each["optional"] for each in extensions)

@@ -66,7 +66,7 @@ def cost(count: Count, batch_size: int) -> float:
     return min(times)
 
 
-def main(arguments: Sequence[str] | None = None, prog: str = "python -m serving.metrics_cost") -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m serving.metrics.cost") -> int:
     """Print a table; there are no options."""
     argparse.ArgumentParser(prog=prog, description=__doc__).parse_args(arguments)
     ways = [ours(), theirs()]
