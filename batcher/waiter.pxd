@@ -1,11 +1,20 @@
+cimport cython
+
+
+cdef class Waiter  # below
+
+
 cdef class Batch:
     cdef public list waiters
     cdef public Py_ssize_t rows
     cdef public double started, expected, finished
     cdef public bint inline, stuck
 
+    @cython.locals(waiter=Waiter)
     cpdef list enter(self)
+    @cython.locals(waiter=Waiter, count=Py_ssize_t)
     cpdef Py_ssize_t still_there(self) except -1
+    @cython.locals(waiter=Waiter)
     cpdef list waits(self)
 
 
