@@ -27,7 +27,7 @@ cdef enum:
     RANKS = 8 * SCRATCH  # bytes of a block's ranks; what is read beyond the last row's, for a leaf, does not count
     CACHE_LINE = 64
     BETWEEN_CHECKS = 8  # trees that are walked before it is asked again whose class is certain
-    FEWEST_PATHS = 16  # fewer, side by side, wait for memory
+    SUMS_A_TREE = 4  # of many outputs, so many for each tree between checks
 
 cdef const VectorWalk *VECTOR_WALKS[2]
 VECTOR_WALKS[0], VECTOR_WALKS[1] = &canopy_avx2, &canopy_avx512
@@ -299,22 +299,24 @@ cdef class Walk:
             end = min(end, self.n_trees)
             self._walk_trees(ranks, left, done, end, <char *>sums)
             done = end
-            end += max(<Py_ssize_t>BETWEEN_CHECKS, ceil_div(FEWEST_PATHS, left))
+            # A check looks at each sum: so the more there are, the fewer checks.
+            end += max(<Py_ssize_t>BETWEEN_CHECKS, outputs // SUMS_A_TREE)
             if done == self.n_trees:
                 self._divide(<char *>sums, left)
-            # After the last tree whatever leads is the answer.
+            # After the last tree whatever leads is the answer: also a lead that is NaN, which no whole forest has.
             needed = enough[done] if done < self.n_trees else -1
             row = 0
             while row < left:
                 leader = find_leader(sums + row * outputs, outputs, &lead)
-                if lead > needed:
-                    labels[places[row]] = leader
-                    left -= 1
+                if lead <= needed:
+                    row += 1
+                    continue
+                labels[places[row]] = leader
+                left -= 1
+                if row < left:
                     places[row] = places[left]
                     memcpy(sums + row * outputs, sums + left * outputs, outputs * sizeof(double))
                     memcpy(ranks + row * rank_bytes, ranks + left * rank_bytes, rank_bytes)
-                else:
-                    row += 1
         return -1
 
     cdef Py_ssize_t _begin_block(

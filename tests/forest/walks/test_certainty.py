@@ -180,6 +180,14 @@ def test_a_kernel_of_float32_sums_tells_no_leaders() -> None:
         Walk(arrays).leaders(np.zeros((1, arrays.width), dtype=np.float32), np.zeros(len(arrays.trees)), 1)
 
 
+def test_sums_that_are_no_numbers_end_a_walk_like_others(tiny: Grown) -> None:
+    """Whatever the kernel is given, it comes to an end."""
+    arrays = compile_forest(tiny.estimator)
+    spoilt = replace(arrays, leaves=np.full_like(arrays.leaves, np.nan))
+    assert Walk(spoilt).leaders(tiny.matrix, np.arange(4, 0, -1.0), 3).shape == (len(tiny.matrix),)
+    assert CompiledEngine(spoilt).predict_labels(tiny.matrix).shape == (len(tiny.matrix),)
+
+
 def test_any_engine_can_be_asked_for_labels(tiny: Grown) -> None:
     """One that has a way of its own is asked by it, another for its predictions."""
     compiled, other = CompiledEngine(compile_forest(tiny.estimator)), SklearnEngine(tiny.estimator)
