@@ -7,7 +7,7 @@ from forest.checks.build import build
 from forest.checks.parity import compare, threshold_rows
 from forest.compile import compile_forest
 from forest.compiled import CompiledEngine
-from forest.engine import Engine, Prediction, UnsupportedModel
+from forest.engine import Engine, LabelsEngine, Prediction, UnsupportedModel, labels_of
 from forest.ensemble import Ensemble
 from forest.files.installed import can_be_asked, is_installed, mismatch, watched
 from forest.files.reading import Hint, read_model
@@ -22,6 +22,7 @@ __all__ = [
     "Engine",
     "Ensemble",
     "Hint",
+    "LabelsEngine",
     "Origin",
     "Parity",
     "Prediction",
@@ -34,6 +35,7 @@ __all__ = [
     "compile_forest",
     "ensemble_of",
     "is_installed",
+    "labels_of",
     "load_estimator",
     "mismatch",
     "read_artifact",

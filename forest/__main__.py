@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from forest.artifact import Artifact, BadArtifact, MadeBy, Origin, Parity, read, write
 from forest.checks.arguments import above_zero, positive
 from forest.checks.bar import Bar
-from forest.checks.bench import Asked, measure, table
+from forest.checks.bench import SIZES, Asked, Called, measure, table
 from forest.checks.build import reference
 from forest.checks.library import library_engine
 from forest.checks.parity import compare, threshold_rows
@@ -77,9 +77,11 @@ def _bench(given: argparse.Namespace) -> int:
         print("rows drawn from the model's thresholds; name real ones with --rows for figures to rely on")
     others: dict[str, Asked] = {forest.library: library_engine(model, forest)}
     others |= {f"walk {other.walk}": other for other in walks}
+    if given.labels:
+        others["labels only"] = Called(engine.predict_labels)
     others |= rivals(given.rivals, model, forest, print)
     with Bar("measuring", "round") as bar:
-        timings = measure(engine, others, rows, seconds=given.seconds, progress=bar)
+        timings = measure(engine, others, rows, sizes=given.sizes, seconds=given.seconds, progress=bar)
     print(table(timings))
     print(f"the compiled model's walk is {engine.walk}, of {', '.join(engine.walks)}")
     source = estimator_file(given.source)
@@ -222,6 +224,12 @@ def _parser(prog: str | None = None) -> argparse.ArgumentParser:
         default=["auto"],
         metavar="WALK",
         help=f"how to walk: {', '.join(WALKS)}; others behind the first are timed beside it (default: auto)",
+    )
+    bench.add_argument(
+        "--labels", action="store_true", help="time the compiled model's labels without probabilities as well"
+    )
+    bench.add_argument(
+        "--sizes", nargs="+", type=positive, default=SIZES, metavar="ROWS", help="rows a call (default: 1 to 1024)"
     )
     bench.add_argument(
         "--seconds", type=above_zero, default=0.5, help="time for each engine, size and round (default: %(default)s)"

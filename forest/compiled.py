@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from forest.arrays import ForestArrays
 from forest.artifact import BadArtifact, read
+from forest.certainty import certainty_of
 from forest.engine import Prediction, check_limits
 from forest.links import link_function
 from forest.native.extensions import native
@@ -14,7 +15,7 @@ from forest.walks import WalkName, available, choose
 
 
 class CompiledEngine:
-    """The kernel's walk through a compiled ensemble; implements ``Engine``.
+    """The kernel's walk through a compiled ensemble; implements ``LabelsEngine``.
 
     Its answers equal those of the model's own library to the last bit. Unlike other engines it may be called from
     several threads.
@@ -39,6 +40,7 @@ class CompiledEngine:
         self._limits = arrays.limits
         n_classes = 0 if arrays.classes is None else len(arrays.classes)
         self._link = link_function(arrays.link, n_classes, self._walk.n_outputs)
+        self._certainty = certainty_of(arrays)
         choose(self._walk, arrays, walk)
 
     @classmethod
@@ -79,7 +81,22 @@ class CompiledEngine:
             ValueError: the matrix has another number of columns, or a value is missing, or beyond the limits of its
                 column, where none may be.
         """
-        if self._limits:
-            check_limits(matrix, self._limits)
+        self._check(matrix)
         values, probabilities = self._link(self._walk.sums(matrix))
         return Prediction(values if self.classes is None else self.classes.take(values), probabilities)
+
+    def predict_labels(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        """See ``LabelsEngine.predict_labels``: a forest's row walks down no more trees than decide its class.
+
+        Raises:
+            ValueError: as ``predict`` does.
+        """
+        if self._certainty is None or self.classes is None:
+            return self.predict(matrix).labels
+        self._check(matrix)
+        labels: NDArray[Any] = self.classes.take(self._walk.leaders(matrix, *self._certainty))
+        return labels
+
+    def _check(self, matrix: NDArray[Any]) -> None:
+        if self._limits:
+            check_limits(matrix, self._limits)

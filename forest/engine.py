@@ -1,7 +1,7 @@
 """The interface of engines: what turns a matrix into predictions."""
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,26 @@ class Engine(Protocol):
 
     def predict(self, matrix: NDArray[Any]) -> Prediction:
         """Predict for a C-contiguous (n, n_features) matrix of ``dtype``: finite numbers, and NaN for missing ones."""
+
+
+@runtime_checkable
+class LabelsEngine(Engine, Protocol):
+    """An engine that has less to do where nobody asks for probabilities."""
+
+    def predict_labels(self, matrix: NDArray[Any]) -> NDArray[Any]:
+        """Tell (n,) labels: those that ``predict`` has for the matrix, with the errors that it raises."""
+
+
+def labels_of(engine: Engine) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """What asks an engine for labels and nothing else, in the cheapest way that it has.
+
+    Args:
+        engine: any.
+
+    Returns:
+        (n, n_features) matrix, as ``Engine.predict`` takes it → (n,) labels.
+    """
+    return engine.predict_labels if isinstance(engine, LabelsEngine) else lambda matrix: engine.predict(matrix).labels
 
 
 def check_distributions(rows: NDArray[np.float64]) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import importlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Protocol
@@ -21,6 +21,17 @@ class Asked(Protocol):
 
     def predict(self, matrix: NDArray[Any], /) -> object:
         """Answer for (n, n_features) rows."""
+
+
+class Called:
+    """A function as what is asked; it answers for (n, n_features) rows."""
+
+    def __init__(self, function: Callable[[NDArray[Any]], object]) -> None:
+        self._function = function
+
+    def predict(self, matrix: NDArray[Any], /) -> object:
+        """See ``Asked.predict``."""
+        return self._function(matrix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +105,7 @@ def table(timings: Sequence[Timing]) -> str:
     for timing in timings:
         cells = [f"{timing.batch:,}", f"{timing.compiled:,.1f}"]
         for name in names:
-            cells += [f"{timing.others[name]:,.1f}", f"{timing.ratio(name):,.1f}"]
+            cells += [f"{timing.others[name]:,.1f}", _ratio(timing, name)]
         lines.append("  ".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
     return "\n".join(lines)
 
@@ -116,6 +127,11 @@ def markdown(models: Mapping[str, Sequence[Timing]]) -> str:
         cells = [_cell(timing, next(iter(timing.others))) for timing in timings]
         lines.append(f"| {model} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _ratio(timing: Timing, name: str) -> str:
+    ratio = timing.ratio(name)
+    return f"{ratio:,.{2 if ratio < 2 else 1}f}"
 
 
 def _cell(timing: Timing, name: str) -> str:

@@ -9,20 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from forest.checks.bench import Asked
+from forest.checks.bench import Asked, Called
 from forest.engine import UnsupportedModel
 from forest.ensemble import Ensemble
-
-
-class _Called:
-    """A function as what is asked; it answers for (n, n_features) rows."""
-
-    def __init__(self, function: Callable[[NDArray[Any]], object]) -> None:
-        self._function = function
-
-    def predict(self, matrix: NDArray[Any], /) -> object:
-        """See ``Asked.predict``."""
-        return self._function(matrix)
 
 
 def rivals(
@@ -61,7 +50,7 @@ def rival(name: str, model: Any, ensemble: Ensemble) -> Asked:  # noqa: ANN401
         UnsupportedModel: it does not take the model.
     """
     try:
-        asked = _Called(RIVALS[name](model, ensemble))
+        asked = Called(RIVALS[name](model, ensemble))
         # What it only finds out when it is asked is found out here.
         asked.predict(np.zeros((1, ensemble.width), dtype=ensemble.dtype))
     except ImportError as error:

@@ -16,6 +16,7 @@ from libc.string cimport memcpy, strcmp
 import numpy as np
 
 from forest.native.checks cimport check_keys, check_leaves, check_sizes, check_words
+from forest.native.leader cimport find_leader
 from forest.native.portable cimport LANES, MOST_LANES, descend
 from forest.native.ranks cimport narrow, rank_rows
 from forest.native.trees cimport SCRATCH, Trees, VectorWalk, canopy_avx2, canopy_avx512, ceil_div, prefetch
@@ -23,8 +24,10 @@ from forest.native.trees cimport SCRATCH, Trees, VectorWalk, canopy_avx2, canopy
 cdef enum:
     REACHED = 8192  # leaves of a block of rows, by a vector walk
     MOST_LANES_OF_VECTORS = 16
-    VECTOR_RANKS = LANES * 256  # bytes of a block's ranks, of the walk with the longest rows
+    RANKS = 8 * SCRATCH  # bytes of a block's ranks; what is read beyond the last row's, for a leaf, does not count
     CACHE_LINE = 64
+    BETWEEN_CHECKS = 8  # trees that are walked before it is asked again whose class is certain
+    SUMS_A_TREE = 4  # of many outputs, so many for each tree between checks
 
 cdef const VectorWalk *VECTOR_WALKS[2]
 VECTOR_WALKS[0], VECTOR_WALKS[1] = &canopy_avx2, &canopy_avx512
@@ -179,6 +182,42 @@ cdef class Walk:
             PyBuffer_Release(&rows)
         return out
 
+    def leaders(self, matrix, enough, first):
+        """Find the output with the greatest sum of each row, the first of equal ones, and walk no further than needed.
+
+        Args:
+            matrix: as ``sums`` takes it.
+            enough: (n_trees,) float64, C-contiguous; after so many trees, by how much the greatest sum must exceed all
+                others for its output to be certain, see ``forest.certainty``.
+            first: after how many trees this is looked at first, one at least.
+
+        Returns:
+            (n,) intp.
+
+        Raises:
+            ValueError: as ``sums`` does; or the leaves are not float64, or there is no number for each tree.
+        """
+        cdef const double[::1] leads = enough
+        cdef Py_ssize_t[::1] found
+        cdef double[:, ::1] sums
+        cdef Py_ssize_t block, start = first
+        cdef Py_buffer rows
+        if not self._trees.double_sums or leads.shape[0] != self.n_trees or start < 1:
+            raise ValueError(f"{len(enough)} numbers, from tree {first} on, for {self.n_trees} trees of {self._type}")
+        PyObject_GetBuffer(matrix, &rows, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS)
+        try:
+            self._check_matrix(&rows)
+            out = np.empty(rows.shape[0], np.intp)
+            if rows.shape[0]:
+                block = self._block(rows.shape[0])
+                found, sums = out, np.empty((block, self.n_outputs))
+                self._label_rows(
+                    <const char *>rows.buf, &found[0], &sums[0, 0], block, rows.shape[0], &leads[0], start
+                )
+        finally:
+            PyBuffer_Release(&rows)
+        return out
+
     cdef int _check_matrix(self, const Py_buffer *rows) except -1:
         cdef const char *format = "d" if self._trees.wide else "f"
         if rows.ndim != 2:
@@ -189,68 +228,151 @@ cdef class Walk:
             raise ValueError(f"the matrix has {rows.shape[1]} columns, the model takes {self.n_features}")
         return 0
 
+    cdef Py_ssize_t _block(self, Py_ssize_t n) noexcept:
+        """How many of n rows to walk at once: blocks of about one size, for a last one of a few rows costs much."""
+        cdef Py_ssize_t blocks = ceil_div(n, min(<Py_ssize_t>LANES, SCRATCH // self._trees.n_keys))
+        return ceil_div(n, max(blocks, 1))
+
     cdef int _add_rows(self, const char *rows, char *sums, Py_ssize_t n) except -1:
         """Add what rows come to, block by block."""
         cdef Py_ssize_t row_size = self.n_features * (8 if self._trees.wide else 4)
-        cdef Py_ssize_t sums_size = self._base.shape[0], blocks, block, start = 0, fault = -1
-        # Blocks of about one size: a last block of a few rows would cost nearly as much as a full one.
-        blocks = ceil_div(n, min(<Py_ssize_t>LANES, SCRATCH // self._trees.n_keys))
-        block = ceil_div(n, max(blocks, 1))
+        cdef Py_ssize_t sums_size = self._base.shape[0], block = self._block(n), start = 0, fault = -1
         with nogil:
             while start < n and fault < 0:
                 fault = self._add_block(rows + start * row_size, sums + start * sums_size, min(block, n - start))
                 if fault >= 0:
                     fault += start * self.n_features
                 start += block
+        return self._check_fault(fault)
+
+    cdef int _label_rows(
+        self, const char *rows, Py_ssize_t *labels, double *sums, Py_ssize_t block, Py_ssize_t n,
+        const double *enough, Py_ssize_t first,
+    ) except -1:
+        """Tell the classes of rows, block by block."""
+        cdef Py_ssize_t row_size = self.n_features * (8 if self._trees.wide else 4), start = 0, fault = -1
+        with nogil:
+            while start < n and fault < 0:
+                fault = self._label_block(
+                    rows + start * row_size, labels + start, sums, min(block, n - start), enough, first
+                )
+                if fault >= 0:
+                    fault += start * self.n_features
+                start += block
+        return self._check_fault(fault)
+
+    cdef int _check_fault(self, Py_ssize_t fault) except -1:
         if fault >= 0:
             raise ValueError(f"row {fault // self.n_features}, column {fault % self.n_features} is NaN, or no category")
         return 0
 
     cdef Py_ssize_t _add_block(self, const char *matrix, char *sums, Py_ssize_t rows) noexcept nogil:
         """Add what a block of rows comes to; returns the position of a NaN that may not be, or -1."""
-        cdef Py_ssize_t fault, i
-        for i in range(rows):
-            memcpy(sums + i * self._base.shape[0], &self._base[0], self._base.shape[0])
-        fault = self._walk_portably(matrix, sums, rows) if self._walk is NULL else self._walk_vectors(matrix, sums, rows)
-        if fault < 0 and self._divisor != 1:
-            if self._trees.double_sums:
-                for i in range(rows * self.n_outputs):
-                    (<double *>sums)[i] /= self._divisor
-            else:
-                for i in range(rows * self.n_outputs):
-                    (<float *>sums)[i] /= <float>self._divisor
+        cdef uint8_t space[RANKS + CACHE_LINE]
+        cdef uint8_t *ranks = space + CACHE_LINE - <uintptr_t>&space[0] % CACHE_LINE
+        cdef Py_ssize_t fault = self._begin_block(matrix, sums, rows, ranks)
+        if fault < 0:
+            self._walk_trees(ranks, rows, 0, self.n_trees, sums)
+            self._divide(sums, rows)
         return fault
 
-    cdef Py_ssize_t _walk_portably(self, const char *matrix, char *sums, Py_ssize_t rows) noexcept nogil:
-        cdef uint32_t ranks[2 * SCRATCH]  # what is read beyond the last row, for a leaf, does not count
-        cdef uint32_t reached[MOST_LANES]
-        cdef Py_ssize_t group = ceil_div(LANES, rows), first = 0, trees
-        cdef Py_ssize_t fault = self._rank(matrix, rows, ranks)
+    cdef Py_ssize_t _label_block(
+        self, const char *matrix, Py_ssize_t *labels, double *sums, Py_ssize_t rows, const double *enough,
+        Py_ssize_t first,
+    ) noexcept nogil:
+        """Tell the classes of a block of rows; returns as ``_add_block`` does.
+
+        A row whose class is certain gives its place to the last one, so that those left stand side by side.
+        """
+        cdef uint8_t space[RANKS + CACHE_LINE]
+        cdef Py_ssize_t places[LANES]
+        cdef uint8_t *ranks = space + CACHE_LINE - <uintptr_t>&space[0] % CACHE_LINE
+        cdef Py_ssize_t rank_bytes = 4 * self._trees.n_keys if self._walk is NULL else self._walk.row_bytes
+        cdef Py_ssize_t outputs = self.n_outputs, done = 0, end = first, left = rows, row = 0, leader
+        cdef double lead, needed
+        cdef Py_ssize_t fault = self._begin_block(matrix, <char *>sums, rows, ranks)
         if fault >= 0:
             return fault
-        while first < self.n_trees:
-            trees = min(group, self.n_trees - first)
+        for row in range(rows):
+            places[row] = row
+        while left:
+            end = min(end, self.n_trees)
+            self._walk_trees(ranks, left, done, end, <char *>sums)
+            done = end
+            # A check looks at each sum: so the more there are, the fewer checks.
+            end += max(<Py_ssize_t>BETWEEN_CHECKS, outputs // SUMS_A_TREE)
+            if done == self.n_trees:
+                self._divide(<char *>sums, left)
+            # After the last tree whatever leads is the answer: also a lead that is NaN, which no whole forest has.
+            needed = enough[done] if done < self.n_trees else -1
+            row = 0
+            while row < left:
+                leader = find_leader(sums + row * outputs, outputs, &lead)
+                if lead <= needed:
+                    row += 1
+                    continue
+                labels[places[row]] = leader
+                left -= 1
+                if row < left:
+                    places[row] = places[left]
+                    memcpy(sums + row * outputs, sums + left * outputs, outputs * sizeof(double))
+                    memcpy(ranks + row * rank_bytes, ranks + left * rank_bytes, rank_bytes)
+        return -1
+
+    cdef Py_ssize_t _begin_block(
+        self, const char *matrix, char *sums, Py_ssize_t rows, uint8_t *ranks
+    ) noexcept nogil:
+        """Rank the rows, as the walk in use looks ranks up, and let their sums begin; returns as ``_add_block`` does."""
+        cdef Py_ssize_t ranked, i
+        for i in range(rows):
+            memcpy(sums + i * self._base.shape[0], &self._base[0], self._base.shape[0])
+        if self._walk is NULL:
+            return self._rank(matrix, rows, <uint32_t *>ranks)
+        ranked = self._walk.rank(&self._trees, matrix, rows, ranks)
+        return -1 if ranked >= rows else self._rank_rest(matrix, rows, max(ranked, 0), ranks)
+
+    cdef void _divide(self, char *sums, Py_ssize_t rows) noexcept nogil:
+        cdef Py_ssize_t i
+        if self._divisor == 1:
+            return
+        if self._trees.double_sums:
+            for i in range(rows * self.n_outputs):
+                (<double *>sums)[i] /= self._divisor
+        else:
+            for i in range(rows * self.n_outputs):
+                (<float *>sums)[i] /= <float>self._divisor
+
+    cdef void _walk_trees(
+        self, const uint8_t *ranks, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t end, char *sums
+    ) noexcept nogil:
+        """Add what rows come to in the trees from one to before another."""
+        if self._walk is NULL:
+            self._walk_portably(<const uint32_t *>ranks, rows, first, end, sums)
+        else:
+            self._walk_vectors(ranks, rows, first, end, sums)
+
+    cdef void _walk_portably(
+        self, const uint32_t *ranks, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t end, char *sums
+    ) noexcept nogil:
+        cdef uint32_t reached[MOST_LANES]
+        cdef Py_ssize_t group = ceil_div(LANES, rows), trees
+        while first < end:
+            trees = min(group, end - first)
             if self._trees.first_category < self._trees.n_keys:
                 self._descend_categories(ranks, rows, first, trees, reached)
             else:
                 self._descend_numbers(ranks, rows, first, trees, reached)
             self._add(reached, rows, first, trees, sums)
             first += trees
-        return -1
 
-    cdef Py_ssize_t _walk_vectors(self, const char *matrix, char *sums, Py_ssize_t rows) noexcept nogil:
-        cdef uint8_t space[VECTOR_RANKS + CACHE_LINE]
+    cdef void _walk_vectors(
+        self, const uint8_t *ranks, Py_ssize_t rows, Py_ssize_t first, Py_ssize_t end, char *sums
+    ) noexcept nogil:
         cdef uint32_t reached[REACHED]
-        cdef uint8_t *ranks = space + CACHE_LINE - <uintptr_t>&space[0] % CACHE_LINE
-        cdef Py_ssize_t fault, first = 0, at, trees, group = ceil_div(LANES, rows)
+        cdef Py_ssize_t at, trees, group = ceil_div(LANES, rows)
         cdef Py_ssize_t most = REACHED // rows // MOST_LANES_OF_VECTORS * MOST_LANES_OF_VECTORS
-        cdef Py_ssize_t ranked = self._walk.rank(&self._trees, matrix, rows, ranks)
-        if ranked < rows:
-            fault = self._rank_rest(matrix, rows, max(ranked, 0), ranks)
-            if fault >= 0:
-                return fault
-        while first < self.n_trees:
-            trees = min(most, self.n_trees - first)
+        while first < end:
+            trees = min(most, end - first)
             self._walk.descend(&self._trees, ranks, rows, first, trees, reached)
             # In such portions as the portable walk adds, for which leaves are asked ahead of time.
             at = 0
@@ -258,7 +380,6 @@ cdef class Walk:
                 self._add(reached + at * rows, rows, first + at, min(group, trees - at), sums)
                 at += group
             first += trees
-        return -1
 
     cdef Py_ssize_t _rank_rest(
         self, const char *matrix, Py_ssize_t rows, Py_ssize_t done, uint8_t *ranks

@@ -208,6 +208,16 @@ def test_a_bench_times_walks_beside_each_other(run: Run, files: Path) -> None:
     assert "\nthe compiled model's walk is portable, of portable" in timed.out
 
 
+def test_a_bench_times_labels_only_at_the_sizes_that_are_named(run: Run, files: Path) -> None:
+    """A column more, and a line for each size."""
+    paths = (files / "forest.forest", files / "forest.pkl", "--rows", files / "right.npy")
+    timed = run("bench", *paths, "--seconds", 0.0001, "--labels", "--sizes", 3, 12)
+    assert timed.status == 0
+    head, *lines = timed.out.splitlines()[:3]
+    assert "labels only, us a row" in head
+    assert [line.split()[0] for line in lines] == ["3", "12"]
+
+
 @pytest.mark.parametrize("rows", ["right", "doubles", "turned", "whole"])
 @pytest.mark.parametrize("command", ["compile", "verify"])
 def test_rows_of_a_file_are_compared(run: Run, files: Path, command: str, rows: str) -> None:

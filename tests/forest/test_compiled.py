@@ -37,10 +37,12 @@ BATCHES = st.integers(1, 300) | st.sampled_from([1, 2, 126, 127, 128, 129, 130, 
 
 @given(PLANS, BATCHES, SEEDS)
 def test_any_forest_predicts_the_bits_and_labels_of_scikit_learn(plan: Plan, count: int, seed: int) -> None:
-    """Whatever the forest and the batch, on thresholds and beside them, nothing differs in any bit."""
+    """Whatever the forest and batch, on thresholds and beside them, no bit differs; nor do labels told alone."""
     grown = grow(plan)
     rows = grown.rows(count, seed)
-    assert_same(CompiledEngine(compile_forest(grown.estimator)).predict(rows), grown.estimator, rows)
+    engine = CompiledEngine(compile_forest(grown.estimator))
+    assert_same(prediction := engine.predict(rows), grown.estimator, rows)
+    np.testing.assert_array_equal(engine.predict_labels(rows), prediction.labels)
 
 
 @given(st.lists(SHAPES, min_size=1, max_size=4), st.integers(1, 70), st.integers(1, 5), SEEDS)

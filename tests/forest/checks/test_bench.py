@@ -150,7 +150,7 @@ def test_the_table_has_a_line_for_each_size() -> None:
     lines = table(timings).splitlines()
     assert [line.split() for line in lines[1:]] == [
         ["1", "25.0", "4,000.0", "159.7", "50.1", "2.0"],
-        ["1,024", "2.0", "17.0", "8.5", "1.0", "0.5"],
+        ["1,024", "2.0", "17.0", "8.5", "1.0", "0.50"],
     ]
     assert {len(line) for line in lines} == {len(lines[0])}
     names = ["rows a call", "compiled, us a row", "xgboost, us a row", "times as fast", "lleaves, us a row"]
