@@ -11,7 +11,7 @@ cdef class Admission:
     cdef public Intake intake
     cdef _RowScanner _scanner
     cdef object _frame, _timeout
-    cdef bint _scanned
+    cdef bint _scanned, _probabilities
 
     cpdef use(self, table)
     @cython.locals(intake=Intake, query=Query)

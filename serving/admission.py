@@ -22,14 +22,14 @@ class Admission:
         intake: the batcher's; None until the event loop runs.
     """
 
-    __slots__ = ("_frame", "_scanned", "_scanner", "_timeout", "intake", "table")
+    __slots__ = ("_frame", "_probabilities", "_scanned", "_scanner", "_timeout", "intake", "table")
 
     def __init__(self) -> None:
         self.table: Table | None = None
         self.intake: Intake | None = None
         self._scanner: RowScanner | None = None
         self._frame: Frame | None = None
-        self._scanned = False
+        self._scanned = self._probabilities = False
         self._timeout: float | None = None
 
     def use(self, table: "Table") -> None:
@@ -61,13 +61,19 @@ class Admission:
         rows: Any = None
         if frame is not self._frame:  # that of the request before, mostly
             self._frame, self._scanned, self._timeout = frame, frame.codec.scanned, frame.timeout
+            self._probabilities = frame.codec.tells_probabilities(frame.options)
         if self._scanned and self._scanner is not None:
             rows = self._scanner.scan(body, start)
         if rows is None:
             rows, frame = frame.codec.decode(table, body[start:] if start else body, frame)
         query = Query.__new__(Query)
-        query.begin(table, rows)
+        if frame is self._frame:
+            query.begin(table, rows, self._probabilities)
+            timeout = self._timeout
+        else:  # the body has asked for something
+            query.begin(table, rows, frame.codec.tells_probabilities(frame.options))
+            timeout = frame.timeout
         waiter.item = query
         waiter.rows = len(rows)
-        intake.enqueue(waiter, self._timeout if frame is self._frame else frame.timeout)
+        intake.enqueue(waiter, timeout)
         return frame

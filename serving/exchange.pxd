@@ -3,8 +3,9 @@ cimport cython
 
 cdef class Query:
     cdef readonly object table, rows
+    cdef readonly bint probabilities
 
-    cpdef begin(self, table, rows)
+    cpdef begin(self, table, rows, bint probabilities)
 
 
 cdef class Answer:
@@ -18,6 +19,9 @@ cdef class Answer:
 
 @cython.locals(query=Query, found=list)
 cpdef list tables_of(list queries)
+
+@cython.locals(query=Query)
+cpdef bint any_probabilities(list queries) except -1
 
 @cython.locals(query=Query)
 cpdef list rows_of(list queries)

@@ -20,20 +20,22 @@ class Query:
     Args:
         table: what they were decoded by.
         rows: at least one.
+        probabilities: whether probabilities are asked for besides labels.
 
     Attributes:
-        table, rows: see above.
+        table, rows, probabilities: see above.
     """
 
-    __slots__ = ("rows", "table")
+    __slots__ = ("probabilities", "rows", "table")
 
-    def __init__(self, table: "Table", rows: "Rows") -> None:
-        self.begin(table, rows)
+    def __init__(self, table: "Table", rows: "Rows", probabilities: bool = True) -> None:
+        self.begin(table, rows, probabilities)
 
-    def begin(self, table: "Table", rows: "Rows") -> None:
+    def begin(self, table: "Table", rows: "Rows", probabilities: bool) -> None:
         """What the constructor does, for who makes thousands a second: to call one costs more than all of this."""
         self.table = table
         self.rows = rows
+        self.probabilities = probabilities
 
 
 class Answer:
@@ -42,7 +44,7 @@ class Answer:
     Args:
         labels: those of the whole batch, as plain Python values.
         model: the version that computed it.
-        batch: (rows of the batch, n_classes) float64; None if the model gives no probabilities.
+        batch: (rows of the batch, n_classes) float64; None if the model gives no probabilities, or nobody asked.
         start: the request's first row in the batch.
         rows: n.
 
@@ -105,6 +107,14 @@ def tables_of(queries: list[Query]) -> "list[Table]":
     return found
 
 
+def any_probabilities(queries: list[Query]) -> bool:
+    """Whether a request asks for probabilities."""
+    for query in queries:  # noqa: SIM110 - a generator would be an object of its own, with a frame for each item
+        if query.probabilities:
+            return True
+    return False
+
+
 def rows_of(queries: list[Query]) -> "list[Rows]":
     """The rows of each request."""
     return [query.rows for query in queries]
@@ -119,7 +129,7 @@ def answers(
         queries: the requests.
         labels: one for each of their rows.
         model: the version that computed them.
-        probabilities: (rows, n_classes) float64; None if the model gives none.
+        probabilities: (rows, n_classes) float64; None if the model gives none, or nobody asked.
     """
     found = []
     start = 0

@@ -10,7 +10,7 @@ from forest import Engine, Prediction
 from preprocessing import Row, Schema
 from preprocessing.matrix import MatrixBuilder
 from serving.errors import ModelNotReady
-from serving.exchange import Answer, Query, answers, rows_of, tables_of
+from serving.exchange import Answer, Query, answers, any_probabilities, rows_of, tables_of
 from serving.table import Table
 
 _WARM_UP_ROWS = 256
@@ -55,7 +55,11 @@ def _of_one(table: Table, queries: list[Query]) -> list[Answer]:
     model = table.model
     if model is None:
         raise ModelNotReady
-    prediction = _predict(model.engine, table.matrix.build(rows_of(queries), model.engine.dtype))
+    matrix = table.matrix.build(rows_of(queries), model.engine.dtype)
+    if any_probabilities(queries):
+        prediction = _predict(model.engine, matrix)
+    else:
+        prediction = Prediction(_checked(model.labels(matrix), matrix), None)
     return answers(queries, prediction.labels.tolist(), model, prediction.probabilities)
 
 
@@ -100,14 +104,20 @@ def warm_up(engine: Engine, schema: Schema, row: Row, max_batch_rows: int) -> Tr
 def _predict(engine: Engine, matrix: NDArray[Any]) -> Prediction:
     """Call an engine and check what it returns."""
     prediction = engine.predict(matrix)
-    labels, probabilities = prediction.labels, prediction.probabilities
-    if labels.shape != (len(matrix),):
-        raise ValueError(f"the engine returned labels of shape {labels.shape} for {len(matrix)} rows")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError("the engine returned labels that are not finite")
+    _checked(prediction.labels, matrix)
+    probabilities = prediction.probabilities
     if probabilities is not None:
         if probabilities.ndim != 2 or len(probabilities) != len(matrix):
             raise ValueError(f"the engine returned probabilities of shape {probabilities.shape}")
         if not np.isfinite(probabilities).all():
             raise ValueError("the engine returned probabilities that are not finite")
     return prediction
+
+
+def _checked(labels: NDArray[Any], matrix: NDArray[Any]) -> NDArray[Any]:
+    """Labels that an engine has returned for a matrix, if they can be any."""
+    if labels.shape != (len(matrix),):
+        raise ValueError(f"the engine returned labels of shape {labels.shape} for {len(matrix)} rows")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise ValueError("the engine returned labels that are not finite")
+    return labels

@@ -1,11 +1,14 @@
 """The model in service: a handle that is swapped, never changed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import quote
 
-from forest import Engine
+from numpy.typing import NDArray
+
+from forest import Engine, labels_of
 from preprocessing.faults import shortened
 from serving.errors import ModelNotReady, NotServed
 
@@ -38,6 +41,11 @@ class Model:
         """What its probabilities are of, as plain Python values; None if it gives none."""
         classes = self.engine.classes
         return None if classes is None else classes.tolist()
+
+    @cached_property
+    def labels(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
+        """Tells labels and nothing else: see ``forest.labels_of``."""
+        return labels_of(self.engine)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -102,6 +102,10 @@ class Codec(ABC):
         """
         return False
 
+    def tells_probabilities(self, options: Any) -> bool:  # noqa: ANN401, ARG002
+        """Whether, with these options, an answer has probabilities: where none has, an engine has less to do."""
+        return True
+
     @abstractmethod
     def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """Decode a body.

@@ -58,6 +58,10 @@ class Invocations(Codec):
         """See ``Codec``."""
         return True
 
+    def tells_probabilities(self, options: bool) -> bool:  # noqa: ARG002
+        """See ``Codec``: never."""
+        return False
+
     def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """See ``Codec``."""
         return read_csv(table, body) if frame.options else _read(table, read_json(body, nan=True)), frame

@@ -34,6 +34,10 @@ class Predict(Codec):
         """See ``Codec``."""
         return not options
 
+    def tells_probabilities(self, options: bool) -> bool:
+        """See ``Codec``."""
+        return options
+
     def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """See ``Codec``: rows have the table's fields, or else the model's own columns."""
         try:

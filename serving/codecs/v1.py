@@ -39,6 +39,10 @@ class Instances(Codec):
         """See ``Codec``."""
         return True
 
+    def tells_probabilities(self, options: None) -> bool:  # noqa: ARG002
+        """See ``Codec``: never."""
+        return False
+
     def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """See ``Codec``."""
         content = read_json(body)

@@ -1,4 +1,4 @@
-"""With this folder in PYTHONPATH, every process interprets what is compiled for speed, as where there is no C compiler."""
+"""With this folder in PYTHONPATH, each process interprets what is compiled for speed, as where there is no compiler."""
 
 import importlib.util
 import sys
@@ -24,4 +24,4 @@ class _Plain:
         return None
 
 
-sys.meta_path.insert(0, _Plain)  # type: ignore[arg-type]  # a class will do
+sys.meta_path.insert(0, _Plain)
