@@ -13,7 +13,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from serving.http.syn_filter import block_new, unblock_new
 
@@ -41,13 +41,39 @@ _REFUSAL: Final = (
 )
 
 
+class _Accepted:
+    """As much of a socket as uvloop asks for when it takes a connection over, whose descriptor is its own from then on.
+
+    Python's own object costs several times as much, and is given up at once.
+
+    Args:
+        descriptor: the connection's.
+        family: the address family of the listening socket.
+    """
+
+    __slots__ = ("_descriptor", "family")
+
+    type: Final = int(socket.SOCK_STREAM)
+
+    def __init__(self, descriptor: int, family: int) -> None:
+        self._descriptor = descriptor
+        self.family = family
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._descriptor
+
+    def close(self) -> None:
+        """Do nothing: uvloop has closed the descriptor, whose number may be another connection's by now."""
+
+
 class Acceptor:
-    """Accepts connections for an event loop; stands in for one of ``asyncio.Server``.
+    """Accepts connections for an event loop of uvloop's; stands in for one of ``asyncio.Server``.
 
     At the limit of open files a spare one is given up for a moment, so that newcomers are told so instead of waiting.
 
     Args:
-        listener: a listening socket.
+        listener: a listening stream socket.
         factory: makes a connection's protocol.
         tls: what to encrypt connections with; None leaves them as they are.
     """
@@ -57,11 +83,10 @@ class Acceptor:
     ) -> None:
         self._listener = listener
         self._factory = factory
-        self._how: dict[str, Any] = {}
-        if tls is not None:
-            self._how = {"ssl": tls, "ssl_handshake_timeout": _GREETING, "ssl_shutdown_timeout": _FAREWELL}
+        self._family = int(listener.family)
+        self._tls = tls
         self._loop = asyncio.get_running_loop()
-        self._starting: set[asyncio.Task[Any]] = set()
+        self._starting: dict[asyncio.Future[Any], Coroutine[Any, Any, object]] = {}
         self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
         self._full = False
         self._closed = False
@@ -94,7 +119,8 @@ class Acceptor:
         """Take those who wait."""
         for _ in range(_PER_TURN):
             try:
-                connection, _address = self._listener.accept()
+                # ``accept`` calls this too, and makes a socket of it. Typeshed leaves it out.
+                descriptor, _address = self._listener._accept()  # type: ignore[attr-defined]  # noqa: SLF001
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
@@ -103,19 +129,47 @@ class Acceptor:
                 self._refuse(error)
                 return
             self._full = False
-            starting = self._loop.connect_accepted_socket(self._factory, connection, **self._how)
-            self._start(starting, connection)
+            if self._tls is None:
+                self._start(descriptor)
+            else:
+                self._greet(descriptor, self._tls)
 
-    def _start(self, starting: Coroutine[Any, Any, object], connection: socket.socket) -> None:
+    def _start(self, descriptor: int) -> None:
+        """Have a connection's protocol told of it in the next turn.
+
+        uvloop's coroutine waits once, until that is done. A task that waited with it would cost more than the rest, and
+        begin a turn later.
+        """
+        accepted = cast(socket.socket, _Accepted(descriptor, self._family))
+        starting = self._loop.connect_accepted_socket(self._factory, accepted)
+        try:
+            told = starting.send(None)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._starting[told] = starting
+        told.add_done_callback(self._started)
+
+    def _started(self, told: asyncio.Future[Any]) -> None:
+        starting = self._starting.pop(told)
+        with contextlib.suppress(StopIteration):  # which is its end
+            starting.send(None)
+
+    def _greet(self, descriptor: int, tls: ssl.SSLContext) -> None:
+        """Have a connection's protocol told of it when both sides have agreed on TLS, if they do."""
+        connection = socket.socket(fileno=descriptor)
+        starting = self._loop.connect_accepted_socket(
+            self._factory, connection, ssl=tls, ssl_handshake_timeout=_GREETING, ssl_shutdown_timeout=_FAREWELL
+        )
         task = self._loop.create_task(starting)
-        self._starting.add(task)
+        self._starting[task] = starting
 
-        def started(task: asyncio.Task[Any]) -> None:
-            self._starting.discard(task)
+        def greeted(task: asyncio.Task[Any]) -> None:
+            del self._starting[task]
             if task.cancelled() or task.exception() is not None:  # the client may have gone meanwhile
                 connection.close()
 
-        task.add_done_callback(started)
+        task.add_done_callback(greeted)
 
     def _refuse(self, error: OSError) -> None:
         """Tell newcomers that there is no room for them, and look again a little later."""

@@ -5,8 +5,9 @@ import errno
 import os
 import resource
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 import uvloop
@@ -41,6 +42,115 @@ def test_all_who_wait_are_taken_within_a_few_turns() -> None:
         for _ in range(200):
             stack.enter_context(socket.create_connection(listener.getsockname()))
         assert uvloop.run(count_turns(listener, 200)) < 50
+
+
+@pytest.mark.parametrize(
+    ("family", "address"),
+    [
+        pytest.param(socket.AF_INET, ("127.0.0.1", 0), id="IPv4"),
+        pytest.param(socket.AF_INET6, ("::1", 0), id="IPv6"),
+        pytest.param(socket.AF_UNIX, None, id="Unix"),
+    ],
+)
+def test_whatever_the_family_a_connection_is_answered_and_gives_its_descriptor_back(
+    family: socket.AddressFamily, address: tuple[str, int] | None, tmp_path: Path
+) -> None:
+    """A connection's descriptor is closed with it, and not once more when its number is another's."""
+
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast(asyncio.Transport, transport)
+
+        def data_received(self, data: bytes) -> None:
+            self.transport.write(data)
+            self.transport.close()
+
+    def open_files() -> set[str]:
+        return {each.name for each in Path("/proc/self/fd").iterdir()}
+
+    async def echoes(listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        acceptor = Acceptor(listener, Echo)
+
+        async def ask(number: int) -> None:
+            with socket.socket(family) as client:
+                client.setblocking(False)
+                await loop.sock_connect(client, listener.getsockname())
+                await loop.sock_sendall(client, b"%d" % number)
+                assert await loop.sock_recv(client, 16) == b"%d" % number
+                assert await loop.sock_recv(client, 16) == b""
+
+        await ask(0)
+        before = open_files()
+        for _ in range(5):
+            await asyncio.gather(*map(ask, range(40)))
+        assert open_files() == before
+        acceptor.close()
+
+    with socket.socket(family) as listener:
+        listener.bind(address or str(tmp_path / "socket"))
+        listener.listen(100)
+        uvloop.run(echoes(listener))
+
+
+def test_a_connection_without_a_protocol_is_closed_and_the_next_one_taken() -> None:
+    """If a protocol cannot be made, its client is not left waiting, the fault is told, and others are served."""
+    faults: list[Exception] = []
+    made: list[asyncio.Protocol] = []
+
+    class Host(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.append(self)
+            cast(asyncio.Transport, transport).abort()
+
+    def make() -> asyncio.Protocol:
+        if not faults:
+            raise MemoryError
+        return Host()
+
+    async def serve(listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: faults.append(context["exception"]))
+        acceptor = Acceptor(listener, make)
+        for _ in range(2):
+            with socket.socket() as client:
+                client.setblocking(False)
+                await loop.sock_connect(client, listener.getsockname())
+                with suppress(ConnectionResetError):
+                    assert await loop.sock_recv(client, 16) == b""
+        acceptor.close()
+        await acceptor.wait_closed()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        uvloop.run(serve(listener))
+    assert [type(fault) for fault in faults] == [MemoryError]
+    assert len(made) == 1
+
+
+def test_what_was_accepted_before_the_end_has_its_protocol_when_the_acceptor_is_closed() -> None:
+    """To wait for a closed acceptor is to wait until every accepted connection was made known."""
+    made: list[asyncio.BaseTransport] = []
+
+    class Host(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.append(transport)
+
+    async def end(listener: socket.socket) -> None:
+        acceptor = Acceptor(listener, Host)
+        acceptor._accept()
+        assert not made
+        acceptor.close()
+        await acceptor.wait_closed()
+        assert len(made) == 30
+        for transport in made:
+            transport.close()
+        await asyncio.sleep(0)
+
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        for _ in range(30):
+            stack.enter_context(socket.create_connection(listener.getsockname()))
+        uvloop.run(end(listener))
 
 
 def test_who_is_barred_connects_as_soon_as_someone_else_takes_the_socket_over() -> None:
