@@ -59,7 +59,7 @@ FAST := tests/batcher tests/dataset tests/preprocessing tests/project/test_archi
 test-fast: $(VENV)/.dev ## run the tests that need no server and no MLflow, in less than a minute
 	@exec $(PYTEST) $(FAST) $(ARGS)
 
-test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk, Chromium, Prometheus or SIMDe, which are installed if root runs this
+test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk, nginx, Chromium, Prometheus or SIMDe, which are installed if root runs this
 	@sh scripts/tools.sh
 	@exec $(PY) -m pytest -m tool $(ARGS)
 
@@ -144,7 +144,7 @@ bench-forest: setup ## compare the compiled forest with scikit-learn: DATA=sampl
 	$(PY) -m forest compile $(FOREST)/forest.pkl $(FOREST)/forest.canopy
 	$(PY) -m forest bench $(FOREST)/forest.canopy $(FOREST)/forest.pkl --rows $(FOREST)/rows.npy $(ARGS)
 
-bench-http: $(VENV)/.train ## measure the server's CPU a request by connections, hot against asgi; needs wrk
+bench-http: $(VENV)/.train ## measure the server's CPU a request by connections, hot against asgi, beside nginx's constant; needs wrk
 	@exec $(PY) -m loadtest.http_cost $(ARGS)
 
 bench-overload: setup ## offer twice what servers can answer, from an open-loop generator; needs h2load

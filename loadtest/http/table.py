@@ -1,0 +1,54 @@
+"""What was found, for people and as a document."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from loadtest.http.cost import Cost
+from loadtest.http.way import Case
+from loadtest.reports.table import Table, number
+
+_COLUMNS: Final = {
+    "CPU us": ("cpu_us", 1),
+    "engine us": ("engine_us", 1),
+    "nginx us": ("nginx_us", 1),
+    "forest us": ("forest_us", 1),
+    "floor us": ("floor_us", 1),
+    "ratio": ("ratio", 2),
+    "rows/batch": ("rows_a_batch", 1),
+    "requests/s": ("requests_per_second", 0),
+    "median ms": ("median_ms", 2),
+    "p99 ms": ("p99_ms", 1),
+    "failures": ("failures", 0),
+}
+"""A column → its figure in ``Cost.summary``, and digits after the point."""
+
+
+def table(costs: Mapping[Case, Cost]) -> Table:
+    """A line for each case; a dash stands for what could not be measured."""
+    rows = []
+    for case, cost in costs.items():
+        found = cost.summary()
+        figures = (cell(found[name], digits) for name, digits in _COLUMNS.values())
+        rows.append([str(case.way), number(case.connections), *figures])
+    return Table("A request's CPU, beside nginx's constant and the forest", ["way", "connections", *_COLUMNS], rows)
+
+
+def cell(value: float, digits: int) -> str:
+    """A figure; a dash for NaN."""
+    return number(None if math.isnan(value) else value, digits)
+
+
+def figures(costs: Mapping[Case, Cost]) -> list[dict[str, Any]]:
+    """Everything about each case, for a file."""
+    return [
+        {
+            "connections": case.connections,
+            **case.way.kind._asdict(),
+            **case.way.question._asdict(),
+            **cost.summary(),
+            "rounds": [asdict(turn) for turn in cost.turns],
+        }
+        for case, cost in costs.items()
+    ]
