@@ -25,7 +25,9 @@ from loadtest.http import nginx
 from loadtest.http.comparison import Comparison, Contenders
 from loadtest.http.forest import forest_clock, mapped_forest
 from loadtest.http.nginx import Nginx
-from loadtest.http.table import figures, table
+from loadtest.http.sharing import shares, workers
+from loadtest.http.table import beside_fewest, figures, table
+from loadtest.http.table import memory as memory_table
 from loadtest.http.way import GRPC, HTTP, Kind, Question, cases
 from loadtest.reports.results import encode, keep
 from loadtest.system.machine import allow_connections, apart, describe, pinned
@@ -147,14 +149,18 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest
             comparison = Comparison(Contenders(servers, beside, clock, scripts), args.seconds)
             comparison.run(todo, args.rounds)
             memory = {str(kind): server.peak_memory_mb() for kind, server in servers.items()}
+            several = {str(kind): server for kind, server in servers.items() if kind.workers > 1}
+            shared = {name: [shares(pid) for pid in workers(server)] for name, server in several.items()}
     except RuntimeError as error:
         sys.stderr.write(f"http: {error}\n")
         return 2
     sys.stdout.write(f"{state['model']}, engine {state['engine']}\n{table(comparison.costs).text()}")
     for name, megabytes in memory.items():
         sys.stdout.write(f"peak memory {name}: {megabytes:.0f} MB\n")
+    if shared:
+        sys.stdout.write(f"{beside_fewest(comparison.costs).text()}{memory_table(shared).text()}")
     if args.json:
-        document = {"machine": describe(), "model": state["model"], "memory_mb": memory}
+        document = {"machine": describe(), "model": state["model"], "memory_mb": memory, "workers": shared}
         keep(args.json, encode({**document, "figures": figures(comparison.costs)}))
     return int(any(cost.failures for cost in comparison.costs.values()))
 

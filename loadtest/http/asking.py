@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from loadtest.generators import wrk
 from loadtest.generators.wrk import Asked
 from loadtest.http.nginx import Nginx
+from loadtest.http.sharing import spread
 from loadtest.http.way import GRPC, Question
 from loadtest.system.cpu_time import cpu_time
 from loadtest.system.process import ServerProcess
@@ -29,12 +30,14 @@ class Did(NamedTuple):
         cpu: seconds of CPU a request.
         engine: seconds a request in the engine's calls.
         batch: mean rows of such a call.
+        spread: connections of each worker, halfway.
         asked: what the generator found.
     """
 
     cpu: float
     engine: float
     batch: float
+    spread: list[int]
     asked: Asked
 
 
@@ -55,14 +58,16 @@ def ask_canopy(server: ServerProcess, question: Question, script: Path, connecti
     """
     before, pids = _counters(server), server.processes()
     start = cpu_time(pids)
-    if question.format == GRPC:
-        asked = _h2load(server, script, connections, seconds)
-    else:
-        asked = wrk.ask(f"{server.host}:{server.port}", script, connections, seconds)
+    with spread(server, seconds / 2) as connected:
+        if question.format == GRPC:
+            asked = _h2load(server, script, connections, seconds)
+        else:
+            asked = wrk.ask(f"{server.host}:{server.port}", script, connections, seconds)
     time.sleep(_SETTLING)
     spent, after = cpu_time(pids) - start, _counters(server)
     requests, calls = max(1, after.answered - before.answered), max(1, after.calls - before.calls)
-    return Did(spent / requests, (after.engine - before.engine) / requests, (after.rows - before.rows) / calls, asked)
+    engine, batch = (after.engine - before.engine) / requests, (after.rows - before.rows) / calls
+    return Did(spent / requests, engine, batch, connected, asked)
 
 
 def ask_nginx(server: Nginx, script: Path, connections: int, seconds: float) -> float:

@@ -89,7 +89,9 @@ class Comparison:
             elif (nginx := self._nginx(each)) is not None:
                 floor[each] = ask_nginx(nginx, self._contenders.scripts[each], connections, seconds)
         return {
-            way: Turn(done.cpu, done.engine, done.batch, floor.get(way.question, math.nan), forest, *done.asked)
+            way: Turn(
+                done.cpu, done.engine, done.batch, floor.get(way.question, math.nan), forest, *done.asked, done.spread
+            )
             for way, (done, forest) in did.items()
         }
 

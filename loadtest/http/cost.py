@@ -20,6 +20,7 @@ class Turn:
         median: of the latency, in seconds.
         p99: its 99th percentile, in seconds.
         failures: requests without a right answer in time.
+        spread: connections of each worker in the middle of the round.
     """
 
     cpu: float
@@ -31,6 +32,7 @@ class Turn:
     median: float
     p99: float
     failures: int
+    spread: list[int] = field(default_factory=list)
 
     @property
     def floor(self) -> float:
@@ -58,6 +60,10 @@ class Cost:
     def failures(self) -> int:
         """In all rounds together."""
         return sum(turn.failures for turn in self.turns)
+
+    def times(self, other: "Cost") -> float:
+        """How many times the CPU of another case it takes: the median over the rounds that both had."""
+        return statistics.median(one.cpu / two.cpu for one, two in zip(self.turns, other.turns, strict=True))
 
     def summary(self) -> dict[str, float]:
         """The medians of the rounds, the ratio's too; times in microseconds, latencies in milliseconds."""

@@ -168,7 +168,8 @@ def configuration(given: Constant, connections: int, body_bytes: int, folder: Pa
     own = {name: value for name, value in given.headers.items() if name not in _OWN}
     values = {
         "FOLDER": str(folder),
-        "FILES": str(connections + 64),
+        # With less than a sixteenth to spare, nginx closes connections that are idle just now (ngx_drain_connections).
+        "FILES": str(2 * connections + 64),
         "BUFFER": str(max(16_384, body_bytes)),
         "HOST": LOOPBACK,
         "PORT": str(port),
