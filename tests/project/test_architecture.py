@@ -197,6 +197,7 @@ ALLOWED = {
     },
     "loadtest.system": {"workers.limits"},
     "loadtest.generators": {"dataset", "loadtest.system", "preprocessing", "serving.grpc"},
+    "loadtest.figures": {"loadtest.reports", "loadtest.searching", "loadtest.system"},
     "loadtest.http": {
         "dataset",
         "forest",
