@@ -15,20 +15,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from dataset import load_sample
 from loadtest.generators.formats import FORMATS, Message, Rows, grpc_message
 from loadtest.generators.wrk import write_script
-from loadtest.http import nginx
+from loadtest.http import nginx, tables
 from loadtest.http.comparison import Comparison, Contenders
+from loadtest.http.cost import Cost
 from loadtest.http.forest import forest_clock, mapped_forest
 from loadtest.http.nginx import Nginx
-from loadtest.http.sharing import shares, workers
-from loadtest.http.table import beside_fewest, figures, table
-from loadtest.http.table import memory as memory_table
-from loadtest.http.way import GRPC, HTTP, Kind, Question, cases
+from loadtest.http.sharing import Shares, shares, workers
+from loadtest.http.way import GRPC, HTTP, Case, Kind, Question, cases
 from loadtest.reports.results import encode, keep
 from loadtest.system.machine import allow_connections, apart, describe, pinned
 from loadtest.system.options import Options
@@ -109,6 +108,65 @@ def forest_file(options: Sequence[str], folder: Path) -> Path | None:
         return None if file is None else Path(shutil.copyfile(file, folder / "forest.canopy"))
 
 
+class Found(NamedTuple):
+    """What a run found.
+
+    Attributes:
+        model: name and version of the model in service.
+        engine: that computed it.
+        costs: of each case.
+        memory_mb: most resident memory of each server, in MB.
+        workers: what each worker holds in the end, of servers of several.
+    """
+
+    model: str
+    engine: str
+    costs: Mapping[Case, Cost]
+    memory_mb: Mapping[str, float]
+    workers: Mapping[str, Sequence[Shares]]
+
+
+def run(todo: Sequence[Case], options: Sequence[str], rounds: int, seconds: float) -> Found:
+    """Start everything, let them take turns, and end them.
+
+    Args:
+        todo: the cases, one at least.
+        options: of ``server.py``.
+        rounds: how often each is measured.
+        seconds: how long each time.
+
+    Raises:
+        RuntimeError: something did not start, or failed on what it was asked.
+    """
+    questions = list(dict.fromkeys(case.way.question for case in todo))
+    server_core, load_core = apart(server=1, load=1)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        with pinned(server_core):
+            kinds = dict.fromkeys(case.way.kind for case in todo)
+            servers = {kind: stack.enter_context(serving([*kind.options(), *options])) for kind in kinds}
+            first = next(iter(servers.values()))
+            state = first.get("/")
+            model = state["model"].rpartition("/")[0]
+            kept = list(dict.fromkeys(each._replace(close=False) for each in questions))
+            most = max(case.connections for case in todo)
+            beside = stack.enter_context(constants(first, kept, model, most))
+            file = forest_file(options, folder) if state["engine"] == "compiled" else None
+            clock = None if file is None else stack.enter_context(forest_clock(file))
+        if clock is None:
+            sys.stderr.write(f"engine {state['engine']} is no compiled forest, so there is no floor\n")
+        stack.enter_context(pinned(load_core))
+        scripts = {each: folder / str(number) for number, each in enumerate(questions)}
+        for each, script in scripts.items():
+            write(script, each, model, load_sample().rows.tolist())
+        comparison = Comparison(Contenders(servers, beside, clock, scripts), seconds)
+        comparison.run(todo, rounds)
+        memory = {str(kind): server.peak_memory_mb() for kind, server in servers.items()}
+        several = {str(kind): server for kind, server in servers.items() if kind.workers > 1}
+        shared = {name: [shares(pid) for pid in workers(server)] for name, server in several.items()}
+    return Found(state["model"], state["engine"], comparison.costs, memory, shared)
+
+
 def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest.http_cost") -> int:
     """Run the command line; the exit status is 1 if a request failed, 2 if there was no run."""
     parser = _parser(prog)
@@ -119,50 +177,28 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest
             return 2
     kinds = [Kind(http, workers) for workers in args.workers for http in args.http]
     todo = cases(kinds, args.formats, args.rows, args.connections, args.close)
-    most = max((case.connections for case in todo), default=0)
+    if not todo:
+        parser.error("nothing is asked: give a number of --connections, or of --close, which gRPC is not asked with")
     try:
-        allow_connections(most)
+        allow_connections(max(case.connections for case in todo))
     except RuntimeError as error:
         parser.error(str(error))
-    questions = list(dict.fromkeys(case.way.question for case in todo))
     options = [*args.server_options, *(["--grpc-port", "0"] if GRPC in args.formats else [])]
-    server_core, load_core = apart(server=1, load=1)
     try:
-        with ExitStack() as stack:
-            folder = Path(stack.enter_context(TemporaryDirectory()))
-            with pinned(server_core):
-                used = dict.fromkeys(case.way.kind for case in todo)
-                servers = {kind: stack.enter_context(serving([*kind.options(), *options])) for kind in used}
-                first = next(iter(servers.values()))
-                state = first.get("/")
-                model = state["model"].rpartition("/")[0]
-                kept = list(dict.fromkeys(each._replace(close=False) for each in questions))
-                beside = stack.enter_context(constants(first, kept, model, most))
-                file = forest_file(options, folder) if state["engine"] == "compiled" else None
-                clock = None if file is None else stack.enter_context(forest_clock(file))
-            if clock is None:
-                sys.stderr.write(f"engine {state['engine']} is no compiled forest, so there is no floor\n")
-            stack.enter_context(pinned(load_core))
-            scripts = {each: folder / str(number) for number, each in enumerate(questions)}
-            for each, script in scripts.items():
-                write(script, each, model, load_sample().rows.tolist())
-            comparison = Comparison(Contenders(servers, beside, clock, scripts), args.seconds)
-            comparison.run(todo, args.rounds)
-            memory = {str(kind): server.peak_memory_mb() for kind, server in servers.items()}
-            several = {str(kind): server for kind, server in servers.items() if kind.workers > 1}
-            shared = {name: [shares(pid) for pid in workers(server)] for name, server in several.items()}
+        found = run(todo, options, args.rounds, args.seconds)
     except RuntimeError as error:
         sys.stderr.write(f"http: {error}\n")
         return 2
-    sys.stdout.write(f"{state['model']}, engine {state['engine']}\n{table(comparison.costs).text()}")
-    for name, megabytes in memory.items():
+    sys.stdout.write(f"{found.model}, engine {found.engine}\n{tables.costs(found.costs).text()}")
+    for name, megabytes in found.memory_mb.items():
         sys.stdout.write(f"peak memory {name}: {megabytes:.0f} MB\n")
-    if shared:
-        sys.stdout.write(f"{beside_fewest(comparison.costs).text()}{memory_table(shared).text()}")
+    if found.workers:
+        both = tables.beside_fewest(found.costs), tables.memory(found.workers)
+        sys.stdout.write("".join(each.text() for each in both))
     if args.json:
-        document = {"machine": describe(), "model": state["model"], "memory_mb": memory, "workers": shared}
-        keep(args.json, encode({**document, "figures": figures(comparison.costs)}))
-    return int(any(cost.failures for cost in comparison.costs.values()))
+        document = {"machine": describe(), "model": found.model, "engine": found.engine, "memory_mb": found.memory_mb}
+        keep(args.json, encode({**document, "workers": found.workers, "figures": tables.figures(found.costs)}))
+    return int(any(cost.failures for cost in found.costs.values()))
 
 
 def _parser(prog: str) -> Options:

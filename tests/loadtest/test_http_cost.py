@@ -69,3 +69,11 @@ def test_without_wrk_the_remedy_is_told(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert http_cost.main([]) == 2
     assert "apt-get install wrk" in capsys.readouterr().err
+
+
+@pytest.mark.tool("wrk")
+def test_nothing_to_ask_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what to give."""
+    with pytest.raises(SystemExit, match="2"):
+        http_cost.main(["--connections", "--close"])
+    assert "give a number of --connections" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from loadtest.figures.catalogue import FIGURES
 from loadtest.figures.command import Result
 from loadtest.figures.markers import blocks, replaced, unmarked
 from loadtest.http.cost import Cost
-from loadtest.http.table import figures
+from loadtest.http.tables import figures
 from loadtest.http.way import Case, Kind, Question, Way
 from loadtest.locust import generator
 from loadtest.reports.results import encode

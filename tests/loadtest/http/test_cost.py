@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from loadtest.http.cost import Cost, Turn
-from loadtest.http.table import figures, table
+from loadtest.http.tables import costs, figures
 from loadtest.http.way import GRPC, Case, Kind, Question, Way, cases
 from loadtest.system.cpu_time import cpu_time
 
@@ -27,10 +27,10 @@ def test_the_ratio_is_the_median_of_the_rounds_ratios() -> None:
 
 def test_without_nginx_or_forest_there_is_no_floor() -> None:
     """A dash in the table, and the rest as ever."""
-    costs = {CASE: Cost([replace(TURN, nginx=math.nan)])}
-    (row,) = table(costs).rows
+    made = {CASE: Cost([replace(TURN, nginx=math.nan)])}
+    (row,) = costs(made).rows
     assert row[:8] == ["hot predict", "64", "30.0", "12.0", "-", "10.0", "-", "-"]
-    (found,) = figures(costs)
+    (found,) = figures(made)
     assert (found["connections"], found["http"], found["workers"], found["close"]) == (64, "hot", 1, False)
 
 

@@ -14,7 +14,7 @@ import pytest
 from loadtest.http.cost import Cost
 from loadtest.http.forest import mapped_forest
 from loadtest.http.sharing import shares, spread
-from loadtest.http.table import beside_fewest
+from loadtest.http.tables import beside_fewest
 from loadtest.http.way import Case, Kind, Question, Way
 from loadtest.system.process import ServerProcess
 from tests.loadtest.http.test_cost import TURN

@@ -26,23 +26,23 @@ _COLUMNS: Final = {
 """A column → its figure in ``Cost.summary``, and digits after the point."""
 
 
-def table(costs: Mapping[Case, Cost]) -> Table:
+def costs(found: Mapping[Case, Cost]) -> Table:
     """A line for each case; a dash stands for what could not be measured."""
     rows = []
-    for case, cost in costs.items():
-        found = cost.summary()
-        figures = (cell(found[name], digits) for name, digits in _COLUMNS.values())
+    for case, cost in found.items():
+        summary = cost.summary()
+        figures = (cell(summary[name], digits) for name, digits in _COLUMNS.values())
         rows.append([str(case.way), number(case.connections), *figures])
     return Table("A request's CPU, beside nginx's constant and the forest", ["way", "connections", *_COLUMNS], rows)
 
 
-def beside_fewest(costs: Mapping[Case, Cost]) -> Table:
+def beside_fewest(found: Mapping[Case, Cost]) -> Table:
     """Servers of several workers, each beside the one of as few as were measured; connections are the last round's."""
-    fewest = min((case.way.kind.workers for case in costs), default=1)
+    fewest = min((case.way.kind.workers for case in found), default=1)
     rows = []
-    for case, cost in costs.items():
+    for case, cost in found.items():
         kind = case.way.kind
-        base = costs.get(case._replace(way=case.way._replace(kind=kind._replace(workers=fewest))))
+        base = found.get(case._replace(way=case.way._replace(kind=kind._replace(workers=fewest))))
         if kind.workers > fewest and base is not None:
             figures = [cell(each.summary()["cpu_us"], 1) for each in (base, cost)]
             spread = " + ".join(number(each) for each in cost.turns[-1].spread)
@@ -73,7 +73,7 @@ def cell(value: float, digits: int) -> str:
     return number(None if math.isnan(value) else value, digits)
 
 
-def figures(costs: Mapping[Case, Cost]) -> list[dict[str, Any]]:
+def figures(found: Mapping[Case, Cost]) -> list[dict[str, Any]]:
     """Everything about each case, for a file."""
     return [
         {
@@ -83,5 +83,5 @@ def figures(costs: Mapping[Case, Cost]) -> list[dict[str, Any]]:
             **cost.summary(),
             "rounds": [asdict(turn) for turn in cost.turns],
         }
-        for case, cost in costs.items()
+        for case, cost in found.items()
     ]
