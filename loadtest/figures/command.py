@@ -51,7 +51,8 @@ class Command:
 
     def shown(self, data: str) -> str:
         """For a reader to paste."""
-        words = ["make", self.target, *self._variables(named(data))]
+        variables = [f"{name}={shlex.quote(value)}" for name, value in self._variables(named(data)).items()]
+        words = ["make", self.target, *variables]
         return " ".join([*words, *([f'ARGS="{self.arguments}"'] if self.arguments else [])])
 
     def run(self, data: str, store: str, keep: Path) -> Result:
@@ -70,7 +71,8 @@ class Command:
         # In front of the arguments, for what stands behind -- is the server's.
         words = [*(["--json", shlex.quote(str(keep))] if self.json else []), self.arguments]
         command = ["/usr/bin/env", f"MLFLOW_TRACKING_URI={store}", "make", "--no-print-directory", self.target]
-        command += [*self._variables(data), f"ARGS={' '.join(words).strip()}"]
+        variables = [f"{name}={value}" for name, value in self._variables(data).items()]
+        command += [*variables, f"ARGS={' '.join(words).strip()}"]
         done = subprocess.run(  # noqa: S603 - our own Makefile
             command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
         )
@@ -80,5 +82,5 @@ class Command:
             raise Failed(f"{self.shown(data)} has written no {keep}")
         return Result(done.stdout, orjson.loads(keep.read_bytes()) if self.json else None)
 
-    def _variables(self, data: str) -> list[str]:
-        return [f"{name}={shlex.quote(value.format(data=data))}" for name, value in self.variables.items()]
+    def _variables(self, data: str) -> dict[str, str]:
+        return {name: value.format(data=data) for name, value in self.variables.items()}

@@ -2,13 +2,15 @@
 
 import json
 import re
+import shlex
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
-from loadtest import ceiling, overload, search
+from loadtest import ceiling, compare, http_cost, overload, search
 from loadtest.crowd import Outcome
 from loadtest.figures.__main__ import content
 from loadtest.figures.catalogue import FIGURES
@@ -25,6 +27,7 @@ from loadtest.system.netstat import AcceptQueue
 from tests.conftest import ROOT
 from tests.loadtest.http.test_cost import TURN
 from tests.loadtest.test_report import made, turn
+from training import kinds
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CONDITIONS = "commit 1234567, a processor, 2 cores, 2026-11-26"
@@ -134,6 +137,24 @@ def test_every_table_of_figures_has_marks_or_a_reason() -> None:
         assert not unmarked(text), document
         marked |= dict.fromkeys(blocks(text), str(document.relative_to(ROOT)))
     assert marked == {name: each.document for name, each in FIGURES.items()}
+
+
+@pytest.mark.parametrize(
+    ("target", "parser"),
+    [
+        pytest.param("bench", compare._parser("bench"), id="bench"),
+        pytest.param("bench-http", http_cost._parser("bench-http"), id="bench-http"),
+        pytest.param("bench-kinds", kinds._parser(), id="bench-kinds"),
+        pytest.param("budget-search", search._parser("budget-search"), id="budget-search"),
+    ],
+)
+def test_a_benchmark_understands_what_it_is_told(target: str, parser: ArgumentParser) -> None:
+    """Its options, as they stand below the tables, with the file for its figures in front."""
+    commands = [command for each in FIGURES.values() for command in each.commands if command.target == target]
+    assert commands
+    for command in commands:
+        file = ["--json", "FILE"] if command.json else []
+        parser.parse_args([*file, *shlex.split(command.arguments)])
 
 
 def test_every_command_is_a_target_of_the_makefile() -> None:
