@@ -14,7 +14,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve train bench-ray ray-test test test-fast test-tools test-clients test-catboost airflow-test test-slow soak lint format chart loadtest loadtest-budget budget-search bench \
-	bench-forest bench-generator bench-http bench-metrics bench-overload bench-replicas bench-start churn image publish \
+	bench-forest bench-generator bench-http bench-kinds bench-metrics bench-overload bench-replicas bench-start churn figures image publish \
 	size stack stack-test stack-down kube-test proto lock clean
 
 help: ## list the targets
@@ -59,7 +59,7 @@ FAST := tests/batcher tests/dataset tests/preprocessing tests/project/test_archi
 test-fast: $(VENV)/.dev ## run the tests that need no server and no MLflow, in less than a minute
 	@exec $(PYTEST) $(FAST) $(ARGS)
 
-test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk, Chromium, Prometheus or SIMDe, which are installed if root runs this
+test-tools: $(VENV)/.dev ## run the tests that need h2load, wrk, nginx, Chromium, Prometheus or SIMDe, which are installed if root runs this
 	@sh scripts/tools.sh
 	@exec $(PY) -m pytest -m tool $(ARGS)
 
@@ -144,11 +144,17 @@ bench-forest: setup ## compare the compiled forest with scikit-learn: DATA=sampl
 	$(PY) -m forest compile $(FOREST)/forest.pkl $(FOREST)/forest.canopy
 	$(PY) -m forest bench $(FOREST)/forest.canopy $(FOREST)/forest.pkl --rows $(FOREST)/rows.npy $(ARGS)
 
-bench-http: $(VENV)/.train ## measure the server's CPU a request by connections, hot against asgi; needs wrk
+bench-kinds: setup $(VENV)/.trees $(VENV)/.catboost ## compare every kind of compiled model with its library; installs XGBoost, LightGBM and CatBoost
+	@exec $(PY) -m training.kinds $(ARGS)
+
+bench-http: $(VENV)/.train ## measure the server's CPU a request by connections, hot against asgi, beside nginx's constant; needs wrk
 	@exec $(PY) -m loadtest.http_cost $(ARGS)
 
 bench-overload: setup ## offer twice what servers can answer, from an open-loop generator; needs h2load
 	@exec $(PY) -m loadtest.overload $(ARGS)
+
+figures: $(VENV)/.loadtest ## measure every table of the documents anew, for hours, on an idle machine: ONLY=NAME DATA=sample|full|PATH FORCE=1
+	@exec $(PY) -m loadtest.figures $(call option,DATA,data) $(if $(call given,ONLY),--only $(ONLY)) $(if $(FORCE),--force) $(ARGS)
 
 # How long `make churn` lasts: 90s, 10m, 1h.
 TIME ?= 3m

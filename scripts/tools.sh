@@ -6,7 +6,7 @@ set -eu
 
 # Each with its Debian package; what is a header stands in this folder.
 headers=${HEADERS:-/usr/include}
-tools='h2load:nghttp2-client wrk:wrk chromium:chromium prometheus:prometheus simde/x86/avx512.h:libsimde-dev'
+tools='h2load:nghttp2-client wrk:wrk chromium:chromium prometheus:prometheus simde/x86/avx512.h:libsimde-dev nginx:nginx'
 
 missing=
 packages=

@@ -27,10 +27,14 @@ class Table:
         return "".join(["\n", self.title, "\n", *(self._line(line, widths) for line in lines)])
 
     def markdown(self) -> str:
-        """For a document."""
+        """For a document, under its title."""
+        return f"**{self.title}**\n\n{self.grid()}"
+
+    def grid(self) -> str:
+        """For a document that has a title of its own."""
         rule = ["---"] * self.words + ["---:"] * (len(self.columns) - self.words)
         lines = [self.columns, rule, *self.rows]
-        return f"**{self.title}**\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
     def _line(self, cells: Sequence[str], widths: Sequence[int]) -> str:
         aligned = (

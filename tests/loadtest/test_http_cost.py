@@ -9,31 +9,57 @@ import pytest
 
 from loadtest import http_cost
 from loadtest.generators.formats import FORMATS
+from loadtest.http import nginx
 from loadtest.system.process import ServerProcess
 from tests.conftest import stub_serving
 
 
-@pytest.mark.tool("wrk", "h2load")
-def test_both_ways_are_measured_at_each_number_of_connections(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A table with a row for each, and every figure in a file; no request failed."""
+@pytest.fixture
+def stub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers have a stand-in engine."""
 
     def start(options: Sequence[str]) -> AbstractContextManager[ServerProcess]:
         return stub_serving(options)
 
     monkeypatch.setattr(http_cost, "serving", start)
+
+
+@pytest.mark.tool("wrk", "h2load", "nginx")
+@pytest.mark.usefixtures("stub")
+def test_both_ways_are_measured_at_each_number_of_connections(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table with a row for each, nginx beside them, and every figure in a file; no request failed."""
     out = tmp_path / "figures.json"
-    assert http_cost.main(["--connections", "1", "8", "--seconds", "1", "--rounds", "2", "--json", str(out)]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [line[:2] for line in lines[2:6]] == [["1", "hot"], ["1", "asgi"], ["8", "hot"], ["8", "asgi"]]
-    more = ["--formats", *FORMATS, "grpc", "--rows", "1", "3", "--http", "hot"]
-    assert http_cost.main([*more, "--connections", "4", "--seconds", "1", "--rounds", "1"]) == 0
-    table = capsys.readouterr().out
-    assert all(f"hot {name} " in table and f"hot {name}, 3 rows " in table for name in [*FORMATS, "grpc"])
+    few = ["--connections", "1", "8", "--close", "4", "--seconds", "1", "--rounds", "2", "--json", str(out)]
+    assert http_cost.main(few) == 0
+    said = capsys.readouterr()
+    assert "engine stub is no compiled forest, so there is no floor" in said.err
+    lines = said.out.splitlines()[4:10]
+    assert [line.split("  ")[0] for line in lines] == [
+        *("hot predict", "asgi predict") * 2,
+        *("hot predict, close", "asgi predict, close"),
+    ]
     for figures in json.loads(out.read_text())["figures"]:
-        assert len(figures["cpu"]) == len(figures["rate"]) == 2
-        assert min(*figures["cpu"], *figures["rate"]) > 0
+        assert len(figures["rounds"]) == 2
+        for turn in figures["rounds"]:
+            assert min(turn["cpu"], turn["nginx"], turn["rate"]) > 0
+            assert turn["failures"] == 0
+        assert figures["ratio"] is None
+
+
+@pytest.mark.tool("wrk", "h2load")
+@pytest.mark.usefixtures("stub")
+def test_every_format_is_measured_without_nginx(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one row and of several; a line says that there is no nginx, and with which package there would be."""
+    monkeypatch.setattr(nginx, "program", lambda: None)
+    more = ["--formats", *FORMATS, "grpc", "--rows", "1", "3", "--http", "hot", "--close"]
+    assert http_cost.main([*more, "--connections", "4", "--seconds", "1", "--rounds", "1"]) == 0
+    said = capsys.readouterr()
+    assert all(f"hot {name} " in said.out and f"hot {name}, 3 rows " in said.out for name in [*FORMATS, "grpc"])
+    assert "apt-get install nginx" in said.err
 
 
 def test_without_wrk_the_remedy_is_told(
@@ -43,3 +69,11 @@ def test_without_wrk_the_remedy_is_told(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert http_cost.main([]) == 2
     assert "apt-get install wrk" in capsys.readouterr().err
+
+
+@pytest.mark.tool("wrk")
+def test_nothing_to_ask_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what to give."""
+    with pytest.raises(SystemExit, match="2"):
+        http_cost.main(["--connections", "--close"])
+    assert "give a number of --connections" in capsys.readouterr().err

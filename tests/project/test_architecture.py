@@ -189,6 +189,7 @@ ALLOWED = {
     "loadtest": {
         "dataset",
         "loadtest.generators",
+        "loadtest.http",
         "loadtest.locust",
         "loadtest.reports",
         "loadtest.searching",
@@ -197,6 +198,15 @@ ALLOWED = {
     },
     "loadtest.system": {"workers.limits"},
     "loadtest.generators": {"dataset", "loadtest.system", "preprocessing", "serving.grpc"},
+    "loadtest.figures": {"loadtest.reports", "loadtest.searching", "loadtest.system"},
+    "loadtest.http": {
+        "dataset",
+        "forest",
+        "loadtest.generators",
+        "loadtest.reports",
+        "loadtest.system",
+        "preprocessing",
+    },
     "loadtest.reports": {"loadtest.generators", "loadtest.system"},
     "loadtest.sizing": {"forest.checks.arguments", "loadtest.reports", "loadtest.system"},
     "loadtest.locust": {"dataset", "loadtest.reports", "loadtest.system"},

@@ -38,7 +38,7 @@ def apt_get(programs: Path, status: int = 0) -> Path:
 
 def test_nothing_is_done_if_all_is_there(programs: Path) -> None:
     """Whoever runs it."""
-    for name in ("h2load", "wrk", "chromium", "prometheus", "simde/x86/avx512.h"):
+    for name in ("h2load", "wrk", "chromium", "prometheus", "simde/x86/avx512.h", "nginx"):
         (programs / name).parent.mkdir(parents=True, exist_ok=True)
         shell_script(programs / name, "")
     done = tools(programs, user=1000)
@@ -51,7 +51,7 @@ def test_root_has_what_is_missing_installed(programs: Path) -> None:
     told = apt_get(programs)
     assert tools(programs).returncode == 0
     assert told.read_text() == (
-        "update\ninstall --yes --no-install-recommends nghttp2-client chromium prometheus libsimde-dev\n"
+        "update\ninstall --yes --no-install-recommends nghttp2-client chromium prometheus libsimde-dev nginx\n"
     )
 
 

@@ -1,0 +1,1 @@
+"""What a request costs: who asks, and what stands beside it."""
