@@ -1,6 +1,7 @@
 cdef class Head:
     cdef readonly Py_ssize_t length
     cdef readonly object frame
+    cdef readonly bint keep_alive
 
 
 cdef class HeadCache:

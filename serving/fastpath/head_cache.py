@@ -26,20 +26,22 @@ class Head:
     Args:
         length: of the body, in bytes.
         frame: what is asked.
+        keep_alive: whether the connection stays open after it.
 
     Attributes:
-        length, frame: see above.
+        length, frame, keep_alive: see above.
     """
 
-    __slots__ = ("frame", "length")
+    __slots__ = ("frame", "keep_alive", "length")
 
-    def __init__(self, length: int, frame: "Frame") -> None:
+    def __init__(self, length: int, frame: "Frame", keep_alive: bool = True) -> None:
         self.length = length
         self.frame = frame
+        self.keep_alive = keep_alive
 
 
 class HeadCache:
-    """What each head says that was seen to begin a common request on a connection that stays open."""
+    """What each head says that was seen to begin a common request."""
 
     __slots__ = ("_known",)
 

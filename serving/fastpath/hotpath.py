@@ -132,11 +132,10 @@ class HotConnection(Line, Connection):
             self._hot = None
             super().begin()
             return
-        keep_alive = self.parser.should_keep_alive()
-        if head and keep_alive:
+        if head:
             self._heads.learn(head, found)
         self._hot = request = HotRequest(self, found.frame)
-        request.keep_alive, request.more_body = keep_alive, True
+        request.keep_alive, request.more_body = found.keep_alive, True
         if self.server_state.parting:
             self.be_last(request)
         self.cycle = request
@@ -217,9 +216,10 @@ class HotConnection(Line, Connection):
         if not length.isdigit() or int(length) > self._service.max_body_bytes:
             return None
         try:
-            return Head(int(length), read_frame(route.codec, query, self.headers) if asks else route.plain)
+            frame = read_frame(route.codec, query, self.headers) if asks else route.plain
         except RequestError:  # is told the ordinary way
             return None
+        return Head(int(length), frame, parser.should_keep_alive())
 
     def _queue(self, request: HotRequest) -> None:
         if not request.response_complete:  # or the client has gone

@@ -86,6 +86,7 @@ class Line(ConnectionState):
         self._hot = None
         request = HotRequest.__new__(HotRequest)
         request.begin(self, known.frame)
+        request.keep_alive = known.keep_alive
         self.running = request
         if self.server_state.parting:
             self.be_last(request)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import is_ssl
 
 from serving.errors import RequestError, RequestTimeout, problem_response
 from serving.http.context import ConnectionContext, ServerState
@@ -99,8 +100,14 @@ class Lifetime(ConnectionState, HttpToolsProtocol):
         self._wasted = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client is there."""
-        super().connection_made(transport)
+        """A client is there.
+
+        uvicorn looks up the addresses of both sides as well, which is two Python sockets a connection: only a request
+        that has a scope needs them.
+        """
+        self.connections.add(self)
+        self.transport = transport
+        self.scheme = "https" if is_ssl(transport) else "http"
         self._flow = self.flow = Flow(transport, self.pipeline)
         if self.server_state.closed:  # it was accepted just before
             transport.close()

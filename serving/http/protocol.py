@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import httptools
 from uvicorn.config import Config
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from serving.errors import HeadTooLarge, MalformedRequest, RequestError
 from serving.http.conformance import check
@@ -162,6 +163,8 @@ class Connection(Lifetime):
 
         uvicorn makes the scope before the head is read: here only a request that goes through ASGI has one.
         """
+        if self.server is None:
+            self.server, self.client = get_local_addr(self.transport), get_remote_addr(self.transport)
         self.scope = {  # type: ignore[typeddict-item]  # uvicorn adds method and target; ASGI's extensions are dicts
             "type": "http",
             "asgi": {"version": self.asgi_version, "spec_version": "2.3"},

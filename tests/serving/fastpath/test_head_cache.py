@@ -102,6 +102,20 @@ def test_a_known_head_with_another_body_is_another_request(server: ServerProcess
     assert wire.ask(KNOWN).document == {"prediction": [label(5)]}
 
 
+def test_a_known_head_of_a_last_request_ends_the_connection(server: ServerProcess) -> None:
+    """The answer says so, and what the client sends behind it is not answered."""
+    closing = KNOWN.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+    for _ in range(3):
+        wire = Wire(server)
+        answer = wire.ask(closing + KNOWN)
+        assert answer.document == {"prediction": [label(5)]}
+        assert answer.headers["connection"] == "close"
+        assert wire.ends()
+        wire = Wire(server)
+        assert wire.ask(closing).headers["connection"] == "close"
+        assert wire.ends()
+
+
 def test_a_known_head_without_its_body_times_out(start: Start) -> None:
     """The client is told so, and the connection ends, as with a head that is new."""
     with start("--body-timeout-seconds", "1") as server:
