@@ -24,7 +24,11 @@ group-TREES := trees
 group-CATBOOST := catboost
 setup: $(VENV)/.train $(foreach library,TREES CATBOOST,$(if $(filter 1,$($(library))),$(VENV)/.$(group-$(library)))) ## install what serving and training need into .venv; TREES=1: also XGBoost and LightGBM; CATBOOST=1: CatBoost
 
-$(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(wildcard forest/native/*.px[yd] forest/native/walks/*)
+# What is compiled at installation: the kernels, and modules whose types stand in a .pxd beside them.
+TYPED := $(wildcard batcher/*.pxd serving/*.pxd serving/*/*.pxd)
+COMPILED := $(wildcard */native/*.px[yd] forest/native/walks/*) $(TYPED) $(TYPED:.pxd=.py)
+
+$(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(COMPILED)
 	@sh scripts/setup.sh $*
 
 # An option of a command, if the variable was set on make's command line: shells export a HOST of their own.
@@ -246,4 +250,4 @@ lock: $(VENV)/.dev ## resolve the dependency groups anew into requirements/
 	$(LOCK) pyproject.toml --group ray -o requirements/ray.txt
 
 clean: ## remove the environment, what was built and every cache (the embedded store in .canopy stays)
-	rm -rf $(VENV) $(CLIENTS) $(RAY) $(AIRFLOW) build *.egg-info forest/native/*.c forest/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENTS) $(RAY) $(AIRFLOW) build *.egg-info $(TYPED:.pxd=.c) $$(find batcher forest preprocessing serving -name "*.so" -o -path "*/native/_*.c") .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -57,8 +58,23 @@ ROOT = Path(__file__).resolve().parent.parent
 Start = Callable[..., AbstractContextManager[ServerProcess]]
 
 
+def _stale() -> list[str]:
+    """What was compiled of other sources than there are now: Python would run it all the same."""
+    extensions = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["ext-modules"]
+    sources = {each["name"]: ROOT / each["sources"][0] for each in extensions}
+    return [name for name, source in sources.items() if _changed(source)]
+
+
+def _changed(source: Path) -> bool:
+    """Whether a source, or the types beside it, is newer than what was compiled of it."""
+    written = max(path.stat().st_mtime for path in (source, *source.parent.glob(f"{source.stem}.pxd")))
+    return any(built.stat().st_mtime < written for built in source.parent.glob(f"{source.stem}.*.so"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Have what is not run told."""
+    """Have what is not run told, and run nothing on what is stale."""
+    if stale := _stale():
+        raise pytest.UsageError(f"{', '.join(stale)}: changed since it was compiled; run `make setup`")
     config.pluginmanager.register(LeftOut())
 
 

@@ -1,8 +1,5 @@
 # cython: language_level=3, annotation_typing=False
-"""What each common request goes through: from the bytes of a connection to the queue, and from an answer to one write.
-
-Compiled, this is a third of what it costs otherwise; see docs/hot-path.md.
-"""
+"""What each common request goes through: from the bytes of a connection to the queue, and from an answer to one write."""
 
 from time import monotonic
 from typing import TYPE_CHECKING
