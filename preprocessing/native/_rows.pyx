@@ -126,7 +126,7 @@ cdef class RowScanner:
                 if rows.rows == self._max_rows:
                     return False
                 if rows.rows == room:
-                    room = min(8 * room, self._max_rows)
+                    room = min(2 * room, self._max_rows)
                     grown = PyMem_Realloc(rows.values, room * self._width * sizeof(double))
                     if grown == NULL:
                         raise MemoryError
@@ -142,6 +142,9 @@ cdef class RowScanner:
                     return False
                 at = blanks(at + 1)
             at += 1
+            grown = PyMem_Realloc(rows.values, rows.rows * self._width * sizeof(double))  # what is left over goes back
+            if grown != NULL:
+                rows.values = <double *>grown
         if at == NULL:
             return False
         at = blanks(at)

@@ -161,3 +161,15 @@ def test_a_matrix_without_room_is_refused() -> None:
     assert packed is not None
     with pytest.raises(ValueError, match="do not fit"):
         MatrixBuilder(TABLE, 1).build([packed])
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 700, 1000])
+def test_however_many_rows_there_are_all_are_read(rows: int) -> None:
+    """In their order."""
+    scanner = row_scanner(TABLE, 1000)
+    assert scanner is not None
+    values = [[row / 4, row % 10, row, row % 2, row % 3, row % 2] for row in range(rows)]
+    packed = scanner.scan(json.dumps({"features": values}).encode())
+    assert packed is not None
+    assert len(packed) == rows
+    assert packed.array().tolist() == values
