@@ -110,7 +110,6 @@ class HotConnection(Line, Connection):
         self._heads = path.heads
         self._hot = None
         self._head = b""
-        self._partial = b""
 
     def parse(self, data: bytes) -> None:
         """Parse what has come, as ``Connection.receive`` does."""

@@ -17,7 +17,7 @@ cdef class Line(ConnectionState):
     cdef public Admission _admission
     cdef public Responses _responses
     cdef public Recorder _predictions
-    cdef public bytes _head, _partial
+    cdef public bytes _head
     cdef public HotRequest _hot
 
     @cython.locals(kept=bytes, head=bytes, known=Head, end=Py_ssize_t, missing=Py_ssize_t)

@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False
-"""What each common request goes through: from the bytes of a connection to the queue, and from an answer to one write."""
+"""What a common request goes through: from the bytes of a connection to the queue, and from an answer to one write."""
 
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -30,10 +30,10 @@ class Line(ConnectionState):
         _heads: what the heads of requests mean that were seen before.
         _head: the one that is being parsed; empty if it began otherwise than at the beginning of what came.
         _hot: the request that is being parsed, if it is for the hot path.
-        _partial: the beginning of a request whose head is known.
+        _partial: see ``ConnectionState``: the beginning of a request whose head is known.
     """
 
-    __slots__ = ("_admission", "_head", "_heads", "_hot", "_partial", "_predictions", "_responses")
+    __slots__ = ("_admission", "_head", "_heads", "_hot", "_predictions", "_responses")
 
     _admission: "Admission"
     _responses: Responses
@@ -41,7 +41,6 @@ class Line(ConnectionState):
     _heads: HeadCache
     _head: bytes
     _hot: HotRequest | None
-    _partial: bytes
 
     def data_received(self, data: bytes) -> None:
         """See ``Connection.data_received``."""

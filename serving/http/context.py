@@ -1,6 +1,6 @@
 """What all connections of a server share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import uvicorn.server
@@ -21,6 +21,7 @@ class ConnectionLimits:
         body_timeout: seconds from a request's first byte to its last.
         write_timeout: seconds that a client may leave its answers unread once the socket is full.
         keep_alive: seconds that a connection may be idle.
+        shortest: the shortest of these times.
     """
 
     max_head_bytes: int = 32_768
@@ -28,6 +29,11 @@ class ConnectionLimits:
     body_timeout: float = 30.0
     write_timeout: float = 30.0
     keep_alive: float = 75.0
+    shortest: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        times = self.head_timeout, self.body_timeout, self.write_timeout, self.keep_alive
+        object.__setattr__(self, "shortest", min(times))
 
 
 class ServerState(SharedState, uvicorn.server.ServerState):

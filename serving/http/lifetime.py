@@ -98,6 +98,8 @@ class Lifetime(ConnectionState, HttpToolsProtocol):
         self._ended = False
         self._left: float | None = None
         self._wasted = 0
+        self._partial = b""  # of a request; only the hot path keeps any
+        self._patience = self._limits.shortest
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there.
@@ -210,7 +212,7 @@ class Lifetime(ConnectionState, HttpToolsProtocol):
         self.flow.resume_reading()
 
     def expire(self, now: float) -> None:
-        """Part with a client that takes too long; called once a second.
+        """Part with a client that takes too long; called once a second, if it may.
 
         Args:
             now: the event loop's time.

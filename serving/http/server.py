@@ -16,6 +16,7 @@ from uvicorn.server import HANDLED_SIGNALS
 from serving.http.acceptor import Acceptor
 from serving.http.context import ServerState
 from serving.http.protocol import Connection
+from serving.http.state import expire_all
 from serving.http.syn_filter import unblock_new
 from serving.memory import tidy_memory
 from serving.service import Service
@@ -309,9 +310,7 @@ class DrainingServer(uvicorn.Server):
             tidy_memory()
         if not self._service.stuck:
             self._beat()
-        now = asyncio.get_running_loop().time()
-        for connection in self._connections():
-            connection.expire(now)
+        expire_all(self._connections(), asyncio.get_running_loop().time())  # type: ignore[arg-type]  # these are such
 
     async def _watch(self) -> None:
         """Do while the server drains what ``on_tick`` does before."""

@@ -1,3 +1,5 @@
+cimport cython
+
 from serving.http.read_budget cimport ReadBudget
 
 
@@ -20,7 +22,14 @@ cdef class ConnectionState:
     cdef public SharedState server_state
     cdef public object transport, cycle, loop, flow, pipeline
     cdef public object _left, _metrics
-    cdef public double _since
+    cdef public double _since, _patience
+    cdef public bytes _partial
     cdef public bint _ended, lost, _held_back
     cdef public Py_ssize_t _before, _chunk, _head_bytes, _wasted
     cdef public object _fault, _last, _limits, _stalled, on_lost
+
+    cdef bint may_expire(self, double now) except -1
+
+
+@cython.locals(connection=ConnectionState)
+cpdef expire_all(list connections, double now)

@@ -58,6 +58,8 @@ class ConnectionState:
         "_left",
         "_limits",
         "_metrics",
+        "_partial",
+        "_patience",
         "_read_budget",
         "_reading",
         "_since",
@@ -86,6 +88,8 @@ class ConnectionState:
     _left: float | None
     _limits: Any
     _metrics: Any
+    _partial: bytes
+    _patience: float
     _read_budget: Any
     _reading: int
     _since: float
@@ -100,6 +104,20 @@ class ConnectionState:
     running: Any
     server_state: Any
     transport: Any
+
+    def may_expire(self, now: float) -> bool:
+        """Whether ``expire`` may find that the client takes too long; of most it is known at once that they do not.
+
+        Args:
+            now: the event loop's time.
+        """
+        if self._partial or self._ended or self._left is not None or self._stalled is not None:
+            return True
+        return now - self._since > self._patience
+
+    def expire(self, now: float) -> None:
+        """Part with a client that takes too long."""
+        raise NotImplementedError
 
     # What is asked of a connection from within compiled code; it stands behind all of its classes.
 
@@ -126,3 +144,15 @@ class ConnectionState:
     def on_response_complete(self) -> None:
         """A request is answered: turn to the next one."""
         raise NotImplementedError
+
+
+def expire_all(connections: list[ConnectionState], now: float) -> None:
+    """Part with the clients that take too long: once a second, for ten thousand connections too.
+
+    Args:
+        connections: all of them.
+        now: the event loop's time.
+    """
+    for connection in connections:
+        if connection.may_expire(now):
+            connection.expire(now)
