@@ -130,9 +130,17 @@ class Batcher(Generic[Item, Result]):
         waiter = FutureWaiter()
         waiter.item = item
         waiter.rows = rows
+        return self.follow(waiter, timeout=timeout)
+
+    def follow(self, waiter: FutureWaiter, *, timeout: float | None = None) -> Pending[Result]:
+        """Queue a waiter, whose ``item`` and ``rows`` are set; as ``submit``."""
         future: Pending[Result] = Pending(waiter, self.cancel, self._loop)
         waiter.future = future
-        self.intake.enqueue(waiter, timeout)
+        try:
+            self.intake.enqueue(waiter, timeout)
+        except BaseException:
+            waiter.future = None  # or each would keep the other until the garbage collector comes
+            raise
         return future
 
     def raise_if_overloaded(self) -> None:
@@ -166,6 +174,7 @@ class Batcher(Generic[Item, Result]):
         """The caller has given up: free its rows if they are still queued."""
         self._outcomes.counts.cancelled += 1
         if self._queue.remove(waiter):
+            waiter.item = None  # whoever keeps the waiter for a while need not keep that
             self._check_drained()
 
     async def drain(self, timeout: float | None = None) -> None:

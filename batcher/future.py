@@ -58,12 +58,12 @@ class FutureWaiter(Waiter):
 
     def set_result(self, result: Any) -> None:  # noqa: ANN401 - what an engine gives
         """See ``Waiter``."""
-        future, self.future = self.future, None
+        future, self.future, self.item = self.future, None, None
         if future is not None:
             future.set_result(result)
 
     def set_exception(self, error: Exception) -> None:
         """See ``Waiter``."""
-        future, self.future = self.future, None
+        future, self.future, self.item = self.future, None, None
         if future is not None:
             future.set_exception(error)

@@ -173,7 +173,10 @@ class Intake:
         self._count(refusal)
         if rows == 1 and timeout == self._timeout:
             self._refused = refusal, running, self.queue.rows, now + refusal.retry_after
-        raise refusal
+        try:
+            raise refusal
+        finally:
+            del refusal  # its traceback has this frame, which would have it
 
     def _count(self, refusal: Overloaded) -> None:
         if isinstance(refusal, QueueFull):

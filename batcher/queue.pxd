@@ -49,3 +49,4 @@ cdef class Queue:
     cdef _enter_heap(self, Waiter waiter)
     cdef _enter(self, Waiter waiter)
     cdef _leave(self, Waiter waiter)
+    cdef _forget(self)

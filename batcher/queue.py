@@ -97,8 +97,10 @@ class Queue:
         if not waiter.queued:
             return False
         self._leave(waiter)
-        self._left += 1
-        if self._left > self.items + _SPARE:
+        self._left += 1  # of a failed part too, which only has the row tidied earlier
+        if not self.items:
+            self._forget()
+        elif self._left > self.items + _SPARE:
             self._arrived = [each for each in self._arrived if each.queued]
             self._left = 0
         return True
@@ -119,19 +121,22 @@ class Queue:
                     self._next = min(self._next, waiter.deadline)
                     break
                 late.append(waiter)
-        for waiter in late:
-            self.remove(waiter)
-        return late
+        return [waiter for waiter in late if self.remove(waiter)]  # one that was put back may be in the heap twice
 
     def clear(self) -> list[Waiter]:
         """Take out everybody."""
         everybody = [waiter for part in (self._arrived, *self._failed) for waiter in part if waiter.queued]
         for waiter in everybody:
             self._leave(waiter)
-        self._arrived.clear()
-        self._failed.clear()
-        self._left = 0
+        self._forget()
         return everybody
+
+    def _forget(self) -> None:
+        """Nobody waits: keep none of those who have left."""
+        self._arrived = []
+        self._failed = []
+        self._left = 0
+        self._deadlines = Deadlines()
 
     def _first(self, most_rows: int, most_items: float) -> list[Waiter]:
         """The longest run of arrivals that fits, which leave their row."""

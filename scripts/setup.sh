@@ -42,6 +42,7 @@ echo "setup: installing requirements/$group.txt into $venv (a minute or two the 
 : >"$log"
 install --require-hashes -r "requirements/$group.txt"
 install --no-deps --no-build-isolation --editable .
+"$venv/bin/python" scripts/all_or_none.py
 "$venv/bin/python" -c 'import forest.native._kernel, forest.native._layout, forest.native._links' 2>>"$log" ||
     echo "setup: the forest kernel could not be built, so scikit-learn will serve, many times slower. It needs a C" \
         "compiler and Python's headers (Debian: apt-get install gcc python3-dev); then run rm $venv/.$group and this" \

@@ -15,4 +15,5 @@ cdef class Admission:
 
     cpdef use(self, table)
     @cython.locals(intake=Intake, query=Query)
-    cpdef enqueue(self, Waiter waiter, frame, body, Py_ssize_t start=*)
+    cpdef decode(self, Waiter waiter, frame, body, Py_ssize_t start=*)
+    cpdef enqueue(self, Waiter waiter, frame)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Admission:
-    """Decodes the bodies of requests, and queues their rows.
+    """Decodes the bodies of requests, and queues their rows: one after the other, so that a waiter knows what it asks.
 
     Attributes:
         table: what bodies are decoded by; None while no model is loaded.
@@ -37,11 +37,11 @@ class Admission:
         self.table = table
         self._scanner = table.scanner
 
-    def enqueue(self, waiter: Waiter, frame: "Frame", body: bytes | bytearray, start: int = 0) -> "Frame":
-        """Queue one request.
+    def decode(self, waiter: Waiter, frame: "Frame", body: bytes | bytearray, start: int = 0) -> "Frame":
+        """Decode the body of a request, unless it would be refused anyway.
 
         Args:
-            waiter: is told of the answer; this sets its ``item`` and ``rows``.
+            waiter: this sets its ``item`` and ``rows``.
             frame: what is asked outside of the body.
             body: the body, which begins at ``start``.
             start: where.
@@ -52,7 +52,7 @@ class Admission:
         Raises:
             InvalidBody: the body is none of the format, or breaks the schema.
             ModelNotReady: no model is loaded.
-            BatcherError: see ``Batcher.enqueue``.
+            Overloaded: see ``Batcher.raise_if_overloaded``.
         """
         intake, table = self.intake, self.table
         if intake is None or table is None:
@@ -69,11 +69,22 @@ class Admission:
         query = Query.__new__(Query)
         if frame is self._frame:
             query.begin(table, rows, self._probabilities)
-            timeout = self._timeout
         else:  # the body has asked for something
             query.begin(table, rows, frame.codec.tells_probabilities(frame.options))
-            timeout = frame.timeout
         waiter.item = query
         waiter.rows = len(rows)
-        intake.enqueue(waiter, timeout)
         return frame
+
+    def enqueue(self, waiter: Waiter, frame: "Frame") -> None:
+        """Queue a request that was decoded; its answer may be there before this returns.
+
+        Args:
+            waiter: is told of the answer.
+            frame: all that is asked.
+
+        Raises:
+            BatcherError: see ``Batcher.enqueue``.
+        """
+        if self.intake is None:
+            raise ModelNotReady
+        self.intake.enqueue(waiter, self._timeout if frame is self._frame else frame.timeout)

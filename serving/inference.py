@@ -28,7 +28,7 @@ def infer(queries: list[Query]) -> list[Answer]:
 
     Raises:
         ModelNotReady: no model is loaded.
-        ValueError: the engine returned an array of the wrong shape, or numbers that are not finite.
+        ValueError: what was asked of the engine has the wrong shape, or numbers that are not finite.
     """
     tables = tables_of(queries)
     if len(tables) == 1:

@@ -1,6 +1,5 @@
 """What answers requests, whatever brings them: decode and queue."""
 
-import asyncio
 from collections.abc import Collection
 from typing import Any
 
@@ -10,7 +9,7 @@ from batcher import Batcher, FutureWaiter, Pending, Waiter
 from preprocessing.faults import shortened
 from serving.admission import Admission
 from serving.codecs import Frame
-from serving.errors import NotServed
+from serving.errors import ModelNotReady, NotServed
 from serving.exchange import Answer, Query
 from serving.metrics.content import Metrics
 from serving.metrics.exposition import PrometheusMetrics, document
@@ -76,12 +75,13 @@ class Service:
             A future, as ``Batcher.submit`` describes it, and all that the request asks besides rows.
 
         Raises:
-            Exception: as ``Admission.enqueue``.
+            Exception: as ``Admission.decode``, and as ``Batcher.submit``.
         """
         waiter = FutureWaiter()
-        future: Pending[Answer] = Pending(waiter, self.cancel, asyncio.get_running_loop())
-        waiter.future = future
-        return future, self.admission.enqueue(waiter, frame, body)
+        frame = self.admission.decode(waiter, frame, body)
+        if self.batcher is None:
+            raise ModelNotReady
+        return self.batcher.follow(waiter, timeout=frame.timeout), frame
 
     def cancel(self, waiter: Waiter) -> None:
         """A waiter that was queued has given up."""

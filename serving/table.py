@@ -3,7 +3,6 @@
 from functools import cached_property
 
 from preprocessing import PRESETS, RowDecoder, Schema
-from preprocessing.block import Rows
 from preprocessing.layout import Layouts
 from preprocessing.matrix import MatrixBuilder
 from preprocessing.packed import row_scanner
@@ -47,16 +46,6 @@ class Table:
         """Reads rows of other formats than Canopy's own."""
         aliases = next((preset.aliases for preset in PRESETS if preset.schema.fields == self.schema.fields), None)
         return RowReader(self.schema, self.max_rows_per_request, Layouts(self.schema, self.order, aliases))
-
-    def decode(self, body: bytes | bytearray) -> Rows:
-        """Decode a body of Canopy's own format.
-
-        Raises:
-            InvalidBody: as ``RowDecoder.decode``.
-        """
-        if self.scanner is not None and (packed := self.scanner.scan(body)) is not None:
-            return packed
-        return self.decoder.decode(body)
 
     @property
     def bounded(self) -> bool:

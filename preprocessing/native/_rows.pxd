@@ -18,5 +18,6 @@ cdef class RowScanner:
 
 cdef class RowWriter:
     cdef Py_ssize_t[::1] _widths
+    cdef Py_ssize_t _columns
 
     cdef void _write(self, const double *row, floating *out) noexcept

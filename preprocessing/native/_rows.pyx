@@ -94,6 +94,8 @@ cdef class RowScanner:
             end = at + PyByteArray_GET_SIZE(body)
         else:
             return None
+        if not 0 <= start <= end - at:
+            return None
         cdef PackedRows rows = PackedRows.__new__(PackedRows)
         rows.width = self._width
         return rows if self._scan(at + start, end, rows) else None
@@ -235,6 +237,7 @@ cdef class RowWriter:
 
     def __init__(self, widths):
         self._widths = np.ascontiguousarray(widths, dtype=np.intp)
+        self._columns = int(np.maximum(self._widths, 1).sum())
 
     def write(self, list parts, floating[:, ::1] out):
         """Write rows below each other.
@@ -248,8 +251,10 @@ cdef class RowWriter:
         """
         cdef Py_ssize_t row = 0, each
         cdef PackedRows rows
+        if out.shape[1] != self._columns:
+            raise ValueError(f"the matrix has {out.shape[1]} columns, and not {self._columns}")
         for rows in parts:
-            if rows.width != len(self._widths) or row + rows.rows > len(out):
+            if rows is None or rows.width != len(self._widths) or row + rows.rows > len(out):
                 raise ValueError("the rows do not fit the matrix")
             for each in range(rows.rows):
                 self._write(rows.values + each * rows.width, &out[row, 0])

@@ -41,7 +41,7 @@ class Predict(Codec):
     def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """See ``Codec``: rows have the table's fields, or else the model's own columns."""
         try:
-            return table.decode(body), frame
+            return table.decoder.decode(body), frame
         except InvalidRow:
             rows = _columns(table, body)
             if rows is None:

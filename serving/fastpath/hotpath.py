@@ -188,6 +188,7 @@ class HotConnection(Line, Connection):
     def connection_lost(self, exc: Exception | None) -> None:
         """See ``Connection.connection_lost``."""
         request = self.running
+        self._hot = None
         if isinstance(self.cycle, HotRequest):  # uvicorn would look for what its own have
             self.cycle = None
         super().connection_lost(exc)

@@ -30,7 +30,6 @@ class Line(ConnectionState):
         _heads: what the heads of requests mean that were seen before.
         _head: the one that is being parsed; empty if it began otherwise than at the beginning of what came.
         _hot: the request that is being parsed, if it is for the hot path.
-        _partial: see ``ConnectionState``: the beginning of a request whose head is known.
     """
 
     __slots__ = ("_admission", "_head", "_heads", "_hot", "_predictions", "_responses")
@@ -41,13 +40,6 @@ class Line(ConnectionState):
     _heads: HeadCache
     _head: bytes
     _hot: HotRequest | None
-
-    def data_received(self, data: bytes) -> None:
-        """See ``Connection.data_received``."""
-        if self._read_budget.admit():
-            self.receive(data)
-        else:
-            self.keep(data)
 
     def receive(self, data: bytes) -> None:
         """See ``Connection.receive``.
@@ -92,7 +84,8 @@ class Line(ConnectionState):
     def queue(self, request: HotRequest, body: bytes | bytearray, start: int) -> None:
         """Queue the running request, or answer what is wrong with it."""
         try:
-            request.frame = self._admission.enqueue(request, request.frame, body, start)
+            request.frame = self._admission.decode(request, request.frame, body, start)
+            self._admission.enqueue(request, request.frame)
         except Exception as error:
             request.item = None  # or an idle connection would keep the model that it was decoded for
             self.fail(request, error)

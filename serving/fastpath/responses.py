@@ -76,6 +76,7 @@ class Responses:
         if frame is not self._frame:  # that of the request before, mostly
             self._frame, self._of_frame = frame, self._made[frame.codec, frame.options]
         made, label = self._of_frame, answer.first()
+        label = label or (repr(label),)  # 0.0 and -0.0 are equal, and not the same
         try:
             response = made.get(label)
         except TypeError:  # a label that cannot be looked up

@@ -119,6 +119,8 @@ class Lifetime(ConnectionState, HttpToolsProtocol):
         self.lost = True
         disconnect(self.running)  # uvicorn looks at the newest request only
         super().connection_lost(exc)
+        self._last = None  # a request knows its connection: each would keep the other until the garbage collector comes
+        self.pipeline.clear()
         if self.on_lost is not None:
             self.on_lost()
 

@@ -57,13 +57,6 @@ class Connection(Lifetime):
         self._head_bytes = 0
         self._before = 0
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes have come: take them up, or have them kept."""
-        if self._read_budget.admit():
-            self.receive(data)
-        else:
-            self.keep(data)
-
     def keep(self, data: bytes) -> None:
         """Have bytes kept for a later turn."""
         self._kept += 1

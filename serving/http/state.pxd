@@ -28,6 +28,7 @@ cdef class ConnectionState:
     cdef public Py_ssize_t _before, _chunk, _head_bytes, _wasted
     cdef public object _fault, _last, _limits, _stalled, on_lost
 
+    cpdef receive(self, bytes data)
     cdef bint may_expire(self, double now) except -1
 
 

@@ -42,7 +42,18 @@ class ConnectionState:
     """The attributes of a connection, uvicorn's own among them that each request touches.
 
     They have places of their own: beyond thirty attributes Python no longer lays out the objects of a class alike,
-    which would cost a kilobyte each.
+    which would cost a kilobyte each. What each means stands with the class that sets it; of those that several read:
+
+    Attributes:
+        running: the request that is being answered.
+        _reading: what is read, one of ``lifetime``'s IDLE, HEAD, BODY and LEAVING.
+        _partial: the beginning of a request whose head is known, and whose body is not there yet.
+        _kept: pieces that were read and not taken up.
+        _since: when what is waited for began, in seconds of the event loop.
+        _patience: seconds that are waited at least for anything that is waited for.
+        _stalled: since when the client has not taken its answers; None if it does.
+        _left: since when nothing is read but to be thrown away; None before.
+        _ended: whether the client sends no more.
     """
 
     __slots__ = (
@@ -105,6 +116,17 @@ class ConnectionState:
     server_state: Any
     transport: Any
 
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come: take them up, or have them kept."""
+        if self._read_budget.admit():
+            self.receive(data)
+        else:
+            self.keep(data)
+
+    def receive(self, data: bytes) -> None:
+        """Take up bytes that have come."""
+        raise NotImplementedError
+
     def may_expire(self, now: float) -> bool:
         """Whether ``expire`` may find that the client takes too long; of most it is known at once that they do not.
 
@@ -112,6 +134,8 @@ class ConnectionState:
             now: the event loop's time.
         """
         if self._partial or self._ended or self._left is not None or self._stalled is not None:
+            return True
+        if self._kept or self._flow.read_paused:  # it is we who do not read, which ``expire`` takes into account
             return True
         return now - self._since > self._patience
 

@@ -5,6 +5,7 @@ import gc
 import math
 import threading
 import traceback
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import cycle
@@ -809,6 +810,31 @@ def test_nothing_is_left_for_the_garbage_collector(way: list[bool]) -> None:
             gc.garbage.clear()
 
     assert run_virtually(main()) == []
+
+
+def test_a_refused_item_leaves_nothing_for_the_garbage_collector() -> None:
+    """Least of all under overload."""
+
+    class Thing:
+        pass
+
+    async def main() -> Any:  # noqa: ANN401 - what a weak reference has
+        batcher: Batcher[Thing, Thing] = Batcher(echo, Limits(max_queue_rows=1, max_wait=1.0))
+        thing = Thing()
+        gone = weakref.ref(thing)
+        batcher.submit(Thing())
+        for item in (thing, Thing()):  # the batcher keeps the last refusal, and that its traceback
+            with pytest.raises(QueueFull):
+                batcher.submit(item)
+        del item, thing
+        batcher.close()
+        return gone()
+
+    gc.disable()
+    try:
+        assert run_virtually(main()) is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("way", WAYS)

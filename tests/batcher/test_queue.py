@@ -123,3 +123,27 @@ def test_exactly_those_expire_whose_deadline_has_come(callers: list[tuple[float,
     assert queue.expire(now) == []
     assert queue.next_deadline() <= min(left, default=float("inf"))
     assert queue.next_deadline() > now or not left
+
+
+def test_nobody_who_left_is_kept_when_nobody_waits() -> None:
+    """Neither in the row nor in the heap, though no batch is taken for long."""
+    queue = Queue()
+    callers = [Caller(deadline=deadline) for deadline in (9.0, 5.0, 7.0)]
+    for caller in callers:
+        queue.add(caller)
+    for caller in callers:
+        queue.remove(caller)
+    del caller, callers
+    gc.collect()
+    assert not any(type(each) is Caller for each in gc.get_objects())
+
+
+def test_who_was_put_back_expires_once() -> None:
+    """Though its deadline stands in the heap from the time before."""
+    queue = Queue()
+    queue.add(Caller(deadline=9.0))
+    late = Caller(deadline=5.0)
+    queue.add(late)
+    queue.put_back(queue.take(LIMITS))
+    assert queue.expire(6.0) == [late]
+    assert len(queue) == 1
