@@ -83,7 +83,7 @@ _BENCHES: Final = {
     "what parts cost": {
         "http": Command("loadtest.http_cost", "the server's CPU a request by connections, hot against asgi"),
         "forest": Command("forest.__main__", "a compiled forest against scikit-learn", prefix=("bench",)),
-        "metrics": Command("serving.metrics_cost", "what metrics cost a request"),
+        "metrics": Command("serving.metrics.cost", "what metrics cost a request"),
         "generators": Command(
             "loadtest.ceiling", "the load generators, against a server that answers a constant", "loadtest"
         ),

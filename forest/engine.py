@@ -57,8 +57,8 @@ class LabelsEngine(Engine, Protocol):
         """Tell (n,) labels: those that ``predict`` has for the matrix, with the errors that it raises."""
 
 
-def labels_of(engine: Engine) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """What asks an engine for labels and nothing else, in the cheapest way that it has.
+def labels_of(engine: Engine) -> Callable[[NDArray[Any]], NDArray[Any]] | None:
+    """What asks an engine for labels and nothing else; None if that saves it nothing.
 
     Args:
         engine: any.
@@ -66,7 +66,7 @@ def labels_of(engine: Engine) -> Callable[[NDArray[Any]], NDArray[Any]]:
     Returns:
         (n, n_features) matrix, as ``Engine.predict`` takes it → (n,) labels.
     """
-    return engine.predict_labels if isinstance(engine, LabelsEngine) else lambda matrix: engine.predict(matrix).labels
+    return engine.predict_labels if isinstance(engine, LabelsEngine) else None
 
 
 def check_distributions(rows: NDArray[np.float64]) -> None:

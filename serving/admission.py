@@ -61,15 +61,15 @@ class Admission:
         rows: Any = None
         if frame is not self._frame:  # that of the request before, mostly
             self._frame, self._scanned, self._timeout = frame, frame.codec.scanned, frame.timeout
-            self._probabilities = frame.codec.tells_probabilities(frame.options)
+            self._probabilities = self._scanned and frame.codec.tells_probabilities(frame.options)
         if self._scanned and self._scanner is not None:
             rows = self._scanner.scan(body, start)
         if rows is None:
             rows, frame = frame.codec.decode(table, body[start:] if start else body, frame)
         query = Query.__new__(Query)
-        if frame is self._frame:
+        if self._scanned:
             query.begin(table, rows, self._probabilities)
-        else:  # the body has asked for something
+        else:  # what is asked may stand in the body
             query.begin(table, rows, frame.codec.tells_probabilities(frame.options))
         waiter.item = query
         waiter.rows = len(rows)

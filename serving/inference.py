@@ -56,7 +56,7 @@ def _of_one(table: Table, queries: list[Query]) -> list[Answer]:
     if model is None:
         raise ModelNotReady
     matrix = table.matrix.build(rows_of(queries), model.engine.dtype)
-    if any_probabilities(queries):
+    if model.labels is None or any_probabilities(queries):
         prediction = _predict(model.engine, matrix)
     else:
         prediction = Prediction(_checked(model.labels(matrix), matrix), None)

@@ -43,8 +43,8 @@ class Model:
         return None if classes is None else classes.tolist()
 
     @cached_property
-    def labels(self) -> Callable[[NDArray[Any]], NDArray[Any]]:
-        """Tells labels and nothing else: see ``forest.labels_of``."""
+    def labels(self) -> Callable[[NDArray[Any]], NDArray[Any]] | None:
+        """Tells labels and nothing else, if that saves something: see ``forest.labels_of``."""
         return labels_of(self.engine)
 
     @property

@@ -103,7 +103,11 @@ class Codec(ABC):
         return False
 
     def tells_probabilities(self, options: Any) -> bool:  # noqa: ANN401, ARG002
-        """Whether, with these options, an answer has probabilities: where none has, an engine has less to do."""
+        """Whether an answer has probabilities: where none has, an engine has less to do.
+
+        Args:
+            options: those of the frame that ``decode`` has returned.
+        """
         return True
 
     @abstractmethod

@@ -52,9 +52,9 @@ class OpenInference(Codec):
             raise BadParameter(f"{HEADER_LENGTH} must be a number of bytes, not {text!r}")
         return int(text)
 
-    def tells_probabilities(self, options: Wants | None) -> bool:
-        """See ``Codec``; the body says."""
-        return options is None or any(name == PROBABILITIES for name, _ in options.outputs)
+    def tells_probabilities(self, options: Wants) -> bool:
+        """See ``Codec``."""
+        return any(name == PROBABILITIES for name, _ in options.outputs)
 
     def decode(self, table: Table, body: bytes | bytearray, frame: Frame) -> tuple[Rows, Frame]:
         """See ``Codec``."""
