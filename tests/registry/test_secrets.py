@@ -115,7 +115,7 @@ def test_no_answer_of_a_server_brings_a_secret_back(secret: str) -> None:
     with answering(500, page.encode()) as stub:
         config = RegistryConfig.read(f"http://127.0.0.1:{stub.port}", {"AWS_SECRET_ACCESS_KEY": secret})
         texts = said(lambda: resolve(URI, config))
-    assert "bad header" in texts[1]
+    assert "(bad " in texts[1]  # the word behind it may look like a part of the secret's first way
     assert told(secret, texts) == [], texts
 
 
