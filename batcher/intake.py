@@ -39,8 +39,8 @@ class Intake:
         cost: what a call costs, as far as that is known.
         arrivals: who is expected.
         draining: whether everything is refused.
-        settling: whether callers are being answered: one of them that asks again has not to wait for the next turn to
-            be counted, and must not start a call from within the answer.
+        settling: whether callers are being answered: if one asks again and fills a batch, that starts at the end of the
+            turn, for no call may start within an answer.
     """
 
     __slots__ = (

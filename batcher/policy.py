@@ -140,8 +140,6 @@ def refuse(
         retry_after = ahead + seconds_for(limits, cost, excess, leaving)
         return QueueFull(f"{queued_rows} rows are queued, {limits.max_queue_rows} fit", retry_after)
     total_rows, total_items = queued_rows + rows, queued_items + 1
-    if ahead + cost.fixed * queued_items + cost.per_row * total_rows <= timeout:
-        return None  # in time even if each item ahead took a call of its own: the common case, told at once
     fitting = items_per_batch(limits, total_rows, total_items)
     batches = queued_items // fitting
     wait = ahead + cost.seconds(batches * fitting * total_rows / total_items, calls=batches)

@@ -189,6 +189,16 @@ cdef inline const char *blanks(const char *at) noexcept nogil:
     return at
 
 
+cdef inline const char *append_digits(const char *at, uint64_t *number) noexcept nogil:
+    """Append the digits that stand here to a whole number; returns what follows, NULL if it exceeds 2**53 on the way."""
+    while b"0" <= at[0] <= b"9":
+        if number[0] >= EXACT:
+            return NULL
+        number[0] = 10 * number[0] + <uint64_t>(at[0] - ZERO)
+        at += 1
+    return at
+
+
 cdef inline const char *number(const char *at, double *value) noexcept nogil:
     """Read a number of JSON by one exact operation or none; returns what follows, NULL if that cannot be.
 
@@ -202,21 +212,14 @@ cdef inline const char *number(const char *at, double *value) noexcept nogil:
     if negative:
         at += 1
     first = at
-    while b"0" <= at[0] <= b"9":
-        if digits >= EXACT:
-            return NULL
-        digits = 10 * digits + <uint64_t>(at[0] - ZERO)
-        at += 1
-    if at == first or (first[0] == b"0" and at - first > 1):
+    at = append_digits(at, &digits)
+    if at == NULL or at == first or (first[0] == b"0" and at - first > 1):
         return NULL
     if at[0] == b".":
-        at += 1
-        first = at
-        while b"0" <= at[0] <= b"9":
-            if digits >= EXACT:
-                return NULL
-            digits = 10 * digits + <uint64_t>(at[0] - ZERO)
-            at += 1
+        first = at + 1
+        at = append_digits(first, &digits)
+        if at == NULL:
+            return NULL
         places = <int>(at - first)
         if places == 0 or places >= EXACT_POWERS:
             return NULL
