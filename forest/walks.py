@@ -24,10 +24,13 @@ _BATCH: Final = 35
 """Rows to time and compare: no multiple of a vector's lanes."""
 
 _LONE: Final = 8
-"""Calls of one row, which take about as long as the batch does."""
+"""Calls of one row, which take about as long as those of the others together."""
+
+_BATCHES: Final = 4
+"""Batches that a walk is timed on in a turn, none of them twice: on rows that it has just walked it would find its way
+in the caches, as no server does."""
 
 _TURNS: Final = 2
-_CALLS: Final = 2
 _BEATEN: Final = 0.95
 """What part of the portable walk's time another must not exceed: nearly the same is noise."""
 
@@ -65,10 +68,10 @@ def choose(walk: Walking, arrays: ForestArrays, wanted: WalkName = "auto") -> No
     walk.use(names[0])
     if names == [PORTABLE]:
         return
-    rows = drawn_rows(arrays, _BATCH)
-    names = _agreeing(walk, [name for name in names if name != PORTABLE], rows)
+    rows = drawn_rows(arrays, _BATCH * (1 + _BATCHES * _TURNS))
+    names = _agreeing(walk, [name for name in names if name != PORTABLE], rows[:_BATCH])
     if wanted == "auto" and names:
-        _use_fastest(walk, [PORTABLE, *names], rows)
+        _use_fastest(walk, [PORTABLE, *names], rows[_BATCH:])
     else:
         walk.use(names[0] if names else PORTABLE)
 
@@ -120,10 +123,10 @@ def _agreeing(walk: Walking, names: list[str], rows: NDArray[Any]) -> list[str]:
 def _use_fastest(walk: Walking, names: list[str], rows: NDArray[Any]) -> None:
     """Time walks in turns, and use the one with the shortest best time."""
     best = dict.fromkeys(names, float("inf"))
-    for _ in range(_TURNS):
-        for name in names:
+    for turn, mine in enumerate(np.split(rows, _TURNS)):
+        for name in names[:: -1 if turn % 2 else 1]:  # who is second finds in the caches what the first one left
             walk.use(name)
-            best[name] = min(best[name], *(_time(walk, rows) for _ in range(_CALLS)))
+            best[name] = min(best[name], _time(walk, mine))
     fastest = min(best, key=best.__getitem__)
     if best[fastest] > _BEATEN * best[PORTABLE]:
         fastest = PORTABLE
@@ -133,9 +136,10 @@ def _use_fastest(walk: Walking, names: list[str], rows: NDArray[Any]) -> None:
 
 
 def _time(walk: Walking, rows: NDArray[Any]) -> float:
-    """Seconds of this thread for a batch, and for some of its rows alone: what else a busy machine does is left out."""
+    """Seconds of this thread, whatever else a busy machine does, for some batches, the last rows of each alone."""
     start = time.thread_time()
-    walk.sums(rows)
-    for i in range(_LONE):
-        walk.sums(rows[i : i + 1])
+    for batch in np.split(rows, _BATCHES):
+        walk.sums(batch[:-_LONE])
+        for row in np.split(batch[-_LONE:], _LONE):
+            walk.sums(row)
     return time.thread_time() - start

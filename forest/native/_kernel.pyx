@@ -288,6 +288,7 @@ cdef class Walk:
         cdef Py_ssize_t places[LANES]
         cdef uint8_t *ranks = space + CACHE_LINE - <uintptr_t>&space[0] % CACHE_LINE
         cdef Py_ssize_t rank_bytes = 4 * self._trees.n_keys if self._walk is NULL else self._walk.row_bytes
+        cdef Py_ssize_t lanes = 1 if self._walk is NULL else self._walk.lanes
         cdef Py_ssize_t outputs = self.n_outputs, done = 0, end = first, left = rows, row = 0, leader
         cdef double lead, needed
         cdef Py_ssize_t fault = self._begin_block(matrix, <char *>sums, rows, ranks)
@@ -296,7 +297,8 @@ cdef class Walk:
         for row in range(rows):
             places[row] = row
         while left:
-            end = min(end, self.n_trees)
+            # Whole vectors: a few trees of the next one would take as long as all of it.
+            end = min(ceil_div(end, lanes) * lanes, self.n_trees)
             self._walk_trees(ranks, left, done, end, <char *>sums)
             done = end
             # A check looks at each sum: so the more there are, the fewer checks.

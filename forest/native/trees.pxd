@@ -38,7 +38,7 @@ cdef extern from "walks/trees.h" nogil:
 
     ctypedef struct VectorWalk "canopy_walk":
         const char *name
-        int rank_bytes, row_bytes
+        int rank_bytes, row_bytes, lanes
         int (*supported)() noexcept nogil
         const char *(*unfit)(const Trees *) noexcept nogil
         void (*prepare)(const Trees *, uint32_t *) noexcept nogil

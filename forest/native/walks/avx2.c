@@ -238,9 +238,9 @@ WITH_AVX2 static void descend(const canopy_trees *trees, const void *ranks, ptrd
     }
 }
 
-const canopy_walk canopy_avx2 = {"avx2", 1, MOST_KEYS, supported, unfit, prepare, rank, descend};
+const canopy_walk canopy_avx2 = {"avx2", 1, MOST_KEYS, LANES, supported, unfit, prepare, rank, descend};
 
 #else
 static int supported(void) { return 0; }
-const canopy_walk canopy_avx2 = {"avx2", 1, MOST_KEYS, supported, NULL, NULL, NULL, NULL};
+const canopy_walk canopy_avx2 = {"avx2", 1, MOST_KEYS, LANES, supported, NULL, NULL, NULL, NULL};
 #endif

@@ -45,6 +45,7 @@ typedef struct {
 typedef struct {
     const char *name;
     int rank_bytes, row_bytes;
+    int lanes; /* trees that it walks side by side: fewer take as long */
     /* Whether this processor can, and this build has it. */
     int (*supported)(void);
     /* Why it cannot walk these trees; NULL if it can. */

@@ -1,5 +1,6 @@
 """Walks by vectors, those that this processor has, against the portable one on the same inputs."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from tests.forest.walks import hostile
 from tests.forest.walks.agreement import differing
 
 SEEDS = st.integers(0, 2**32 - 1)
+BEYOND = 2 << 20
+"""Bytes of nodes, see NEAR in avx512.c."""
+
 TYPES = st.sampled_from([np.float32, np.float64])
 
 
@@ -29,6 +33,18 @@ def test_any_ensemble_has_the_same_sums_by_every_walk(
     ensemble = draw_ensemble(seed, dtype, sums, most_columns=most_columns, categories=False)
     rows = np.concatenate([draw_rows(ensemble, 100, seed), threshold_rows(ensemble, 60)])
     walk = Walk(compile_forest(ensemble))
+    assert differing(walk, rows, available(walk)) == []
+
+
+def test_a_model_beyond_the_second_level_cache_has_the_same_sums_by_every_walk() -> None:
+    """Lines are asked for ahead of time there."""
+    small = draw_ensemble(5, np.float32, np.float64, most_columns=12, categories=False)
+    times = 500_000 // sum(len(tree.feature) for tree in small.trees)
+    ensemble = dataclasses.replace(small, trees=list(small.trees) * times)
+    arrays = compile_forest(ensemble)
+    assert arrays.words.nbytes > BEYOND
+    walk = Walk(arrays)
+    rows = np.concatenate([draw_rows(small, 100, 0), threshold_rows(small, 60)])
     assert differing(walk, rows, available(walk)) == []
 
 

@@ -104,13 +104,13 @@ def test_a_row_walks_no_further_than_its_class_is_certain() -> None:
     np.testing.assert_allclose(certain.enough, np.arange(99, 0, -1), rtol=1e-9)
     assert (certain.enough > np.arange(99, 0, -1)).all()
     # What comes later has no say once the lead is called enough.
-    arrays = compile_forest(leaf_of([says[1]] * 3 + [says[0]] * 96))
+    arrays = compile_forest(leaf_of([says[1]] * 16 + [says[0]] * 83))  # all walks look after whole vectors of trees
     row = np.zeros((1, 1), dtype=np.float32)
     for name in available(Walk(arrays)):
         walk = Walk(arrays)
         walk.use(name)
-        assert walk.leaders(row, np.full(99, 2.5), 3).tolist() == [1]
-        assert walk.leaders(row, np.full(99, 99.0), 3).tolist() == [0]
+        assert walk.leaders(row, np.full(99, 15.5), 16).tolist() == [1]
+        assert walk.leaders(row, np.full(99, 99.0), 16).tolist() == [0]
 
 
 @pytest.mark.parametrize("walk", ["portable", "auto"])

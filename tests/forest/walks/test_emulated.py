@@ -25,15 +25,15 @@ NATIVE = ROOT / "forest" / "native"
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@pytest.fixture(scope="module")
-def kernel(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    """The kernel, built with the emulated walk in place of the real one."""
+@pytest.fixture(scope="module", params=["-UCANOPY_NEAR", "-DCANOPY_NEAR=0"], ids=["near", "far"])
+def kernel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """The kernel, built with the emulated walk in place of the real one: as it is, and as it walks big models."""
     folder = tmp_path_factory.mktemp("emulated")
     built = folder / f"_kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
     _run(sys.executable, "-m", "cython", NATIVE / "_kernel.pyx", "-o", folder / "_kernel.c")
     sources = [folder / "_kernel.c", NATIVE / "walks" / "avx2.c", Path(__file__).with_name("avx512_emulated.c")]
     include = [f"-I{path}" for path in (NATIVE, NATIVE / "walks", sysconfig.get_paths()["include"])]
-    _run("gcc", "-O2", "-fPIC", "-shared", "-Wno-psabi", *include, *sources, "-o", built)
+    _run("gcc", "-O2", "-fPIC", "-shared", "-Wno-psabi", request.param, *include, *sources, "-o", built)
     specification = importlib.util.spec_from_file_location("emulated._kernel", built)
     assert specification is not None
     assert specification.loader is not None
