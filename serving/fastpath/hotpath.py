@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from uvicorn.config import Config
-
 from batcher import Closed
 from serving.codecs import Codec, Frame
 from serving.codecs.frame import READS, read_frame
@@ -22,6 +20,7 @@ from serving.fastpath.line import Line
 from serving.fastpath.responses import Responses
 from serving.http.context import ConnectionContext, ServerState
 from serving.http.protocol import Connection
+from serving.http.state import ConnectionState
 from serving.service import Service
 
 logger = logging.getLogger("canopy.serving")
@@ -86,22 +85,12 @@ class HotConnection(Line, Connection):
 
     Args:
         path: what it shares with all others.
-        context: see ``Connection``.
-        config: uvicorn's.
-        server_state: uvicorn's.
-        app_state: uvicorn's.
+        context: see ``ConnectionState``.
+        server_state: likewise.
     """
 
-    def __init__(
-        self,
-        path: HotPath,
-        context: ConnectionContext,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        **_: object,
-    ) -> None:
-        super().__init__(context, config, server_state, app_state)
+    def __init__(self, path: HotPath, context: ConnectionContext, server_state: ServerState) -> None:
+        ConnectionState.__init__(self, context, server_state)
         self._service = path.service
         self._routes = path.routes
         self._admission = path.service.admission

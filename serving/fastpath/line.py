@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from serving.fastpath.head_cache import END, Head, HeadCache
 from serving.fastpath.hotrequest import HotRequest
 from serving.fastpath.responses import Responses
-from serving.http.lifetime import IDLE
-from serving.http.state import ConnectionState
+from serving.http.state import IDLE, ConnectionState
 
 if TYPE_CHECKING:
     from serving.admission import Admission

@@ -1,13 +1,17 @@
 """What all connections of a server share."""
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import uvicorn.server
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving.http.read_budget import ReadBudget
 from serving.http.state import SharedState
 from serving.metrics.content import Metrics
+
+Kind = TypeVar("Kind", bound=HttpToolsProtocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +60,26 @@ class ConnectionContext(NamedTuple):
     limits: ConnectionLimits
     metrics: Metrics
     read_budget: ReadBudget
+
+
+def with_common(kind: type[Kind], config: Config, server_state: ServerState, app_state: dict[str, Any]) -> type[Kind]:
+    """A class of connections that have in common what uvicorn gives each of them.
+
+    uvicorn's constructor asks for two loggers, makes a parser and sets some twenty attributes, nearly all to what they
+    were set to for the connection before: that takes longer than a common request does, and memory for each. Here it
+    runs once. What a connection sets of these later is its own, as ever.
+
+    Args:
+        kind: of the connections. Its own constructor must leave out uvicorn's.
+        config: uvicorn's.
+        server_state: uvicorn's.
+        app_state: uvicorn's.
+    """
+    pattern = kind.__new__(kind)
+    HttpToolsProtocol.__init__(pattern, config, server_state, app_state)
+    # A function would be a method of the class.
+    common = {
+        name: staticmethod(value) if hasattr(type(value), "__get__") else value for name, value in vars(pattern).items()
+    }
+    common["parser"] = None  # each has one of its own, as soon as it parses anything
+    return cast(type[Kind], type(kind.__name__, (kind,), {"__module__": kind.__module__, **common}))

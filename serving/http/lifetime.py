@@ -1,23 +1,18 @@
 """The life of a connection: how long it is kept, and how it ends without losing an answer."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, Final
 
-from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import is_ssl
 
 from serving.errors import RequestError, RequestTimeout, problem_response
-from serving.http.context import ConnectionContext, ServerState
+from serving.http.context import ServerState
 from serving.http.flow import Flow, Pipeline
 from serving.http.peer import broken, say_end, unread
-from serving.http.state import ConnectionState
+from serving.http.state import BODY, HEAD, IDLE, LEAVING, ConnectionState
 from serving.http.written import Begun, raw
 from serving.metrics.content import ELSEWHERE
-
-IDLE, HEAD, BODY, LEAVING = range(4)
-"""What a connection reads: nothing yet, a request's head, its body, or only what it will throw away."""
 
 _LAST_WORDS = 2.0
 """Seconds that a client that sends nothing gets to read why it was refused before its connection is cut."""
@@ -63,43 +58,14 @@ class Lifetime(ConnectionState, HttpToolsProtocol):
     same for each: a client that has gone answers that by breaking the connection off, and its rows leave the queue.
     TLS has no such half, as uvloop and asyncio have it: there the client has gone.
 
-    Args:
-        context: what all connections share.
-        config: uvicorn's.
-        server_state: uvicorn's.
-        app_state: uvicorn's.
-
-    Attributes:
-        on_lost: called when the client has gone, while a request waits for its answer.
-        lost: whether the client has gone.
-        running: the request that is being answered.
+    What uvicorn's constructor would give each stands in its class (``context.with_common``), and the rest is
+    ``ConnectionState``'s.
     """
 
     flow: Flow
     server_state: ServerState
+    url = b""
     pipeline: Pipeline  # type: ignore[assignment]
-
-    def __init__(
-        self, context: ConnectionContext, config: Config, server_state: ServerState, app_state: dict[str, Any]
-    ) -> None:
-        super().__init__(config, server_state, app_state)
-        self.pipeline = Pipeline()
-        self.on_lost: Callable[[], object] | None = None
-        self.lost = False
-        self.running: Any = None
-        self.url = b""
-        self._limits, self._metrics, _ = context
-        self._kept = 0  # pieces that were read and not taken up
-        self._reading = IDLE
-        self._since = self.loop.time()
-        self._fault: RequestError | None = None
-        self._stalled: float | None = None
-        self._last: Any = None
-        self._ended = False
-        self._left: float | None = None
-        self._wasted = 0
-        self._partial = b""  # of a request; only the hot path keeps any
-        self._patience = self._limits.shortest
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there.
@@ -109,6 +75,7 @@ class Lifetime(ConnectionState, HttpToolsProtocol):
         """
         self.connections.add(self)
         self.transport = transport
+        self.pipeline = Pipeline()
         self.scheme = "https" if is_ssl(transport) else "http"
         self._flow = self.flow = Flow(transport, self.pipeline)
         if self.server_state.closed:  # it was accepted just before
@@ -117,8 +84,12 @@ class Lifetime(ConnectionState, HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by either side."""
         self.lost = True
-        disconnect(self.running)  # uvicorn looks at the newest request only
-        super().connection_lost(exc)
+        if self.running is None and self.cycle is None:  # nobody is to be told
+            self.connections.discard(self)
+            self.parser = None  # which knows its connection
+        else:
+            disconnect(self.running)  # uvicorn looks at the newest request only
+            super().connection_lost(exc)
         self._last = None  # a request knows its connection: each would keep the other until the garbage collector comes
         self.pipeline.clear()
         if self.on_lost is not None:

@@ -8,6 +8,9 @@ from typing import Final
 
 _BROKEN: Final = select.POLLHUP | select.POLLERR
 
+_poller: Final = select.poll()
+"""Is asked for one descriptor at a time, from the event loop's thread only."""
+
 
 def unread(transport: asyncio.BaseTransport) -> bool:
     """Whether something has come that was not read yet: bytes, or the word that no more will come.
@@ -57,6 +60,9 @@ def _poll(transport: asyncio.BaseTransport, wanted: int) -> int:
     descriptor = -1 if (found := transport.get_extra_info("socket")) is None else found.fileno()
     if descriptor < 0:
         return 0
-    poll = select.poll()
-    poll.register(descriptor, wanted)
-    return next((events for _, events in poll.poll(0)), 0)
+    _poller.register(descriptor, wanted)
+    try:
+        events = _poller.poll(0)
+    finally:
+        _poller.unregister(descriptor)
+    return events[0][1] if events else 0

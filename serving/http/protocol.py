@@ -4,15 +4,14 @@ from collections import deque
 from typing import Any, Final
 
 import httptools
-from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from serving.errors import HeadTooLarge, MalformedRequest, RequestError
 from serving.http.conformance import check
-from serving.http.context import ConnectionContext, ServerState
 from serving.http.flow import PIPELINED
-from serving.http.lifetime import BODY, HEAD, IDLE, LEAVING, Lifetime
+from serving.http.lifetime import Lifetime
 from serving.http.peer import broken
+from serving.http.state import BODY, HEAD, IDLE, LEAVING
 from serving.http.upgrade import without_upgrade
 
 EXTENSION: Final = "canopy.connection"
@@ -34,28 +33,7 @@ class Connection(Lifetime):
     An ASGI application learns of a hang-up from ``receive``, which takes a task of its own beside each waiting
     request: a quarter of all the work at a thousand clients. A callback costs nothing. Likewise a timer for each
     connection would cost more than to look at all of them once a second: ``expire``.
-
-    Args:
-        context: what all connections share.
-        config: uvicorn's.
-        server_state: uvicorn's.
-        app_state: uvicorn's.
     """
-
-    def __init__(
-        self,
-        context: ConnectionContext,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        **_: object,
-    ) -> None:
-        super().__init__(context, config, server_state, app_state)
-        self._read_budget = context.read_budget
-        self._held_back = False
-        self._chunk = 0
-        self._head_bytes = 0
-        self._before = 0
 
     def keep(self, data: bytes) -> None:
         """Have bytes kept for a later turn."""
@@ -91,6 +69,8 @@ class Connection(Lifetime):
             return
         if self.flow.held:
             data, self.flow.held = self.flow.held + data, b""
+        if self.parser is None:
+            self._have_parser()
         parts: list[bytes | memoryview] = [data]
         while parts and self._fault is None:
             if len(self.pipeline) >= PIPELINED:
@@ -238,6 +218,10 @@ class Connection(Lifetime):
             That head for it, without the wish.
         """
         method, version = self.parser.get_method(), self.parser.get_http_version()
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self._have_parser()
         return without_upgrade(method, self.url, version, self.headers)
+
+    def _have_parser(self) -> None:
+        """Begin with a new parser, as uvicorn makes it."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)

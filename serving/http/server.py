@@ -6,6 +6,7 @@ import logging
 import math
 import signal
 from collections.abc import Callable, Collection, Coroutine, Mapping
+from functools import partial
 from socket import socket
 from types import FrameType
 from typing import Any, cast
@@ -14,7 +15,7 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from serving.http.acceptor import Acceptor
-from serving.http.context import ServerState
+from serving.http.context import ServerState, with_common
 from serving.http.protocol import Connection
 from serving.http.state import expire_all
 from serving.http.syn_filter import unblock_new
@@ -75,8 +76,9 @@ class DrainingServer(uvicorn.Server):
     can.
 
     Args:
-        config: uvicorn's; its ``timeout_graceful_shutdown`` is overwritten.
+        config: uvicorn's; its ``timeout_graceful_shutdown`` is overwritten, and its ``http`` is a class of connections.
         service: what is drained.
+        shared: what the class of connections is called with, besides the server's state: its first arguments.
         delay: seconds of step 2.
         idle: seconds to the end of step 4; no more than ``timeout``.
         timeout: seconds to the end of step 6.
@@ -85,10 +87,14 @@ class DrainingServer(uvicorn.Server):
         beside: from step 3 on, drains a server of another protocol in so many seconds; step 7 waits for it.
     """
 
+    _connect: Callable[[], asyncio.Protocol]
+    """Makes the protocol of a new connection."""
+
     def __init__(
         self,
         config: uvicorn.Config,
         service: Service,
+        shared: tuple[Any, ...],
         *,
         delay: float,
         idle: float,
@@ -100,6 +106,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self.server_state: ServerState = ServerState()
         self._service = service
+        self._shared = shared
         service.connections = self.server_state.connections
         self._delay = delay
         self._idle = idle
@@ -123,6 +130,9 @@ class DrainingServer(uvicorn.Server):
         """
         self._loop = asyncio.get_running_loop()
         await super().startup([])
+        kind = cast(type[Connection], self.config.http_protocol_class)
+        connection: Callable[..., Connection] = with_common(kind, self.config, self.server_state, self.lifespan.state)
+        self._connect = partial(connection, *self._shared, self.server_state)
         tls = self.config.ssl
         taken = [] if self.should_exit else sockets or []
         self._acceptors = [Acceptor(listener, self._connect, tls) for listener in taken]
@@ -147,12 +157,6 @@ class DrainingServer(uvicorn.Server):
                 unblock_new(self._others[index])  # it may have begun to drain before it ended
             else:
                 self._covering[index] = Acceptor(self._others[index], self._connect, self.config.ssl)
-
-    def _connect(self) -> asyncio.Protocol:
-        """The protocol of a new connection."""
-        return self.config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn's protocols take these
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
 
     def run(self, sockets: list[socket] | None = None) -> None:
         """Serve until a signal ends it, and return, so that the process can exit with status 0.

@@ -1,7 +1,14 @@
 # cython: language_level=3, annotation_typing=False
 """What connections know of themselves, and of what they share; compiled code finds it without a look-up."""
 
-from typing import Any
+from asyncio import get_running_loop
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from serving.http.context import ConnectionContext
+
+IDLE, HEAD, BODY, LEAVING = range(4)
+"""What a connection reads: nothing yet, a request's head, its body, or only what it will throw away."""
 
 
 class SharedState:
@@ -42,11 +49,17 @@ class ConnectionState:
     """The attributes of a connection, uvicorn's own among them that each request touches.
 
     They have places of their own: beyond thirty attributes Python no longer lays out the objects of a class alike,
-    which would cost a kilobyte each. What each means stands with the class that sets it; of those that several read:
+    which would cost a kilobyte each.
+
+    Args:
+        context: what all connections share.
+        server_state: uvicorn's, and ours.
 
     Attributes:
         running: the request that is being answered.
-        _reading: what is read, one of ``lifetime``'s IDLE, HEAD, BODY and LEAVING.
+        on_lost: called when the client has gone, while a request waits for its answer.
+        lost: whether the client has gone.
+        _reading: what is read, one of IDLE, HEAD, BODY and LEAVING.
         _partial: the beginning of a request whose head is known, and whose body is not there yet.
         _kept: pieces that were read and not taken up.
         _since: when what is waited for began, in seconds of the event loop.
@@ -54,6 +67,13 @@ class ConnectionState:
         _stalled: since when the client has not taken its answers; None if it does.
         _left: since when nothing is read but to be thrown away; None before.
         _ended: whether the client sends no more.
+        _fault: what was wrong with what was read; nothing is parsed any more.
+        _last: the request that was told to be the connection's last; None if none was, or not by us.
+        _wasted: bytes that were read to be thrown away.
+        _held_back: whether nothing is read because too much was kept.
+        _chunk: bytes that the parser was given last.
+        _head_bytes: of the head that is being read, and of what came before it in the same piece.
+        _before: what ``_head_bytes`` was when the head began.
     """
 
     __slots__ = (
@@ -115,6 +135,20 @@ class ConnectionState:
     running: Any
     server_state: Any
     transport: Any
+
+    def __init__(self, context: "ConnectionContext", server_state: SharedState) -> None:
+        self._limits, self._metrics, self._read_budget = context
+        self.server_state = server_state
+        self.loop = get_running_loop()
+        self.transport = self.flow = self._flow = self.pipeline = None  # type: ignore[assignment]  # not connected yet
+        self.running = self.cycle = self.on_lost = None
+        self.lost = self._ended = self._held_back = False
+        self._reading = IDLE
+        self._since = self.loop.time()
+        self._patience = self._limits.shortest
+        self._partial = b""
+        self._kept = self._before = self._chunk = self._head_bytes = self._wasted = 0
+        self._fault = self._last = self._left = self._stalled = None
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come: take them up, or have them kept."""

@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import uvicorn
@@ -69,10 +68,11 @@ class Worker:
         )
         self._service = self._application.service
         self._grpc = _grpc_server(self._service, settings, slot.count)
+        kind, shared = self._connection(settings)
         config = uvicorn.Config(
             self._application.asgi(self._lifespan),
             loop="uvloop",
-            http=self._connection(settings),  # type: ignore[arg-type]  # uvicorn only ever calls it
+            http=kind,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -87,6 +87,7 @@ class Worker:
         self._uvicorn = DrainingServer(
             config,
             self._service,
+            shared,
             delay=settings.drain_delay_seconds,
             idle=settings.drain_idle_seconds,
             timeout=settings.drain_timeout_seconds,
@@ -96,7 +97,8 @@ class Worker:
         )
         source.on_cover = self._uvicorn.cover
 
-    def _connection(self, settings: Settings) -> Callable[..., Connection]:
+    def _connection(self, settings: Settings) -> tuple[type[Connection], tuple[Any, ...]]:
+        """The class of connections, and what they share."""
         limits = ConnectionLimits(
             max_head_bytes=settings.max_head_bytes,
             head_timeout=settings.head_timeout_seconds,
@@ -105,12 +107,10 @@ class Worker:
             keep_alive=settings.keep_alive_seconds,
         )
         context = ConnectionContext(limits, self._service.metrics, ReadBudget())
+        if settings.http == "asgi":
+            return Connection, (context,)
         hot = HotPath(self._service, self._application.codecs, cross_origin=bool(settings.origins))
-        ways: dict[str, Callable[..., Connection]] = {
-            "hot": partial(HotConnection, hot, context),
-            "asgi": partial(Connection, context),
-        }
-        return ways[settings.http]
+        return HotConnection, (hot, context)
 
     def run(self) -> tuple[int, bool]:
         """Serve; returns the exit status, and whether the engine is stuck in a call."""

@@ -18,7 +18,7 @@ from serving import Model, ModelHandle, Service, SharedMetrics, Table, infer
 from serving.codecs import CODECS
 from serving.codecs.tensors import MATRIX
 from serving.fastpath.hotpath import HotConnection, HotPath
-from serving.http.context import ConnectionContext, ConnectionLimits, ServerState
+from serving.http.context import ConnectionContext, ConnectionLimits, ServerState, with_common
 from serving.http.read_budget import ReadBudget
 from serving.http.state import expire_all
 from serving.metrics.content import CONTENT
@@ -85,14 +85,15 @@ class Bench:
         self.service.put_in_service(Model("m", "1", Engine()), table)
         self.service.begin(Batcher(infer, Limits(max_wait=0, **limits)))
         self._path = HotPath(self.service, {codec.path: codec for codec in CODECS})
-        self._config = uvicorn.Config(application, interface="asgi3", ws="none", lifespan="off", log_config=None)
-        self._config.load()
+        config = uvicorn.Config(application, interface="asgi3", ws="none", lifespan="off", log_config=None)
+        config.load()
         self._state = ServerState()
+        self._kind = with_common(HotConnection, config, self._state, {})
         self._context = ConnectionContext(LIMITS, self.service.metrics, ReadBudget())
 
     def connect(self) -> tuple[HotConnection, Transport]:
         """A new connection."""
-        connection, transport = HotConnection(self._path, self._context, self._config, self._state, {}), Transport()
+        connection, transport = self._kind(self._path, self._context, self._state), Transport()
         connection.connection_made(transport)
         return connection, transport
 

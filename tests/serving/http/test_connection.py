@@ -9,7 +9,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving import CONTENT, Connection, ConnectionContext, ConnectionLimits, ReadBudget, SharedMetrics
-from serving.http.context import ServerState
+from serving.http.context import ServerState, with_common
 from serving.metrics.content import Metrics
 from tests.helpers.support import chunked, fill, request
 
@@ -96,9 +96,9 @@ class Client:
         config.load()
         self._loop = Loop()
         self.read_budget = ReadBudget()
-        self._connection = Connection(
-            ConnectionContext(LIMITS, Metrics(SharedMetrics(CONTENT)), self.read_budget), config, ServerState(), {}
-        )
+        context = ConnectionContext(LIMITS, Metrics(SharedMetrics(CONTENT)), self.read_budget)
+        state = ServerState()
+        self._connection = with_common(Connection, config, state, {})(context, state)
         self._connection.loop = self._loop
         self._connection.connection_made(self.transport)
 
