@@ -12,8 +12,8 @@ from batcher.errors import (
     Overloaded,
     QueueFull,
 )
-from batcher.events import BatchEvent, Observer, Statistics
 from batcher.future import FutureWaiter, Pending
+from batcher.outcomes import BatchEvent, Observer, Statistics
 from batcher.policy import Limits
 from batcher.waiter import Batch, Waiter
 

@@ -1,20 +1,18 @@
-"""The worker between the queue and the engine. All decisions are policy's; this module carries them out."""
+"""What callers use of a batcher. A worker (``worker``) has the engine called."""
 
 import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from batcher import policy
-from batcher.calls import Calls
-from batcher.errors import Closed, EngineFailed, EngineStuck
-from batcher.events import COUNTED, Observer, Statistics
+from batcher.errors import Closed
 from batcher.future import FutureWaiter, Pending
-from batcher.intake import STUCK, Intake
-from batcher.outcomes import Outcomes
-from batcher.waiter import Batch, Waiter
+from batcher.outcomes import COUNTED, Observer, Outcomes, Statistics
+from batcher.waiter import Waiter
+from batcher.worker import Worker
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,30 +56,23 @@ class Batcher(Generic[Item, Result]):
         observer: Observer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._limits = limits or policy.Limits()
-        self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._idle_since = float("-inf")
         self._outcomes = Outcomes(self._loop, observer)
-        self._calls = Calls(
-            engine, executor, inline, call_timeout, self._loop, finished=self._finish, stuck=self._give_up
+        self._worker = Worker(
+            limits or policy.Limits(),
+            engine,
+            executor,
+            inline,
+            timeout=timeout,
+            call_timeout=call_timeout,
+            clock=clock,
+            loop=self._loop,
+            outcomes=self._outcomes,
         )
-        self.intake = Intake(
-            self._limits,
-            timeout,
-            clock,
-            self._loop,
-            self._calls,
-            self._outcomes,
-            turn=self._turn,
-            expired=self._check_drained,
-        )
+        self._calls = self._worker.calls
+        self.intake = self._worker.intake
         self._queue = self.intake.queue
-        self._expiry = self.intake.expiry
         self._cost = self.intake.cost
-        self._arrivals = self.intake.arrivals
-        self._company_timer: asyncio.TimerHandle | None = None
-        self._drained = asyncio.Event()
 
     def __repr__(self) -> str:
         busy = "busy" if self._calls.batch else "idle"
@@ -175,7 +166,7 @@ class Batcher(Generic[Item, Result]):
         self._outcomes.counts.cancelled += 1
         if self._queue.remove(waiter):
             waiter.item = None  # whoever keeps the waiter for a while need not keep that
-            self._check_drained()
+            self._worker.check_drained()
 
     async def drain(self, timeout: float | None = None) -> None:
         """Refuse new items and wait until every accepted one is answered.
@@ -185,9 +176,9 @@ class Batcher(Generic[Item, Result]):
         """
         self.intake.draining = True
         self.intake.wake()
-        self._check_drained()
+        self._worker.check_drained()
         try:
-            await asyncio.wait_for(self._drained.wait(), timeout)
+            await asyncio.wait_for(self._worker.drained.wait(), timeout)
         except TimeoutError:
             self.close()
 
@@ -197,85 +188,4 @@ class Batcher(Generic[Item, Result]):
         error = Closed("the batcher was closed before the item was served")
         for waiter in self._queue.clear():
             self._outcomes.fail(waiter, error, "dropped")
-        self._check_drained()
-
-    def _turn(self) -> None:
-        """Start what is due, if the engine is idle."""
-        self.intake.awake()
-        if self._company_timer is not None:
-            self._company_timer.cancel()
-            self._company_timer = None
-        if self._calls.batch is not None:
-            return
-        now = self._clock()
-        self._expiry.expire(now)
-        if self._queue and self._calls.batch is None:
-            decision = self._decide(now)
-            if isinstance(decision, policy.WaitUntil):
-                self._company_timer = self._loop.call_later(decision.time - now, self._turn)
-            else:
-                self._start(self._queue.take(self._limits), now)
-        self._check_drained()
-
-    def _decide(self, now: float) -> policy.Flush | policy.WaitUntil:
-        if self.intake.draining or self._queue.retrying():
-            return policy.FLUSH
-        return policy.flush_or_wait(
-            self._limits,
-            self._cost,
-            self._arrivals,
-            now=now,
-            rows=self._queue.rows,
-            items=len(self._queue),
-            since=max(self._queue.oldest(), self._idle_since),
-        )
-
-    def _start(self, waiters: Sequence[Waiter], now: float) -> None:
-        rows = sum([waiter.rows for waiter in waiters])
-        batch = Batch(waiters, rows, now, self._cost.seconds(rows))
-        self._calls.start(batch, batch.enter())
-
-    def _give_up(self, batch: Batch) -> None:
-        """A call has not returned in time: nobody waits for it any more, and nothing else is begun until it does."""
-        failure = EngineFailed(f"the engine has not returned within {self._calls.call_timeout:g} s")
-        for waiter in batch.waiters:
-            self._outcomes.fail(waiter, failure, "failed")
-        for waiter in self._queue.clear():
-            self._outcomes.fail(waiter, EngineStuck(STUCK), "dropped")
-
-    def _finish(self, batch: Batch, results: Sequence[Any] | None, error: BaseException | None) -> None:
-        """Answer the callers of a batch, or halve it, and let the engine go on."""
-        now = batch.finished = self._idle_since = self._clock()
-        self.intake.settling = True
-        still_there = batch.still_there()
-        self._arrivals.answered(now, still_there + len(self._queue))
-        if results is not None:
-            if not batch.stuck:  # which tells nothing of what a call costs
-                self._cost.observe(batch.rows, now - batch.started)
-            self._outcomes.answer(batch, results, still_there)
-        else:
-            self._outcomes.counts.failed_batches += 1
-            self._divide(batch, error)
-        self.intake.settling = False
-        self.intake.wake()
-        self._outcomes.observe(batch, error)
-        batch.waiters = []  # who know their batch: each would keep the other until the garbage collector comes
-        if self._queue and not batch.inline:
-            self._turn()  # at once: a turn of the loop may be long, and the engine would idle
-
-    def _divide(self, batch: Batch, error: BaseException | None) -> None:
-        """A call has failed: try its items in halves, or tell the only one."""
-        if len(batch.waiters) == 1:
-            failure = EngineFailed("the engine failed on this item")
-            failure.__cause__ = error
-            self._outcomes.fail(batch.waiters[0], failure, "failed")
-        else:
-            middle = len(batch.waiters) // 2
-            self._queue.put_back(batch.waiters[middle:])
-            self._queue.put_back(batch.waiters[:middle])
-            self._expiry.watch(batch.finished)
-
-    def _check_drained(self) -> None:
-        if self.intake.draining and not (self._queue or self._calls.batch):
-            self._drained.set()
-            self._expiry.stop()
+        self._worker.check_drained()

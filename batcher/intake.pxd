@@ -4,6 +4,7 @@ from batcher.calls cimport Calls
 from batcher.estimates cimport ArrivalEstimator, CostModel
 from batcher.expiry cimport Expiry
 from batcher.outcomes cimport Outcomes
+from batcher.policy cimport seconds_left
 from batcher.queue cimport Queue
 from batcher.waiter cimport Batch, Waiter
 

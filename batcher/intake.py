@@ -4,12 +4,12 @@
 import asyncio
 from collections.abc import Callable
 
-from batcher import policy
 from batcher.calls import Calls
 from batcher.errors import BatchTooLarge, Closed, EngineStuck, Overloaded, QueueFull
 from batcher.estimates import ArrivalEstimator, CostModel
 from batcher.expiry import Expiry
 from batcher.outcomes import Outcomes
+from batcher.policy import Limits, refuse, seconds_left
 from batcher.queue import Queue
 from batcher.waiter import Batch, Waiter
 
@@ -67,7 +67,7 @@ class Intake:
 
     def __init__(
         self,
-        limits: policy.Limits,
+        limits: Limits,
         timeout: float,
         clock: Callable[[], float],
         loop: asyncio.AbstractEventLoop,
@@ -129,7 +129,7 @@ class Intake:
             raise ValueError(f"a timeout of {timeout} s is not above 0")
         now = self._clock()
         self.arrivals.arrival(now, _PAUSE * self.cost.fixed)
-        ahead = 0.0 if running is None else policy.seconds_left(now, running.started, running.expected)
+        ahead = 0.0 if running is None else seconds_left(now, running.started, running.expected)
         total = queue.rows + rows
         # In time even if each item ahead took a call of its own: the common case, told at once.
         if total > self._most_queue_rows or ahead + self.cost.seconds(total, queue.items) > allowed:
@@ -159,14 +159,14 @@ class Intake:
 
     def _check(self, rows: int, timeout: float, now: float, running: Batch | None) -> None:
         """Raise what refuses an item, if something does."""
-        refusal = policy.refuse(
+        refusal = refuse(
             self._limits,
             self.cost,
             rows=rows,
             timeout=timeout,
             queued_rows=self.queue.rows,
             queued_items=self.queue.items,
-            running=None if running is None else policy.seconds_left(now, running.started, running.expected),
+            running=None if running is None else seconds_left(now, running.started, running.expected),
         )
         if refusal is None:
             return

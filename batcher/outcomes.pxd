@@ -3,6 +3,13 @@ cimport cython
 from batcher.waiter cimport Batch, Waiter
 
 
+cdef class BatchEvent:
+    cdef readonly list waits
+    cdef readonly Py_ssize_t rows
+    cdef readonly double duration
+    cdef readonly object error
+
+
 cdef class Counts:
     cdef public Py_ssize_t accepted, answered, failed, cancelled, expired, dropped
     cdef public Py_ssize_t queue_full, deadline_unreachable

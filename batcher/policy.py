@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """When to run a batch, and whom to refuse: pure functions of what is known now. Times and costs are in seconds."""
 
 import math
@@ -49,7 +50,7 @@ TIMER_RESOLUTION = 0.0005
 
 
 def flush_or_wait(
-    limits: Limits, cost: CostModel, arrivals: ArrivalEstimator, *, now: float, rows: int, items: int, since: float
+    limits: Limits, cost: CostModel, arrivals: ArrivalEstimator, now: float, rows: int, items: int, since: float
 ) -> Flush | WaitUntil:
     """Decide what an idle engine does with a queue that is not empty.
 
@@ -86,7 +87,8 @@ def flush_or_wait(
 
 def items_per_batch(limits: Limits, rows: int, items: int) -> int:
     """How many items fit into a batch, if all are as large as ``items`` items of ``rows`` rows are on average."""
-    return int(min(max(1, limits.max_batch_rows * items // rows), limits.max_batch_items))
+    most_rows, most_items = limits.max_batch_rows, limits.max_batch_items
+    return int(min(max(1, most_rows * items // rows), most_items))
 
 
 def seconds_for(limits: Limits, cost: CostModel, rows: int, items: int) -> float:

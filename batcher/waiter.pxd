@@ -10,6 +10,7 @@ cdef class Batch:
     cdef public double started, expected, finished
     cdef public bint inline, stuck
 
+    cpdef begin(self, waiters, Py_ssize_t rows, double started, double expected)
     @cython.locals(waiter=Waiter)
     cpdef list enter(self)
     @cython.locals(waiter=Waiter, count=Py_ssize_t)

@@ -4,13 +4,12 @@ import os
 import resource
 import time
 import weakref
-from bisect import bisect_left
 from typing import Final
 
 from batcher import BatchEvent, Statistics
 from serving.codecs import CODECS
 from serving.errors import PROBLEMS
-from serving.metrics.recorder import Recorder
+from serving.metrics.recorder import Buckets, Recorder
 from serving.metrics.shared import Histogram, MetricFamily, SharedMetrics
 
 MODEL_INFER: Final = "/inference.GRPCInferenceService/ModelInfer"
@@ -98,8 +97,6 @@ COUNTED: Final = {
 PRESENT: Final = {"queued_rows": "queue_depth", "queued_items": "queued_requests", "running_rows": "running_rows"}
 """Likewise, of those that come and go."""
 
-_BOUNDS: Final = {part.name: part.bounds for part in CONTENT if isinstance(part, Histogram)}
-
 
 class Metrics:
     """What adds to this worker's row of the board.
@@ -109,7 +106,7 @@ class Metrics:
 
     Attributes:
         board: see above.
-        predictions: adds what each prediction adds.
+        predictions: adds what each prediction adds, and each call of the engine.
     """
 
     def __init__(self, board: SharedMetrics) -> None:
@@ -123,13 +120,17 @@ class Metrics:
         self._routes = {route: place("requests") + at * len(CODES) for at, route in enumerate((*ROUTES, ELSEWHERE))}
         self._codes = {code: at for at, code in enumerate(CODES)}
         good = {route: at + self._codes[200] for route, at in self._routes.items()}
+        buckets = {
+            part.name: Buckets(row, place(part.name), part.bounds) for part in CONTENT if isinstance(part, Histogram)
+        }
         self.predictions = Recorder(
             row,
-            _SECONDS,
             good,
             elsewhere=good[ELSEWHERE],
-            duration=place("request_duration_seconds"),
-            wait=place("queue_wait_seconds"),
+            duration=buckets["request_duration_seconds"],
+            wait=buckets["queue_wait_seconds"],
+            inference=buckets["inference_duration_seconds"],
+            size=buckets["batch_size"],
         )
         # Open for good: it is read also while the system has no more files for us.
         self._memory = os.open("/proc/self/statm", os.O_RDONLY)
@@ -154,8 +155,7 @@ class Metrics:
         """A call of the engine has ended; see ``batcher.Observer``."""
         self.predictions.waited(event.waits)
         if event.error is None:
-            for part, value in (("inference_duration_seconds", event.duration), ("batch_size", event.rows)):
-                self._observe(part, _BOUNDS[part], value)
+            self.predictions.computed(event.rows, event.duration)
 
     def serves(self, version: str, update_error: str | None, *, assumed: bool) -> None:
         """What is served.
@@ -187,8 +187,3 @@ class Metrics:
         row[slot] = before + time.process_time()
         resident = int(os.pread(self._memory, 100, 0).split()[1]) * resource.getpagesize()
         row[self.board.place("worker_resident_memory_bytes")] = resident
-
-    def _observe(self, name: str, bounds: tuple[float, ...], value: float) -> None:
-        row, place = self.board.row, self.board.place(name)
-        row[place + bisect_left(bounds, value)] += 1
-        row[place + len(bounds) + 1] += value

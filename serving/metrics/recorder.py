@@ -1,8 +1,34 @@
 # cython: language_level=3, annotation_typing=False, wraparound=False, boundscheck=False
-"""What each prediction adds to the figures."""
+"""What each prediction, and each call of the engine, adds to the figures."""
 
 from array import array
 from collections.abc import Mapping, Sequence
+
+
+class Buckets:
+    """Adds to a histogram: its buckets, one more for what is above their bounds, and the sum.
+
+    Args:
+        row: doubles, of the board.
+        place: where in it the histogram begins.
+        bounds: the upper bounds of the buckets, ascending.
+    """
+
+    __slots__ = ("_bounds", "_place", "_row")
+
+    def __init__(self, row: "memoryview[float]", place: int, bounds: Sequence[float]) -> None:
+        self._row = row
+        self._place = place
+        self._bounds = array("d", bounds)
+
+    def add(self, value: float) -> None:
+        """Count a value."""
+        bucket = 0
+        most = len(self._bounds)
+        while bucket < most and self._bounds[bucket] < value:
+            bucket += 1
+        self._row[self._place + bucket] += 1
+        self._row[self._place + most + 1] += value
 
 
 class Recorder:
@@ -10,52 +36,51 @@ class Recorder:
 
     Args:
         row: doubles.
-        bounds: the upper bounds of the buckets of both histograms, in seconds, ascending.
         routes: path → the place in the row where its good answers are counted.
         elsewhere: that of all other paths.
-        duration: where the histogram of durations begins.
-        wait: where that of waits does.
+        duration: seconds from the queue to the answer.
+        wait: seconds from the queue to the start of a call.
+        inference: seconds of a call.
+        size: rows in a call.
     """
 
-    __slots__ = ("_bounds", "_duration", "_elsewhere", "_routes", "_row", "_wait")
+    __slots__ = ("_duration", "_elsewhere", "_inference", "_routes", "_row", "_size", "_wait")
 
     def __init__(
         self,
         row: "memoryview[float]",
-        bounds: Sequence[float],
         routes: Mapping[str, int],
         *,
         elsewhere: int,
-        duration: int,
-        wait: int,
+        duration: Buckets,
+        wait: Buckets,
+        inference: Buckets,
+        size: Buckets,
     ) -> None:
         self._row = row
-        self._bounds = array("d", bounds)
         self._routes = dict(routes)
         self._elsewhere = elsewhere
         self._duration = duration
         self._wait = wait
+        self._inference = inference
+        self._size = size
 
     def answered(self, route: str, seconds: float) -> None:
         """A prediction was made and sent, ``seconds`` after its request had been queued."""
         place = self._routes.get(route, self._elsewhere)
         self._row[place] += 1
-        self._observe(self._duration, seconds)
+        self._duration.add(seconds)
 
     def predicted(self, seconds: float) -> None:
         """A prediction was made, ``seconds`` after its request had been queued."""
-        self._observe(self._duration, seconds)
+        self._duration.add(seconds)
 
     def waited(self, waits: list[float]) -> None:
         """So many seconds the requests of a batch waited."""
         for seconds in waits:
-            self._observe(self._wait, seconds)
+            self._wait.add(seconds)
 
-    def _observe(self, histogram: int, seconds: float) -> None:
-        """Add to a histogram: its buckets, one more for what is above their bounds, and the sum."""
-        bucket = 0
-        most = len(self._bounds)
-        while bucket < most and self._bounds[bucket] < seconds:
-            bucket += 1
-        self._row[histogram + bucket] += 1
-        self._row[histogram + most + 1] += seconds
+    def computed(self, rows: int, seconds: float) -> None:
+        """A call of the engine with so many rows has succeeded, and took ``seconds``."""
+        self._inference.add(seconds)
+        self._size.add(rows)
