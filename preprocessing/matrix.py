@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from preprocessing.block import Block, Rows
-from preprocessing.packed import PackedRows, row_writer
+from preprocessing.packed import PackedRows, RowWriter, row_writer
 from preprocessing.schema import Field, Row, Schema
 
 _LARGEST_TABLE: Final = 1024
@@ -61,6 +61,18 @@ class Expansion:
                 out[:, columns] = indicators.take((rows[:, fields] @ weights).astype(np.intp), axis=0)
 
 
+class _Buffer(NamedTuple):
+    """Where matrices of one type are built.
+
+    Attributes:
+        matrix: (max_rows, n_columns).
+        writer: writes packed rows there; None if it was not built.
+    """
+
+    matrix: NDArray[np.floating]
+    writer: "RowWriter | None"
+
+
 class MatrixBuilder:
     """Builds matrices in a buffer of (max_rows, n_columns), allocated once for each type that is asked for.
 
@@ -72,15 +84,14 @@ class MatrixBuilder:
     def __init__(self, schema: Schema, max_rows: int) -> None:
         self.max_rows = max_rows
         self._expansion = Expansion(schema)
-        self._writer = row_writer(schema)
-        self._buffers: dict[type[np.floating], NDArray[np.floating]] = {}
+        self._schema = schema
+        self._buffers: dict[type[np.floating], _Buffer] = {}
         self._write: dict[type, Callable[[list[Any], NDArray[np.floating]], None]] = {
             list: self._write_lists,
             Block: self._write_blocks,
-            PackedRows: self._write_packed,
         }
 
-    def build(self, parts: Sequence[Rows], dtype: type[np.floating] = np.float32) -> NDArray[Any]:
+    def build(self, parts: list[Rows], dtype: type[np.floating] = np.float32) -> NDArray[Any]:
         """Build the matrix of some validated rows.
 
         Args:
@@ -93,23 +104,33 @@ class MatrixBuilder:
         Raises:
             ValueError: there are more rows than the buffer holds.
         """
+        buffer = self._buffers.get(dtype) or self._allocate(dtype)
+        matrix, writer = buffer
+        count = -1 if writer is None else writer.write(parts)
+        if count < 0:  # not all are packed, or there are too many
+            count = self._write_any(parts, buffer)
+        return matrix[:count]
+
+    def _allocate(self, dtype: type[np.floating]) -> _Buffer:
+        matrix = np.zeros((self.max_rows, self._expansion.width), dtype=dtype)
+        buffer = self._buffers[dtype] = _Buffer(matrix, row_writer(self._schema, matrix))
+        return buffer
+
+    def _write_any(self, parts: list[Rows], buffer: _Buffer) -> int:
+        """Write rows in whatever forms, those of one form that stand together at once; returns how many there are."""
         count = sum(map(len, parts))
         if count > self.max_rows:
             raise ValueError(f"{count} rows do not fit a buffer of {self.max_rows}")
-        buffer = self._buffers.get(dtype)
-        if buffer is None:
-            buffer = self._buffers[dtype] = np.zeros((self.max_rows, self._expansion.width), dtype=dtype)
-        matrix = buffer[:count]
         start = 0
         for kind, neighbours in groupby(parts, key=type):
             together = list(neighbours)
             end = start + sum(map(len, together))
-            self._write[kind](together, matrix[start:end])
+            if kind is PackedRows:
+                buffer.writer.write(together, start)  # type: ignore[union-attr]  # there are none without it
+            else:
+                self._write[kind](together, buffer.matrix[start:end])
             start = end
-        return matrix
-
-    def _write_packed(self, parts: list[PackedRows], out: NDArray[np.floating]) -> None:
-        self._writer.write(parts, out)  # type: ignore[union-attr]  # there are none without it
+        return count
 
     def _write_lists(self, parts: list[list[Row]], out: NDArray[np.floating]) -> None:
         self._expansion.write(np.array(list(chain.from_iterable(parts)), dtype=np.float64), out)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from preprocessing.schema import Schema
 
 __all__ = ["PackedRows", "RowScanner", "RowWriter", "row_scanner", "row_writer"]
@@ -31,8 +34,13 @@ def row_scanner(schema: Schema, max_rows: int) -> RowScanner | None:
     return RowScanner(least, greatest, whole, [field.missing for field in fields], max_rows)
 
 
-def row_writer(schema: Schema) -> RowWriter | None:
-    """What writes the columns for rows that ``row_scanner`` has read; None if it was not built."""
+def row_writer(schema: Schema, matrix: NDArray[np.floating]) -> RowWriter | None:
+    """What writes the columns for rows that ``row_scanner`` has read; None if it was not built.
+
+    Args:
+        schema: the table that rows are of.
+        matrix: (max_rows, n_columns) float32 or float64, C-contiguous: where they are written.
+    """
     if RowWriter is None:
         return None
-    return RowWriter([len(field.categories) if field.is_one_hot else 0 for field in schema.fields])
+    return RowWriter([len(field.categories) if field.is_one_hot else 0 for field in schema.fields], matrix)

@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """From the rows of a batch to an answer for each of its requests: what the batcher calls its engine."""
 
 import time
@@ -47,7 +48,11 @@ def is_short(seconds: float, queries: list[Query]) -> bool:
         seconds: what the call is expected to take.
         queries: its requests, some of which a version may answer that is not in service any more.
     """
-    return seconds <= _LONGEST_INLINE and all(table.bounded for table in tables_of(queries))
+    for table in tables_of(queries):
+        model = table.model
+        if model is None or not model.engine.bounded:
+            return False
+    return seconds <= _LONGEST_INLINE
 
 
 def _of_one(table: Table, queries: list[Query]) -> list[Answer]:
@@ -55,12 +60,12 @@ def _of_one(table: Table, queries: list[Query]) -> list[Answer]:
     model = table.model
     if model is None:
         raise ModelNotReady
-    matrix = table.matrix.build(rows_of(queries), model.engine.dtype)
-    if model.labels is None or any_probabilities(queries):
-        prediction = _predict(model.engine, matrix)
-    else:
-        prediction = Prediction(_checked(model.labels(matrix), matrix), None)
-    return answers(queries, prediction.labels.tolist(), model, prediction.probabilities)
+    engine, tell_labels = model.engine, model.labels
+    matrix = table.matrix.build(rows_of(queries), engine.dtype)
+    if tell_labels is None or any_probabilities(queries):
+        prediction = _predict(engine, matrix)
+        return answers(queries, prediction.labels.tolist(), model, prediction.probabilities)
+    return answers(queries, _checked(tell_labels(matrix), matrix).tolist(), model, None)
 
 
 class Trial(NamedTuple):

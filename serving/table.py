@@ -47,10 +47,5 @@ class Table:
         aliases = next((preset.aliases for preset in PRESETS if preset.schema.fields == self.schema.fields), None)
         return RowReader(self.schema, self.max_rows_per_request, Layouts(self.schema, self.order, aliases))
 
-    @property
-    def bounded(self) -> bool:
-        """Whether the time of a call for its rows depends on their number only: see ``forest.Engine``."""
-        return self.model is not None and self.model.engine.bounded
-
     def __repr__(self) -> str:
         return f"<Table of {len(self.schema.fields)} fields, {self.model or 'not served'}>"

@@ -9,6 +9,7 @@ added by the same code.
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 )
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cython cimport floating
 from libc.stdint cimport uint8_t, uint32_t, uintptr_t
 from libc.string cimport memcpy, strcmp
@@ -57,6 +58,8 @@ cdef class Walk:
     cdef object _type, _steps
     cdef const uint8_t[::1] _base
     cdef double _divisor
+    cdef const double[::1] _enough
+    cdef Py_ssize_t _first  # 0: no leads are in use
 
     def __init__(self, arrays):
         cdef const uint32_t[:, ::1] words = arrays.words
@@ -69,7 +72,7 @@ cdef class Walk:
         self._base = arrays.base.view(np.uint8)
         self._type = arrays.base.dtype
         self._divisor = arrays.divisor
-        self._walk = NULL
+        self._walk, self._first = NULL, 0
         found.words, found.n_lines = &words[0, 0], words.shape[0]
         found.trees, found.n_trees, found.outputs = &trees[0], trees.shape[0], &outputs[0]
         found.offsets, found.n_keys = &offsets[0], offsets.shape[0] - 1
@@ -182,41 +185,66 @@ cdef class Walk:
             PyBuffer_Release(&rows)
         return out
 
-    def leaders(self, matrix, enough, first):
+    def use_leads(self, enough, first):
+        """Let rows end where a lead makes them certain. As ``use``, this must not be called beside other calls.
+
+        Args:
+            enough: (n_trees,) float64, C-contiguous; after so many trees, by how much the greatest sum must exceed all
+                others for its output to be certain, see ``forest.certainty``.
+            first: after how many trees this is looked at first, one at least.
+
+        Raises:
+            ValueError: the leaves are not float64, or there is no number for each tree.
+        """
+        cdef const double[::1] leads = enough
+        cdef Py_ssize_t start = first
+        if not self._trees.double_sums or leads.shape[0] != self.n_trees or start < 1:
+            raise ValueError(f"{len(enough)} numbers, from tree {first} on, for {self.n_trees} trees of {self._type}")
+        self._enough, self._first = leads, start
+
+    def leaders(self, matrix):
         """Find the output with the greatest sum of each row, the first of equal ones, and walk no further than needed.
 
         Args:
             matrix: as ``sums`` takes it.
-            enough: (n_trees,) float64, C-contiguous; after so many trees, by how much the greatest sum must exceed all
-                others for its output to be certain, see ``forest.certainty``.
-            first: after how many trees this is looked at first, one at least.
 
         Returns:
             (n,) intp.
 
         Raises:
-            ValueError: as ``sums`` does; or the leaves are not float64, or there is no number for each tree.
+            ValueError: as ``sums`` does; or no leads are in use.
         """
-        cdef const double[::1] leads = enough
-        cdef Py_ssize_t[::1] found
-        cdef double[:, ::1] sums
-        cdef Py_ssize_t block, start = first
-        cdef Py_buffer rows
-        if not self._trees.double_sums or leads.shape[0] != self.n_trees or start < 1:
-            raise ValueError(f"{len(enough)} numbers, from tree {first} on, for {self.n_trees} trees of {self._type}")
+        cdef Py_buffer rows, found
         PyObject_GetBuffer(matrix, &rows, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS)
         try:
             self._check_matrix(&rows)
             out = np.empty(rows.shape[0], np.intp)
-            if rows.shape[0]:
-                block = self._block(rows.shape[0])
-                found, sums = out, np.empty((block, self.n_outputs))
-                self._label_rows(
-                    <const char *>rows.buf, &found[0], &sums[0, 0], block, rows.shape[0], &leads[0], start
-                )
+            PyObject_GetBuffer(out, &found, PyBUF_WRITABLE)
+            try:
+                self._label_rows(<const char *>rows.buf, <Py_ssize_t *>found.buf, rows.shape[0])
+            finally:
+                PyBuffer_Release(&found)
         finally:
             PyBuffer_Release(&rows)
         return out
+
+    def leader(self, matrix):
+        """Find what ``leaders`` does for a matrix of one row: an int, for making an array costs as much as some trees.
+
+        Raises:
+            ValueError: as ``leaders`` does; or there is not one row.
+        """
+        cdef Py_buffer rows
+        cdef Py_ssize_t found
+        PyObject_GetBuffer(matrix, &rows, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS)
+        try:
+            self._check_matrix(&rows)
+            if rows.shape[0] != 1:
+                raise ValueError(f"the matrix has {rows.shape[0]} rows, and not one")
+            self._label_rows(<const char *>rows.buf, &found, 1)
+        finally:
+            PyBuffer_Release(&rows)
+        return found
 
     cdef int _check_matrix(self, const Py_buffer *rows) except -1:
         cdef const char *format = "d" if self._trees.wide else "f"
@@ -245,20 +273,23 @@ cdef class Walk:
                 start += block
         return self._check_fault(fault)
 
-    cdef int _label_rows(
-        self, const char *rows, Py_ssize_t *labels, double *sums, Py_ssize_t block, Py_ssize_t n,
-        const double *enough, Py_ssize_t first,
-    ) except -1:
+    cdef int _label_rows(self, const char *rows, Py_ssize_t *labels, Py_ssize_t n) except -1:
         """Tell the classes of rows, block by block."""
-        cdef Py_ssize_t row_size = self.n_features * (8 if self._trees.wide else 4), start = 0, fault = -1
+        cdef Py_ssize_t row_size = self.n_features * (8 if self._trees.wide else 4)
+        cdef Py_ssize_t block = self._block(n), start = 0, fault = -1
+        cdef double *sums
+        if self._first == 0:
+            raise ValueError("no leads are in use")
+        sums = <double *>PyMem_Malloc(block * self.n_outputs * sizeof(double))
+        if sums is NULL:
+            raise MemoryError
         with nogil:
             while start < n and fault < 0:
-                fault = self._label_block(
-                    rows + start * row_size, labels + start, sums, min(block, n - start), enough, first
-                )
+                fault = self._label_block(rows + start * row_size, labels + start, sums, min(block, n - start))
                 if fault >= 0:
                     fault += start * self.n_features
                 start += block
+        PyMem_Free(sums)
         return self._check_fault(fault)
 
     cdef int _check_fault(self, Py_ssize_t fault) except -1:
@@ -277,8 +308,7 @@ cdef class Walk:
         return fault
 
     cdef Py_ssize_t _label_block(
-        self, const char *matrix, Py_ssize_t *labels, double *sums, Py_ssize_t rows, const double *enough,
-        Py_ssize_t first,
+        self, const char *matrix, Py_ssize_t *labels, double *sums, Py_ssize_t rows
     ) noexcept nogil:
         """Tell the classes of a block of rows; returns as ``_add_block`` does.
 
@@ -289,7 +319,7 @@ cdef class Walk:
         cdef uint8_t *ranks = space + CACHE_LINE - <uintptr_t>&space[0] % CACHE_LINE
         cdef Py_ssize_t rank_bytes = 4 * self._trees.n_keys if self._walk is NULL else self._walk.row_bytes
         cdef Py_ssize_t lanes = 1 if self._walk is NULL else self._walk.lanes
-        cdef Py_ssize_t outputs = self.n_outputs, done = 0, end = first, left = rows, row = 0, leader
+        cdef Py_ssize_t outputs = self.n_outputs, done = 0, end = self._first, left = rows, row = 0, leader
         cdef double lead, needed
         cdef Py_ssize_t fault = self._begin_block(matrix, <char *>sums, rows, ranks)
         if fault >= 0:
@@ -306,7 +336,7 @@ cdef class Walk:
             if done == self.n_trees:
                 self._divide(<char *>sums, left)
             # After the last tree whatever leads is the answer: also a lead that is NaN, which no whole forest has.
-            needed = enough[done] if done < self.n_trees else -1
+            needed = self._enough[done] if done < self.n_trees else -1
             row = 0
             while row < left:
                 leader = find_leader(sums + row * outputs, outputs, &lead)

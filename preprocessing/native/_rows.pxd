@@ -18,6 +18,9 @@ cdef class RowScanner:
 
 cdef class RowWriter:
     cdef Py_ssize_t[::1] _widths
-    cdef Py_ssize_t _columns
+    cdef float[:, ::1] _floats
+    cdef double[:, ::1] _doubles
+    cdef Py_ssize_t _room
+    cdef bint _wide
 
     cdef void _write(self, const double *row, floating *out) noexcept

@@ -232,36 +232,64 @@ cdef inline const char *number(const char *at, double *value) noexcept nogil:
 
 
 cdef class RowWriter:
-    """Writes the model's columns for packed rows.
+    """Writes the model's columns for packed rows into a matrix.
 
     Args:
         widths: (n_fields,) whole numbers: the columns that a category becomes, 0 for a field that is one as it is.
+        matrix: (max_rows, n_columns) float32 or float64, C-contiguous.
+
+    Raises:
+        ValueError: the matrix has another shape or type.
     """
 
-    def __init__(self, widths):
+    def __init__(self, widths, matrix):
         self._widths = np.ascontiguousarray(widths, dtype=np.intp)
-        self._columns = int(np.maximum(self._widths, 1).sum())
+        columns = int(np.maximum(self._widths, 1).sum())
+        if matrix.shape[1] != columns:
+            raise ValueError(f"the matrix has {matrix.shape[1]} columns, and not {columns}")
+        # Held, for a typed memoryview that is made for each call would cost more than writing a row.
+        self._wide, self._room = matrix.dtype == np.float64, len(matrix)
+        if self._wide:
+            self._doubles = matrix
+        else:
+            self._floats = matrix
 
-    def write(self, list parts, floating[:, ::1] out):
+    def write(self, list parts, Py_ssize_t start=0):
         """Write rows below each other.
 
         Args:
-            parts: of ``PackedRows``, whose codes are in range.
-            out: (n, n_columns) float32 or float64, overwritten.
+            parts: their codes are in range.
+            start: where the first of them goes.
+
+        Returns:
+            How many rows they have; -1 if not all are ``PackedRows`` or there is no room, and then nothing was written.
 
         Raises:
-            ValueError: there is no room for them.
+            ValueError: they are of another table.
         """
-        cdef Py_ssize_t row = 0, each
+        cdef Py_ssize_t row = start, each
         cdef PackedRows rows
-        if out.shape[1] != self._columns:
-            raise ValueError(f"the matrix has {out.shape[1]} columns, and not {self._columns}")
-        for rows in parts:
-            if rows is None or rows.width != len(self._widths) or row + rows.rows > len(out):
+        if start < 0:
+            return -1
+        for part in parts:
+            if type(part) is not PackedRows:
+                return -1
+            rows = <PackedRows>part
+            if rows.width != len(self._widths):
                 raise ValueError("the rows do not fit the matrix")
+            row += rows.rows
+        if row > self._room:
+            return -1
+        row = start
+        for part in parts:
+            rows = <PackedRows>part
             for each in range(rows.rows):
-                self._write(rows.values + each * rows.width, &out[row, 0])
+                if self._wide:
+                    self._write(rows.values + each * rows.width, &self._doubles[row, 0])
+                else:
+                    self._write(rows.values + each * rows.width, &self._floats[row, 0])
                 row += 1
+        return row - start
 
     cdef void _write(self, const double *row, floating *out) noexcept:
         cdef Py_ssize_t field, width

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from preprocessing import InvalidBody, RowDecoder, Schema, covertype
-from preprocessing.block import Block
+from preprocessing.block import Block, Rows
 from preprocessing.matrix import MatrixBuilder
 from preprocessing.packed import PackedRows, row_scanner
 from preprocessing.schema import Field
@@ -151,6 +151,30 @@ def test_columns_are_those_of_rows_in_other_forms(dtype: type[np.floating[Any]])
     mixed = builder.build([packed, lists, packed, packed, block, packed], dtype)
     assert mixed.tobytes() == np.concatenate([expected] * 6).tobytes()
     assert type(packed) is PackedRows
+
+
+@given(st.lists(st.tuples(st.sampled_from([1, 2, 3]), st.sampled_from(["packed", "packed", "lists", "block"]))))
+def test_packed_rows_alone_and_among_others_have_the_same_matrix(parts: list[tuple[int, str]]) -> None:
+    """What goes straight to what writes it, and what is sorted by its form first."""
+    scanner = row_scanner(TABLE, MOST)
+    assert scanner is not None
+    packed: list[Rows] = []
+    mixed: list[Rows] = []
+    for number, (rows, form) in enumerate([(1, "packed"), *parts]):
+        values = [[number + row / 4, -row, number, row % 2, number % 3, row % 2] for row in range(rows)]
+        one = scanner.scan(json.dumps({"features": values}).encode())
+        assert one is not None
+        packed.append(one)
+        lists = [tuple(row) for row in values]
+        forms: dict[str, Rows] = {"packed": one, "lists": lists, "block": Block(np.array(values))}
+        mixed.append(forms[form])
+    count = sum(map(len, packed))
+    builder, other = MatrixBuilder(TABLE, count), MatrixBuilder(TABLE, count)
+    assert builder.build(packed).tobytes() == other.build(mixed).tobytes()
+    short = MatrixBuilder(TABLE, count - 1)
+    for some in (packed, mixed):
+        with pytest.raises(ValueError, match=f"{count} rows do not fit a buffer of {count - 1}"):
+            short.build(some)
 
 
 def test_a_matrix_without_room_is_refused() -> None:

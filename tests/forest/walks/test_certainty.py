@@ -70,6 +70,12 @@ def test_leaves_of_any_numbers_have_the_labels_of_their_sums(
     agree(compile_forest(ensemble), draw_rows(ensemble, 300, seed))
 
 
+def leaders(walk: Walk, matrix: NDArray[Any], enough: NDArray[np.float64], first: int) -> NDArray[np.intp]:
+    """What leads, if such leads are enough."""
+    walk.use_leads(enough, first)
+    return walk.leaders(matrix)
+
+
 def test_the_margin_for_rounding_is_needed() -> None:
     """Without it there are forests, of ties that rounding hides, whose label would be wrong."""
     draw, row, wrong = np.random.default_rng(0), np.zeros((1, 1), dtype=np.float32), 0
@@ -79,7 +85,7 @@ def test_the_margin_for_rounding_is_needed() -> None:
             engine, spread = CompiledEngine(arrays), np.ptp(arrays.leaves, axis=1).max()
             (expected,) = engine.predict(row).labels
             assert engine.predict_labels(row).tolist() == [expected]
-            wrong += Walk(arrays).leaders(row, np.arange(2 * half, 0, -1) * spread, 1)[0] != expected
+            wrong += leaders(Walk(arrays), row, np.arange(2 * half, 0, -1) * spread, 1)[0] != expected
     assert wrong > 0
 
 
@@ -109,8 +115,8 @@ def test_a_row_walks_no_further_than_its_class_is_certain() -> None:
     for name in available(Walk(arrays)):
         walk = Walk(arrays)
         walk.use(name)
-        assert walk.leaders(row, np.full(99, 15.5), 16).tolist() == [1]
-        assert walk.leaders(row, np.full(99, 99.0), 16).tolist() == [0]
+        assert leaders(walk, row, np.full(99, 15.5), 16).tolist() == [1]
+        assert leaders(walk, row, np.full(99, 99.0), 16).tolist() == [0]
 
 
 @pytest.mark.parametrize("walk", ["portable", "auto"])
@@ -170,21 +176,34 @@ def test_what_is_no_matrix_for_the_model_is_refused_alike(compiled: CompiledEngi
 def test_leads_that_do_not_fit_the_trees_are_refused(tiny: Grown, enough: NDArray[Any], first: int) -> None:
     """The kernel reads a number for each tree."""
     with pytest.raises(ValueError, match=r"trees|mismatch"):
-        Walk(compile_forest(tiny.estimator)).leaders(np.zeros((1, 3), dtype=np.float32), enough, first)
+        Walk(compile_forest(tiny.estimator)).use_leads(enough, first)
+
+
+def test_a_single_row_is_told_as_among_others(tiny: Grown) -> None:
+    """By a way that takes one row and no other number of them, and only with leads in use."""
+    walk = Walk(compile_forest(tiny.estimator))
+    for ask in (walk.leader, walk.leaders):
+        with pytest.raises(ValueError, match="no leads"):
+            ask(tiny.matrix[:1])
+    expected = leaders(walk, tiny.matrix, np.arange(4, 0, -1.0), 3).tolist()
+    assert [walk.leader(tiny.matrix[at : at + 1]) for at in range(len(tiny.matrix))] == expected
+    for rows in (0, 2):
+        with pytest.raises(ValueError, match=f"{rows} rows"):
+            walk.leader(tiny.matrix[:rows])
 
 
 def test_a_kernel_of_float32_sums_tells_no_leaders() -> None:
     """It would add them up as what they are not."""
     arrays = compile_forest(draw_ensemble(0, np.float32, np.float32, categories=False))
     with pytest.raises(ValueError, match="of float32"):
-        Walk(arrays).leaders(np.zeros((1, arrays.width), dtype=np.float32), np.zeros(len(arrays.trees)), 1)
+        Walk(arrays).use_leads(np.zeros(len(arrays.trees)), 1)
 
 
 def test_sums_that_are_no_numbers_end_a_walk_like_others(tiny: Grown) -> None:
     """Whatever the kernel is given, it comes to an end."""
     arrays = compile_forest(tiny.estimator)
     spoilt = replace(arrays, leaves=np.full_like(arrays.leaves, np.nan))
-    assert Walk(spoilt).leaders(tiny.matrix, np.arange(4, 0, -1.0), 3).shape == (len(tiny.matrix),)
+    assert leaders(Walk(spoilt), tiny.matrix, np.arange(4, 0, -1.0), 3).shape == (len(tiny.matrix),)
     assert CompiledEngine(spoilt).predict_labels(tiny.matrix).shape == (len(tiny.matrix),)
 
 
