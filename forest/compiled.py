@@ -40,10 +40,10 @@ class CompiledEngine:
         self._limits = arrays.limits
         n_classes = 0 if arrays.classes is None else len(arrays.classes)
         self._link = link_function(arrays.link, n_classes, self._walk.n_outputs)
-        self._single: list[NDArray[Any]] | None = None
-        if self.classes is not None and (certainty := certainty_of(arrays)) is not None:
+        certainty = None if self.classes is None else certainty_of(arrays)
+        if certainty is not None:
             self._walk.use_leads(*certainty)
-            self._single = _each_alone(self.classes)
+        self._leads = certainty is not None
         choose(self._walk, arrays, walk)
 
     @classmethod
@@ -95,20 +95,9 @@ class CompiledEngine:
         Raises:
             ValueError: as ``predict`` does.
         """
-        if self._single is None:
+        if not self._leads:
             return self.predict(matrix).labels
         if self._limits:
             check_limits(matrix, self._limits)
-        if len(matrix) == 1:
-            leader: int = self._walk.leader(matrix)
-            return self._single[leader]
         labels: NDArray[Any] = self.classes.take(self._walk.leaders(matrix))  # type: ignore[union-attr]  # see above
         return labels
-
-
-def _each_alone(classes: NDArray[Any]) -> list[NDArray[Any]]:
-    """The labels of a single row, for each class; read-only, for whoever asks gets the same ones."""
-    alone = [classes[number : number + 1].copy() for number in range(len(classes))]
-    for labels in alone:
-        labels.setflags(write=False)
-    return alone

@@ -228,24 +228,6 @@ cdef class Walk:
             PyBuffer_Release(&rows)
         return out
 
-    def leader(self, matrix):
-        """Find what ``leaders`` does for a matrix of one row: an int, for making an array costs as much as some trees.
-
-        Raises:
-            ValueError: as ``leaders`` does; or there is not one row.
-        """
-        cdef Py_buffer rows
-        cdef Py_ssize_t found
-        PyObject_GetBuffer(matrix, &rows, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS)
-        try:
-            self._check_matrix(&rows)
-            if rows.shape[0] != 1:
-                raise ValueError(f"the matrix has {rows.shape[0]} rows, and not one")
-            self._label_rows(<const char *>rows.buf, &found, 1)
-        finally:
-            PyBuffer_Release(&rows)
-        return found
-
     cdef int _check_matrix(self, const Py_buffer *rows) except -1:
         cdef const char *format = "d" if self._trees.wide else "f"
         if rows.ndim != 2:

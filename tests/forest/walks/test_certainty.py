@@ -179,17 +179,10 @@ def test_leads_that_do_not_fit_the_trees_are_refused(tiny: Grown, enough: NDArra
         Walk(compile_forest(tiny.estimator)).use_leads(enough, first)
 
 
-def test_a_single_row_is_told_as_among_others(tiny: Grown) -> None:
-    """By a way that takes one row and no other number of them, and only with leads in use."""
-    walk = Walk(compile_forest(tiny.estimator))
-    for ask in (walk.leader, walk.leaders):
-        with pytest.raises(ValueError, match="no leads"):
-            ask(tiny.matrix[:1])
-    expected = leaders(walk, tiny.matrix, np.arange(4, 0, -1.0), 3).tolist()
-    assert [walk.leader(tiny.matrix[at : at + 1]) for at in range(len(tiny.matrix))] == expected
-    for rows in (0, 2):
-        with pytest.raises(ValueError, match=f"{rows} rows"):
-            walk.leader(tiny.matrix[:rows])
+def test_without_leads_in_use_none_is_told(tiny: Grown) -> None:
+    """For nothing says then when a class is certain."""
+    with pytest.raises(ValueError, match="no leads"):
+        Walk(compile_forest(tiny.estimator)).leaders(tiny.matrix[:1])
 
 
 def test_a_kernel_of_float32_sums_tells_no_leaders() -> None:
