@@ -384,3 +384,26 @@ async def test_a_drain_answers_what_was_read_and_only_kept() -> None:
     await half.settle()
     assert half.transport.closing
     assert half.transport.statuses() == []
+
+
+async def test_a_connection_has_all_that_uvicorn_would_give_it() -> None:
+    """Most of it in its class, where it takes neither time nor memory; a function is no method there."""
+
+    async def application(_scope: object, _receive: object, _send: object) -> None:
+        raise NotImplementedError
+
+    config = uvicorn.Config(application, interface="asgi3", ws="none", lifespan="off", log_config=None)
+    config.load()
+    config.loaded_app = application
+    state, shared = ServerState(), {"x": 1}
+    connection = with_common(Connection, config, state, shared)(
+        ConnectionContext(LIMITS, Metrics(SharedMetrics(CONTENT)), ReadBudget()), state
+    )
+    expected = vars(HttpToolsProtocol(config, state, shared))
+    assert {"app", "app_state", "connections", "logger", "parser", "scheme"} <= expected.keys()
+    assert expected.pop("parser") is not None
+    assert connection.parser is None  # until it parses anything
+    for name, value in expected.items():
+        if name not in {"flow", "pipeline", "transport"}:  # come with the transport, and are ours
+            assert getattr(connection, name) is value, name
+    assert not vars(connection).keys() & expected.keys()
