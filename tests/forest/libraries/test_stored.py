@@ -1,12 +1,10 @@
 """Files of boosted and isolation trees: of other versions of scikit-learn, of every format, and damaged ones."""
 
-import io
 import pickle
-import tarfile
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,63 +12,21 @@ from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingCla
 
 from forest.checks.reference import ReferenceEngine
 from forest.engine import UnsupportedModel
-from forest.files.installed import is_installed
 from forest.files.reading import read_model
 from tests.forest.libraries.asking import bits
+from tests.forest.libraries.stored import Kept, answer, answers, kept, why_refused
 
-FOLDER = Path(__file__).parent / "versions"
-
-
-class Kept(NamedTuple):
-    """A model of some version: its file, and what that version answered."""
-
-    version: str
-    name: str
-    content: bytes
-    answers: dict[str, np.ndarray]
-
-
-@cache
-def kept() -> list[Kept]:
-    """All of them."""
-    found = []
-    for path in sorted(FOLDER.glob("*.tar.xz")):
-        with tarfile.open(path) as archive:
-            files = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
-        for name, content in files.items():
-            if not name.endswith(".npz"):
-                answers = np.load(io.BytesIO(files[f"{name.partition('.')[0]}.npz"]))
-                found.append(Kept(path.name.removesuffix(".tar.xz"), name, content, dict(answers)))
-    return found
-
-
-def why_refused(each: Kept) -> str | None:
-    """Why a model is not read; None if it is."""
-    name, old = each.name.partition(".")[0], each.version.startswith("1.3.")
-    if name in ("words", "zero") and old:
-        return "before scikit-learn 1.4"
-    if name == "hist-categories" and old:
-        return "a category above 255"
-    if name == "middle" and not old and not is_installed(each.version):
-        return "depends on the version of scipy"
-    return None
-
-
-KEPT = [pytest.param(each, id=f"{each.version}/{each.name}") for each in kept()]
+KEPT = [pytest.param(each, id=str(each)) for each in kept()]
 
 
 @pytest.mark.parametrize("each", KEPT)
 def test_a_file_answers_as_its_own_version_did(each: Kept, tmp_path: Path) -> None:
     """All bits, whatever the format; or it is refused for what its version leaves open."""
-    path = tmp_path / each.name
-    path.write_bytes(each.content)
     if (reason := why_refused(each)) is not None:
         with pytest.raises(UnsupportedModel, match=reason):
-            read_model(path)
+            answer(each, tmp_path)
         return
-    ensemble = read_model(path)
-    assert ensemble.version == each.version
-    found = ReferenceEngine(ensemble).predict(each.answers["rows"])
+    found = answers()[str(each)]
     labels = found.labels if found.labels.dtype.kind == "f" else found.labels.astype(str)
     np.testing.assert_array_equal(bits(labels), bits(each.answers["labels"]))
     assert (found.probabilities is None) == ("probabilities" not in each.answers)
