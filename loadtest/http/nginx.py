@@ -29,6 +29,9 @@ _FOLDERS: Final = "/usr/sbin:/usr/local/sbin"
 _OWN: Final = {"date", "server", "connection", "keep-alive", "content-length", "content-type", "transfer-encoding"}
 """Headers that nginx writes by itself."""
 
+_PIECE: Final = 1000
+"""Characters of a body that one line has: nginx takes no parameter of 4,096 bytes, and a character has up to four."""
+
 _STATUS: Final = "/nginx-status"
 _PATIENCE: Final = 10.0
 
@@ -56,7 +59,10 @@ http {
     listen HOST:PORT backlog=4096;
     default_type "TYPE";
 HEADERS
-    location / { return 200 "BODY"; }
+    location / {
+PIECES
+      return 200 "BODY";
+    }
     location = STATUS { stub_status; }
   }
 }
@@ -166,6 +172,8 @@ def configuration(given: Constant, connections: int, body_bytes: int, folder: Pa
         port: where it listens.
     """
     own = {name: value for name, value in given.headers.items() if name not in _OWN}
+    pieces = [_quoted(given.body[start : start + _PIECE]) for start in range(0, len(given.body), _PIECE)]
+    short = len(pieces) <= 1
     values = {
         "FOLDER": str(folder),
         # With less than a sixteenth to spare, nginx closes connections that are idle just now (ngx_drain_connections).
@@ -176,7 +184,8 @@ def configuration(given: Constant, connections: int, body_bytes: int, folder: Pa
         "STATUS": _STATUS,
         "TYPE": _quoted(given.headers.get("content-type", "application/json")),
         "HEADERS": "\n".join(f'    add_header {name} "{_quoted(value)}";' for name, value in own.items()),
-        "BODY": _quoted(given.body),
+        "PIECES": "" if short else "\n".join(f'      set $body{at} "{piece}";' for at, piece in enumerate(pieces)),
+        "BODY": "".join(pieces) if short else "".join(f"$body{at}" for at in range(len(pieces))),
     }
     return re.sub(r"\b[A-Z]{4,}\b", lambda found: values.get(found[0], found[0]), _CONFIGURATION)
 

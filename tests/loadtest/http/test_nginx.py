@@ -15,14 +15,16 @@ GIVEN = Constant(
 
 
 @pytest.mark.tool("nginx")
-def test_nginx_answers_what_it_was_given() -> None:
+@pytest.mark.parametrize("times", [1, 700], ids=["short", "long"])
+def test_nginx_answers_what_it_was_given(times: int) -> None:
     """Body and headers, whatever is in them; requests are counted, with the one that asks for their number."""
-    with constant(GIVEN, connections=8, body_bytes=100_000) as server:
+    given = GIVEN._replace(body=GIVEN.body * times)
+    with constant(given, connections=8, body_bytes=100_000) as server:
         before, cpu = server.answered(), server.cpu_time()
         for size in (2, 100_000):
             found = answer(server.host, server.port, "/predict?probabilities=true", Message(b"x" * size, {}))
-            assert found.body == GIVEN.body
-            assert found.headers.items() >= GIVEN.headers.items()
+            assert found.body == given.body
+            assert found.headers.items() >= given.headers.items()
         assert server.answered() - before == 3
         assert server.cpu_time() > cpu
 
