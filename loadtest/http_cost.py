@@ -144,7 +144,9 @@ def run(todo: Sequence[Case], options: Sequence[str], rounds: int, seconds: floa
         folder = Path(stack.enter_context(TemporaryDirectory()))
         with pinned(server_core):
             kinds = dict.fromkeys(case.way.kind for case in todo)
-            servers = {kind: stack.enter_context(serving([*kind.options(), *options])) for kind in kinds}
+            # Of these only: several workers, as ``forest_file`` has them, cannot share a port that is not named.
+            grpc = ["--grpc-port", "0"] if any(question.format == GRPC for question in questions) else []
+            servers = {kind: stack.enter_context(serving([*kind.options(), *options, *grpc])) for kind in kinds}
             first = next(iter(servers.values()))
             state = first.get("/")
             model = state["model"].rpartition("/")[0]
@@ -183,9 +185,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m loadtest
         allow_connections(max(case.connections for case in todo))
     except RuntimeError as error:
         parser.error(str(error))
-    options = [*args.server_options, *(["--grpc-port", "0"] if GRPC in args.formats else [])]
     try:
-        found = run(todo, options, args.rounds, args.seconds)
+        found = run(todo, args.server_options, args.rounds, args.seconds)
     except RuntimeError as error:
         sys.stderr.write(f"http: {error}\n")
         return 2
