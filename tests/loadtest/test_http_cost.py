@@ -11,7 +11,7 @@ from loadtest import http_cost
 from loadtest.generators.formats import FORMATS
 from loadtest.http import nginx
 from loadtest.system.process import ServerProcess
-from tests.conftest import stub_serving
+from tests.conftest import Store, stub_serving
 
 
 @pytest.fixture
@@ -60,6 +60,18 @@ def test_every_format_is_measured_without_nginx(
     said = capsys.readouterr()
     assert all(f"hot {name} " in said.out and f"hot {name}, 3 rows " in said.out for name in [*FORMATS, "grpc"])
     assert "apt-get install nginx" in said.err
+
+
+@pytest.mark.tool("wrk", "h2load", "nginx")
+def test_long_answers_and_grpc_are_measured_beside_a_forest(store: Store, tmp_path: Path) -> None:
+    """An answer of a hundred rows is whole in nginx too, and the forest is timed though gRPC is asked as well."""
+    out = tmp_path / "figures.json"
+    few = ["--http", "hot", "--formats", "probabilities", "grpc", "--rows", "100", "--connections", "4", "--close"]
+    few += ["--seconds", "1", "--rounds", "1", "--json", str(out), "--", "--tracking-uri", store.tracking_uri]
+    assert http_cost.main(few) == 0
+    over_http, over_grpc = json.loads(out.read_text())["figures"]
+    assert over_http["ratio"] > 0
+    assert over_grpc["rounds"][0]["forest"] > 0
 
 
 def test_without_wrk_the_remedy_is_told(
