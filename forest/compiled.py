@@ -84,8 +84,7 @@ class CompiledEngine:
             ValueError: the matrix has another number of columns, or a value is missing, or beyond the limits of its
                 column, where none may be.
         """
-        if self._limits:
-            check_limits(matrix, self._limits)
+        check_limits(matrix, self._limits)
         values, probabilities = self._link(self._walk.sums(matrix))
         return Prediction(values if self.classes is None else self.classes.take(values), probabilities)
 
@@ -97,7 +96,6 @@ class CompiledEngine:
         """
         if not self._leads:
             return self.predict(matrix).labels
-        if self._limits:
-            check_limits(matrix, self._limits)
+        check_limits(matrix, self._limits)
         labels: NDArray[Any] = self.classes.take(self._walk.leaders(matrix))  # type: ignore[union-attr]  # see above
         return labels

@@ -64,8 +64,8 @@ class Lifetime(ConnectionState, HttpToolsProtocol):
 
     flow: Flow
     server_state: ServerState
-    url = b""
     pipeline: Pipeline  # type: ignore[assignment]
+    url = b""  # nothing of it is read yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there.

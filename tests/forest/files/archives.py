@@ -2,10 +2,11 @@
 
 import io
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,19 +44,37 @@ class Archived:
         return path
 
 
-@cache
-def archived() -> list[Archived]:
-    """All of them, version by version."""
-    found = []
-    for path in sorted(FOLDER.glob("*.tar.xz")):
+class InArchive(NamedTuple):
+    """A file of some version's archive, with what that version answered.
+
+    Attributes:
+        version: of scikit-learn.
+        name: of the file.
+        content: of the file.
+        answers: by what they are.
+    """
+
+    version: str
+    name: str
+    content: bytes
+    answers: dict[str, NDArray[Any]]
+
+
+def in_archives(folder: Path) -> Iterator[InArchive]:
+    """All files of models in a folder's archives, version by version."""
+    for path in sorted(folder.glob("*.tar.xz")):
         with tarfile.open(path) as archive:
             files = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
         for name, content in files.items():
             if not name.endswith(".npz"):
                 answers = np.load(io.BytesIO(files[f"{name.partition('.')[0]}.npz"]))
-                version = path.name.removesuffix(".tar.xz")
-                found.append(Archived(version, name, content, *(answers[key] for key in answers.files)))
-    return found
+                yield InArchive(path.name.removesuffix(".tar.xz"), name, content, dict(answers))
+
+
+@cache
+def archived() -> list[Archived]:
+    """All of them, version by version."""
+    return [Archived(*each[:3], *each.answers.values()) for each in in_archives(FOLDER)]
 
 
 def forest_of(version: str, name: str) -> Archived:

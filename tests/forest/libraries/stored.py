@@ -5,18 +5,14 @@ scikit-learn that are made by it. Those that are kept were given without it. So 
 is asked: ``python -m tests.forest.libraries.stored``, whose output is a pickle of all answers.
 """
 
-import io
 import os
 import pickle
 import subprocess
 import sys
-import tarfile
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
-import numpy as np
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__  # type: ignore[import-not-found]
 
 from forest.checks.reference import ReferenceEngine
@@ -24,6 +20,7 @@ from forest.engine import Prediction
 from forest.files.installed import is_installed
 from forest.files.reading import read_model
 from tests.conftest import ROOT
+from tests.forest.files.archives import InArchive, in_archives
 
 FOLDER = Path(__file__).parent / "versions"
 
@@ -31,33 +28,18 @@ NEWER = [name for name in __cpu_dispatch__ if __cpu_features__[name] and ("AVX51
 """What numpy uses of this processor, and did not use where the answers were given."""
 
 
-class Kept(NamedTuple):
-    """A model of some version: its file, and what that version answered."""
-
-    version: str
-    name: str
-    content: bytes
-    answers: dict[str, np.ndarray]
-
-    def __str__(self) -> str:
-        return f"{self.version}/{self.name}"
+def named(each: InArchive) -> str:
+    """Which model it is."""
+    return f"{each.version}/{each.name}"
 
 
 @cache
-def kept() -> list[Kept]:
+def kept() -> list[InArchive]:
     """All of them."""
-    found = []
-    for path in sorted(FOLDER.glob("*.tar.xz")):
-        with tarfile.open(path) as archive:
-            files = {member.name: archive.extractfile(member).read() for member in archive}  # type: ignore[union-attr]
-        for name, content in files.items():
-            if not name.endswith(".npz"):
-                answers = np.load(io.BytesIO(files[f"{name.partition('.')[0]}.npz"]))
-                found.append(Kept(path.name.removesuffix(".tar.xz"), name, content, dict(answers)))
-    return found
+    return list(in_archives(FOLDER))
 
 
-def why_refused(each: Kept) -> str | None:
+def why_refused(each: InArchive) -> str | None:
     """Why a model is not read; None if it is."""
     name, old = each.name.partition(".")[0], each.version.startswith("1.3.")
     if name in ("words", "zero") and old:
@@ -69,7 +51,7 @@ def why_refused(each: Kept) -> str | None:
     return None
 
 
-def answer(each: Kept, folder: Path) -> Prediction:
+def answer(each: InArchive, folder: Path) -> Prediction:
     """What is answered for a model; its file is written to a folder."""
     path = folder / each.name
     path.write_bytes(each.content)
@@ -83,7 +65,7 @@ def answers() -> dict[str, Prediction]:
     """What is answered for each that is not refused, on a processor like the one where the answers were given."""
     if not NEWER:
         with TemporaryDirectory() as folder:
-            return {str(each): answer(each, Path(folder)) for each in kept() if why_refused(each) is None}
+            return {named(each): answer(each, Path(folder)) for each in kept() if why_refused(each) is None}
     command = [sys.executable, "-m", "tests.forest.libraries.stored"]
     without = os.environ | {"NPY_DISABLE_CPU_FEATURES": " ".join(NEWER)}
     done = subprocess.run(command, env=without, cwd=ROOT, stdout=subprocess.PIPE, check=True)

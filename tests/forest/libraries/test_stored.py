@@ -13,20 +13,21 @@ from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingCla
 from forest.checks.reference import ReferenceEngine
 from forest.engine import UnsupportedModel
 from forest.files.reading import read_model
+from tests.forest.files.archives import InArchive
 from tests.forest.libraries.asking import bits
-from tests.forest.libraries.stored import Kept, answer, answers, kept, why_refused
+from tests.forest.libraries.stored import answer, answers, kept, named, why_refused
 
-KEPT = [pytest.param(each, id=str(each)) for each in kept()]
+KEPT = [pytest.param(each, id=named(each)) for each in kept()]
 
 
 @pytest.mark.parametrize("each", KEPT)
-def test_a_file_answers_as_its_own_version_did(each: Kept, tmp_path: Path) -> None:
+def test_a_file_answers_as_its_own_version_did(each: InArchive, tmp_path: Path) -> None:
     """All bits, whatever the format; or it is refused for what its version leaves open."""
     if (reason := why_refused(each)) is not None:
         with pytest.raises(UnsupportedModel, match=reason):
             answer(each, tmp_path)
         return
-    found = answers()[str(each)]
+    found = answers()[named(each)]
     labels = found.labels if found.labels.dtype.kind == "f" else found.labels.astype(str)
     np.testing.assert_array_equal(bits(labels), bits(each.answers["labels"]))
     assert (found.probabilities is None) == ("probabilities" not in each.answers)
