@@ -1,15 +1,17 @@
 cimport cython
 
-cdef double _NEWEST, _NEVER
+cdef double _NEWEST, _NEVER, _PAUSE
 cdef double _MEMORY, _SPREAD
 
 
 cdef class ArrivalEstimator:
     cdef public Py_ssize_t callers
     cdef public double gap, last
+    cdef readonly bint alone
+    cdef bint _apart
 
     @cython.locals(gap=double)
-    cpdef arrival(self, double now, double pause)
+    cpdef bint arrival(self, double now, double call) except -1
     cpdef answered(self, double now, Py_ssize_t callers)
 
 

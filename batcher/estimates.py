@@ -4,6 +4,9 @@
 _NEWEST = 1 / 8
 """Weight of the newest interarrival time."""
 
+_PAUSE = 10
+"""An arrival gap of so many fixed costs of a call ends a crowd: what was known of its rate is forgotten."""
+
 _NEVER = float("inf")
 
 
@@ -16,25 +19,40 @@ class ArrivalEstimator:
             arrival or the end of the last call, whichever is later: independent callers look the same either way,
             and callers that wait for an answer before they ask again come back soon after a call.
         last: time of the last arrival or end of a call, in seconds.
+        alone: whether the last batch was of one caller, who came on its own.
     """
 
-    __slots__ = ("callers", "gap", "last")
+    __slots__ = ("_apart", "alone", "callers", "gap", "last")
 
     def __init__(self, callers: int = 0, gap: float = _NEVER, last: float = -_NEVER) -> None:
         self.callers = callers
         self.gap = gap
         self.last = last
+        self.alone = False
+        self._apart = False
 
-    def arrival(self, now: float, pause: float) -> None:
-        """Learn of an arrival at ``now``; a gap of ``pause`` seconds or more starts the estimate anew."""
+    def arrival(self, now: float, call: float) -> bool:
+        """Learn of an arrival; a gap of many calls starts the estimate anew.
+
+        Args:
+            now: its time.
+            call: seconds that a call costs, however few rows it has.
+
+        Returns:
+            Whether nothing suggests that others come with it: more than a call's time has passed since the last arrival
+            and the last call, and so it was with the batch before, which had one caller.
+        """
         gap = now - self.last
-        self.gap = gap if gap >= pause or self.gap == _NEVER else self.gap + (gap - self.gap) * _NEWEST
+        self.gap = gap if gap >= _PAUSE * call or self.gap == _NEVER else self.gap + (gap - self.gap) * _NEWEST
         self.last = now
+        self._apart = gap > call
+        return self._apart and self.alone
 
     def answered(self, now: float, callers: int) -> None:
         """Learn that a call ended at ``now`` with ``callers`` items answered or still queued."""
         self.callers = callers
         self.last = now
+        self.alone = self._apart and callers == 1
 
 
 _MEMORY = 0.9

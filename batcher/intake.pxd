@@ -8,9 +8,6 @@ from batcher.policy cimport seconds_left
 from batcher.queue cimport Queue
 from batcher.waiter cimport Batch, Waiter
 
-cdef double _PAUSE
-
-
 cdef class Intake:
     cdef readonly Queue queue
     cdef readonly Expiry expiry
@@ -28,7 +25,7 @@ cdef class Intake:
     cpdef raise_if_overloaded(self)
     @cython.locals(
         calls=Calls, queue=Queue, running=Batch, rows=Py_ssize_t, total=Py_ssize_t, allowed=double, now=double,
-        ahead=double, full=bint
+        ahead=double, apart=bint, full=bint
     )
     cpdef enqueue(self, Waiter waiter, timeout=*)
     cpdef wake(self)

@@ -16,10 +16,6 @@ from batcher.waiter import Batch, Waiter
 STUCK = "a call of the engine does not return"
 """Why nothing is taken in."""
 
-_PAUSE = 10
-"""An arrival gap of so many fixed costs of a call ends a crowd: what was known of its rate is forgotten."""
-
-
 class Intake:
     """Takes items in, or refuses them, and wakes the engine.
 
@@ -128,7 +124,7 @@ class Intake:
         if not allowed > 0:
             raise ValueError(f"a timeout of {timeout} s is not above 0")
         now = self._clock()
-        self.arrivals.arrival(now, _PAUSE * self.cost.fixed)
+        apart = self.arrivals.arrival(now, self.cost.fixed)
         ahead = 0.0 if running is None else seconds_left(now, running.started, running.expected)
         total = queue.rows + rows
         # In time even if each item ahead took a call of its own: the common case, told at once.
@@ -142,7 +138,7 @@ class Intake:
         self.expiry.watch(now)
         if running is None:
             full = queue.rows >= self._most_batch_rows or queue.items >= self._most_batch_items
-            if full and not self.settling:
+            if (full or apart) and not self.settling:
                 self._turn()
             else:
                 self.wake()

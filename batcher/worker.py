@@ -148,7 +148,8 @@ class Worker:
             self._outcomes.counts.failed_batches += 1
             self._divide(batch, error)
         self.intake.settling = False
-        self.intake.wake()
+        if self._queue.items or self.intake.draining:
+            self.intake.wake()
         self._outcomes.observe(batch, error)
         batch.waiters = []  # who know their batch: each would keep the other until the garbage collector comes
         if self._queue.items and not batch.inline:

@@ -138,6 +138,40 @@ def test_what_arrives_in_one_turn_shares_a_batch() -> None:
     run_virtually(main())
 
 
+def test_who_is_known_to_be_alone_does_not_wait_for_the_end_of_the_turn() -> None:
+    """With nobody near who could come in the same turn, an idle engine is called from within ``submit``."""
+
+    async def main() -> None:
+        bench = Bench(inline=lambda _seconds, _items: True)
+        bench.batcher.observe(1, FIXED)
+        answered_at_once = []
+        for _ in range(4):
+            pending = bench.batcher.submit("x")
+            answered_at_once.append(pending.done())
+            assert await pending == "x"
+            await asyncio.sleep(1.0)
+        assert answered_at_once == [False, True, True, True]
+
+    run_virtually(main())
+
+
+def test_two_who_come_together_are_parted_once_at_most() -> None:
+    """After a lone caller the first of a crowd is taken to be alone as well; from then on they share their batches."""
+
+    async def main() -> None:
+        bench = Bench()
+        for _ in range(3):
+            await bench.latency("lone")
+            await asyncio.sleep(1.0)
+        bench.events.clear()
+        for _ in range(5):
+            await asyncio.gather(bench.latency(1), bench.latency(2))
+            await asyncio.sleep(1.0)
+        assert [len(event.waits) for event in bench.events] == [1, 1, 2, 2, 2, 2]
+
+    run_virtually(main())
+
+
 def test_a_busy_engine_gathers() -> None:
     """Whatever arrives while a batch runs goes into the next one, first come, first served."""
 

@@ -64,18 +64,18 @@ def test_prediction_stays_within_what_was_seen(seconds: list[float], rows: int) 
 def test_the_first_arrivals_are_taken_as_they_are() -> None:
     """Before two arrivals nothing is known; the first gap is the first estimate."""
     arrivals = ArrivalEstimator()
-    arrivals.arrival(5.0, pause=1.0)
+    arrivals.arrival(5.0, call=0.1)
     assert arrivals.gap == float("inf")
-    arrivals.arrival(5.25, pause=1.0)
+    arrivals.arrival(5.25, call=0.1)
     assert arrivals.gap == 0.25
 
 
 def test_a_gap_is_counted_from_the_end_of_a_call() -> None:
     """Callers that come back after an answer are close behind it, however long the call took."""
     arrivals = ArrivalEstimator()
-    arrivals.arrival(0.0, pause=100)
+    arrivals.arrival(0.0, call=10)
     arrivals.answered(7.0, callers=3)
-    arrivals.arrival(7.5, pause=100)
+    arrivals.arrival(7.5, call=10)
     assert arrivals.callers == 3
     assert arrivals.gap == 0.5
 
@@ -84,7 +84,35 @@ def test_a_pause_starts_the_estimate_anew() -> None:
     """After a pause the rate of the crowd before it no longer counts."""
     arrivals = ArrivalEstimator()
     for now in (0.0, 0.01, 0.02, 0.03):
-        arrivals.arrival(now, pause=1.0)
+        arrivals.arrival(now, call=0.1)
     assert arrivals.gap == pytest.approx(0.01)
-    arrivals.arrival(2.03, pause=1.0)
+    arrivals.arrival(2.03, call=0.1)
     assert arrivals.gap == pytest.approx(2.0)
+
+
+def test_who_comes_on_its_own_is_told_from_a_crowd() -> None:
+    """Alone is who comes a call's time after anybody else, if the one before it did so too and had the call alone."""
+    arrivals = ArrivalEstimator()
+
+    def arrive(after: float) -> bool:
+        return arrivals.arrival(arrivals.last + after if arrivals.last > -1 else 0.0, call=0.1)
+
+    assert not arrive(1.0)  # nothing is known yet
+    arrivals.answered(0.1, callers=1)
+    assert arrive(0.2)
+    arrivals.answered(0.4, callers=1)
+    assert not arrive(0.1)  # no longer than a call takes
+    arrivals.answered(0.6, callers=1)
+    assert not arrive(0.2)  # another came close behind the one before
+    arrivals.answered(0.9, callers=2)
+    assert not arrive(0.2)  # which had company
+    arrivals.answered(1.2, callers=1)
+    assert arrive(0.2)
+
+
+def test_while_a_call_costs_nothing_nobody_of_a_crowd_is_alone() -> None:
+    """Before the first call all of a turn come at the same time as far as is known."""
+    arrivals = ArrivalEstimator()
+    arrivals.arrival(0.0, call=0.0)
+    arrivals.answered(0.0, callers=1)
+    assert not arrivals.arrival(0.0, call=0.0)
