@@ -1,6 +1,6 @@
 cimport cython
 
-cdef double _NEWEST, _NEVER, _PAUSE
+cdef double _APART, _NEWEST, _NEVER, _PAUSE
 cdef double _MEMORY, _SPREAD
 
 

@@ -7,6 +7,9 @@ _NEWEST = 1 / 8
 _PAUSE = 10
 """An arrival gap of so many fixed costs of a call ends a crowd: what was known of its rate is forgotten."""
 
+_APART = 4
+"""Who comes so many fixed costs of a call after everybody else, and so after one another, comes on its own."""
+
 _NEVER = float("inf")
 
 
@@ -45,7 +48,7 @@ class ArrivalEstimator:
         gap = now - self.last
         self.gap = gap if gap >= _PAUSE * call or self.gap == _NEVER else self.gap + (gap - self.gap) * _NEWEST
         self.last = now
-        self._apart = gap > call
+        self._apart = min(gap, self.gap) > _APART * call
         return self._apart and self.alone
 
     def answered(self, now: float, callers: int) -> None:
