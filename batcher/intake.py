@@ -16,6 +16,7 @@ from batcher.waiter import Batch, Waiter
 STUCK = "a call of the engine does not return"
 """Why nothing is taken in."""
 
+
 class Intake:
     """Takes items in, or refuses them, and wakes the engine.
 

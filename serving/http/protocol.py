@@ -11,14 +11,11 @@ from serving.http.conformance import check
 from serving.http.flow import PIPELINED
 from serving.http.lifetime import Lifetime
 from serving.http.peer import broken
-from serving.http.state import BODY, HEAD, IDLE, LEAVING
+from serving.http.state import BODY, HEAD, IDLE, LEAVING, SLICE
 from serving.http.upgrade import without_upgrade
 
 EXTENSION: Final = "canopy.connection"
 """Key in the ASGI scope's ``extensions`` under which a request finds its Connection."""
-
-_SLICE = 16_384
-"""Bytes that are parsed at once, so that of a long row of small requests only the first come into being."""
 
 _NOWHERE: Final[Any] = deque(maxlen=0)
 """Where the trailers of a body go."""
@@ -35,28 +32,12 @@ class Connection(Lifetime):
     connection would cost more than to look at all of them once a second: ``expire``.
     """
 
-    def keep(self, data: bytes) -> None:
-        """Have bytes kept for a later turn."""
-        self._kept += 1
-        if (self._kept > 1 or len(data) > _SLICE) and not self.flow.read_paused:
-            self._held_back = True
-            self.flow.pause_reading()
-        self._read_budget.keep(self, data)
-
-    def take_up(self, data: bytes) -> None:
-        """See ``Recipient``."""
-        self._kept -= 1
-        if not (self.lost or self.transport.is_closing()):
-            self.receive(data)
-            if self._held_back and not self._kept:
-                self._held_back = False
-                self.flow.resume_reading()
-            if self._kept:
-                return
-            if self._ended and not self.await_answers():
-                self.transport.close()
-            elif self.server_state.closed:
-                self.shutdown()
+    def all_taken_up(self) -> None:
+        """See ``ConnectionState``: what was put off until now."""
+        if self._ended and not self.await_answers():
+            self.transport.close()
+        elif self.server_state.closed:
+            self.shutdown()
 
     def receive(self, data: bytes) -> None:
         """Parse what has come."""
@@ -77,9 +58,9 @@ class Connection(Lifetime):
                 self.flow.held = b"".join(reversed(parts))
                 break
             part = parts.pop()
-            if len(part) > _SLICE:
-                parts.append(memoryview(part)[_SLICE:])
-                part = memoryview(part)[:_SLICE]
+            if len(part) > SLICE:
+                parts.append(memoryview(part)[SLICE:])
+                part = memoryview(part)[:SLICE]
             self._chunk = len(part)
             self._head_bytes += self._chunk
             try:

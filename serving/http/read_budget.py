@@ -10,16 +10,18 @@ after it.
 
 import asyncio
 from collections import deque
-from typing import Protocol
 
 _PER_TURN = 1024
 
 
-class Recipient(Protocol):
+class Recipient:
     """A connection."""
+
+    __slots__ = ()
 
     def take_up(self, data: bytes) -> None:
         """Receive what was kept for it."""
+        raise NotImplementedError
 
 
 class ReadBudget:

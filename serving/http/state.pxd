@@ -1,6 +1,8 @@
 cimport cython
 
-from serving.http.read_budget cimport ReadBudget
+from serving.http.read_budget cimport ReadBudget, Recipient
+
+cdef Py_ssize_t _SLICE
 
 
 cdef class SharedState:
@@ -13,7 +15,7 @@ cdef class FlowState:
     cdef public bytes held
 
 
-cdef class ConnectionState:
+cdef class ConnectionState(Recipient):
     # In the order in which a request touches them.
     cdef public ReadBudget _read_budget
     cdef public Py_ssize_t _reading, _kept
@@ -29,6 +31,7 @@ cdef class ConnectionState:
     cdef public object _fault, _last, _limits, _stalled, on_lost
 
     cpdef receive(self, bytes data)
+    cpdef keep(self, bytes data)
     cdef bint may_expire(self, double now) except -1
 
 

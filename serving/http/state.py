@@ -4,11 +4,18 @@
 from asyncio import get_running_loop
 from typing import TYPE_CHECKING, Any
 
+from serving.http.read_budget import Recipient
+
 if TYPE_CHECKING:
     from serving.http.context import ConnectionContext
 
 IDLE, HEAD, BODY, LEAVING = range(4)
 """What a connection reads: nothing yet, a request's head, its body, or only what it will throw away."""
+
+SLICE = 16_384
+"""Bytes that are parsed at once, so that of a long row of small requests only the first come into being."""
+
+_SLICE = SLICE
 
 
 class SharedState:
@@ -45,7 +52,7 @@ class FlowState:
         self.held = b""
 
 
-class ConnectionState:
+class ConnectionState(Recipient):
     """The attributes of a connection, uvicorn's own among them that each request touches.
 
     They have places of their own: beyond thirty attributes Python no longer lays out the objects of a class alike,
@@ -157,6 +164,28 @@ class ConnectionState:
         else:
             self.keep(data)
 
+    def keep(self, data: bytes) -> None:
+        """Have bytes kept for a later turn."""
+        self._kept += 1
+        if (self._kept > 1 or len(data) > _SLICE) and not self._flow.read_paused:
+            self._held_back = True
+            self.flow.pause_reading()
+        self._read_budget.keep(self, data)
+
+    def take_up(self, data: bytes) -> None:
+        """See ``Recipient``."""
+        self._kept -= 1
+        if self.lost or self.transport.is_closing():
+            return
+        self.receive(data)
+        if self._kept:
+            return
+        if self._held_back:
+            self._held_back = False
+            self.flow.resume_reading()
+        if self._ended or self.server_state.closed:
+            self.all_taken_up()
+
     def receive(self, data: bytes) -> None:
         """Take up bytes that have come."""
         raise NotImplementedError
@@ -179,8 +208,8 @@ class ConnectionState:
 
     # What is asked of a connection from within compiled code; it stands behind all of its classes.
 
-    def keep(self, data: bytes) -> None:
-        """Have bytes kept for a later turn."""
+    def all_taken_up(self) -> None:
+        """All that was kept is taken up, and the client sends no more, or the server has closed."""
         raise NotImplementedError
 
     def parse(self, data: bytes) -> None:

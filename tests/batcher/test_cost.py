@@ -90,24 +90,31 @@ def test_a_pause_starts_the_estimate_anew() -> None:
     assert arrivals.gap == pytest.approx(2.0)
 
 
+def arrive(arrivals: ArrivalEstimator, after: float) -> bool:
+    """Whether somebody is alone who comes so many seconds after all others, and is answered at once."""
+    alone = arrivals.arrival(arrivals.last + after, call=0.1)
+    arrivals.answered(arrivals.last, callers=1)
+    return alone
+
+
 def test_who_comes_on_its_own_is_told_from_a_crowd() -> None:
-    """Alone is who comes a call's time after anybody else, if the one before it did so too and had the call alone."""
-    arrivals = ArrivalEstimator()
+    """Alone is who comes four calls' time after anybody else, if the one before it did so too and had the call alone."""
+    arrivals = ArrivalEstimator(last=0.0)
+    assert not arrive(arrivals, 5.0)  # nothing is known yet
+    assert arrive(arrivals, 5.0)
+    assert not arrive(arrivals, 0.375)  # less than four calls' time
+    assert not arrive(arrivals, 5.0)  # somebody came close behind the one before
+    arrivals.answered(arrivals.last, callers=2)
+    assert not arrive(arrivals, 5.0)  # who had company
+    assert arrive(arrivals, 5.0)
 
-    def arrive(after: float) -> bool:
-        return arrivals.arrival(arrivals.last + after if arrivals.last > -1 else 0.0, call=0.1)
 
-    assert not arrive(1.0)  # nothing is known yet
-    arrivals.answered(0.1, callers=1)
-    assert arrive(0.2)
-    arrivals.answered(0.4, callers=1)
-    assert not arrive(0.1)  # no longer than a call takes
-    arrivals.answered(0.6, callers=1)
-    assert not arrive(0.2)  # another came close behind the one before
-    arrivals.answered(0.9, callers=2)
-    assert not arrive(0.2)  # which had company
-    arrivals.answered(1.2, callers=1)
-    assert arrive(0.2)
+def test_a_crowd_that_is_answered_one_by_one_is_one_all_the_same() -> None:
+    """It counts how soon one comes after another, not only how soon this one does."""
+    arrivals = ArrivalEstimator(last=0.0)
+    assert any(arrive(arrivals, 0.5) for _ in range(100))
+    found = [arrive(arrivals, 0.5 if number % 3 == 0 else 0.2) for number in range(100)]
+    assert not any(found[20:])
 
 
 def test_while_a_call_costs_nothing_nobody_of_a_crowd_is_alone() -> None:

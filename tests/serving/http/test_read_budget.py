@@ -6,10 +6,11 @@ import pytest
 
 from loadtest.system.process import ServerProcess
 from serving import ReadBudget
+from serving.http.read_budget import Recipient
 from tests.helpers.support import Wire, fill, label, request, rows
 
 
-class Crowd:
+class Crowd(Recipient):
     """Recipients that note the turn in which each piece reaches them.
 
     Attributes:
