@@ -29,7 +29,7 @@ TYPED := $(wildcard batcher/*.pxd serving/*.pxd serving/*/*.pxd)
 COMPILED := $(wildcard */native/*.px[yd] forest/native/walks/*) $(TYPED) $(TYPED:.pxd=.py)
 
 $(VENV)/.%: requirements/%.txt pyproject.toml scripts/setup.sh $(COMPILED)
-	@sh scripts/setup.sh $*
+	@sh scripts/setup.sh $* $(COMPILED)
 
 # An option of a command, if the variable was set on make's command line: shells export a HOST of their own.
 option = $(if $(filter command,$(origin $(1))),--$(2) "$($(1))")

@@ -22,9 +22,10 @@ class Batcher(Generic[Item, Result]):
     """Gathers items from many callers and answers them by few calls of an engine.
 
     One call runs at a time. While it runs, the queue gathers; an idle engine starts at the end of the event-loop turn
-    in which an item arrives, unless ``policy.flush_or_wait`` finds that waiting for company pays. Items share batches
-    first come, first served, and are never split over two. If a call fails, its batch is halved until only the items
-    that fail alone are left; all others are answered.
+    in which an item arrives, unless ``policy.flush_or_wait`` finds that waiting for company pays, or nothing suggests
+    that there is any: then it starts at once (``ArrivalEstimator.arrival``). Items share batches first come, first
+    served, and are never split over two. If a call fails, its batch is halved until only the items that fail alone are
+    left; all others are answered.
 
     Use it from one event loop only.
 

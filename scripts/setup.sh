@@ -1,13 +1,17 @@
 #!/bin/sh
 # Install one dependency group, pinned and hashed, and Canopy itself into .venv.
-# usage: scripts/setup.sh runtime|train|trees|catboost|loadtest|dev      (PYTHON names the interpreter, default python3)
+# usage: scripts/setup.sh runtime|train|trees|catboost|loadtest|dev [SOURCE ...]
+# PYTHON names the interpreter, default python3. Canopy is not built again if it was since all SOURCEs changed, if any is
+# named: with the compiler that takes a minute.
 set -eu
 
 cd "$(dirname "$0")/.."
 group=${1:?the dependency group to install}
+shift
 python=${PYTHON:-python3}
 venv=.venv
 log=$venv/setup.log
+built=$venv/.built
 
 die() {
     echo "setup: $*" >&2
@@ -41,10 +45,17 @@ install() {
 echo "setup: installing requirements/$group.txt into $venv (a minute or two the first time)" >&2
 : >"$log"
 install --require-hashes -r "requirements/$group.txt"
-install --no-deps --no-build-isolation --editable .
-"$venv/bin/python" scripts/all_or_none.py
-"$venv/bin/python" -c 'import forest.native._kernel, forest.native._layout, forest.native._links' 2>>"$log" ||
-    echo "setup: the forest kernel could not be built, so scikit-learn will serve, many times slower. It needs a C" \
-        "compiler and Python's headers (Debian: apt-get install gcc python3-dev); then run rm $venv/.$group and this" \
-        "again. The build's output is in $log" >&2
+if [ $# -eq 0 ] || [ ! -e "$built" ] ||
+    [ -n "$(find pyproject.toml "requirements/$group.txt" "$@" -newer "$built")" ]; then
+    rm -f "$built"
+    install --no-deps --no-build-isolation --editable .
+    "$venv/bin/python" scripts/all_or_none.py
+    if "$venv/bin/python" -c 'import forest.native._kernel, forest.native._layout, forest.native._links' 2>>"$log"; then
+        touch "$built"
+    else
+        echo "setup: the forest kernel could not be built, so scikit-learn will serve, many times slower. It needs a C" \
+            "compiler and Python's headers (Debian: apt-get install gcc python3-dev); then run rm $venv/.$group and" \
+            "this again. The build's output is in $log" >&2
+    fi
+fi
 touch "$venv/.$group"

@@ -98,7 +98,7 @@ def arrive(arrivals: ArrivalEstimator, after: float) -> bool:
 
 
 def test_who_comes_on_its_own_is_told_from_a_crowd() -> None:
-    """Alone is who comes four calls' time after anybody else, if the one before it did so too and had the call alone."""
+    """Alone is who comes four calls' time after anybody else, if the one before did so too and had the call alone."""
     arrivals = ArrivalEstimator(last=0.0)
     assert not arrive(arrivals, 5.0)  # nothing is known yet
     assert arrive(arrivals, 5.0)

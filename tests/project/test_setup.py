@@ -1,6 +1,8 @@
 """What the setup script says when something is missing: one line, with the remedy."""
 
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,10 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def setup(project: Path, python: str) -> subprocess.CompletedProcess[str]:
-    """Run the script with an interpreter."""
+def setup(project: Path, python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the script with an interpreter, for the group ``train`` unless the arguments say otherwise."""
     return subprocess.run(
-        ["/bin/sh", "scripts/setup.sh", "train"],
+        ["/bin/sh", "scripts/setup.sh", *(arguments or ["train"])],
         cwd=project,
         env={"PATH": "/usr/bin:/bin", "PYTHON": python},
         capture_output=True,
@@ -101,3 +103,25 @@ def test_a_whole_installation_says_nothing_more(project: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
     assert "installing requirements/train.txt" in done.stderr
     assert (project / ".venv" / ".train").exists()
+
+
+def test_what_was_built_is_not_built_again_for_another_group(project: Path) -> None:
+    """Nor is it left as it was when a source has changed since, or when the kernel could not be built."""
+    source, calls, interpreter = project / "kernel.pyx", project / "calls", project / ".venv" / "bin" / "python"
+    for path in (source, project / "pyproject.toml", project / "requirements" / "dev.txt"):
+        path.touch()
+        os.utime(path, (1, 1))
+    python = shell_script(project / "python", "exit 0")
+
+    def builds(group: str, kernel: str = "exit 0") -> int:
+        calls.write_text("")
+        log = f'case "$*" in *--editable*) echo built >>{calls};; *"import forest"*) {kernel};; esac'
+        shell_script(interpreter, log)
+        assert setup(project, python, group, "kernel.pyx").returncode == 0
+        return len(calls.read_text().splitlines())
+
+    assert builds("train", kernel="exit 1") == 1
+    assert builds("dev") == 1
+    assert builds("train") == 0
+    os.utime(source, (later := time.time() + 60, later))
+    assert builds("dev") == 1
