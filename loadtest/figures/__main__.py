@@ -1,4 +1,4 @@
-"""Measure the tables of the documents anew and write them there: ``make figures``.
+"""Measure the tables and plots of the documents anew and write them there: ``make figures``.
 
 All of them take hours, on a machine that does nothing else meanwhile. The model that servers are asked for is trained
 first, unless it is there from an earlier run, into a store of its own. A benchmark that fails leaves its tables as they
@@ -129,7 +129,10 @@ def measure(names: Sequence[str], data: str, store: str, conditions: str) -> lis
             results = [_once(command, data, store, done) for command in figures.commands]
             new = content(figures, results, data, conditions)
             document = ROOT / figures.document
+            drawn = {} if figures.draw is None else figures.draw(results)
             document.write_text(replaced(document.read_text(), name, new))
+            for picture, text in drawn.items():
+                (document.parent / picture).write_text(text)
         except (Failed, BadMarks, LookupError, TypeError, ValueError) as error:
             left.append(name)
             sys.stderr.write(f"figures: {name} stays as it is: {type(error).__name__}: {error}\n")

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 from loadtest.figures import tables
 from loadtest.figures.command import Command
-from loadtest.figures.tables import Render
+from loadtest.figures.tables import Draw, Render
 
 
 class Figures(NamedTuple):
@@ -15,12 +15,14 @@ class Figures(NamedTuple):
         commands: that measure it, in the order that ``render`` takes them in.
         render: makes it of what they leave behind.
         model: whether they measure the model that was trained for all of them.
+        draw: makes the pictures that stand beside it; None if there are none.
     """
 
     document: str
     commands: tuple[Command, ...]
     render: Render
     model: bool = True
+    draw: Draw | None = None
 
 
 _HTTP: Final = Command("bench-http")
@@ -57,7 +59,7 @@ FIGURES: Final = {
     "workers": Figures("docs/scale.md", (_WORKERS,), tables.workers),
     "limits": Figures("docs/benchmarks.md", (_SEARCH,), tables.limits),
     "generator": Figures("docs/benchmarks.md", (_SEARCH,), tables.generator),
-    "modes": Figures("docs/benchmarks.md", (_BENCH,), tables.comparison(0)),
+    "modes": Figures("docs/benchmarks.md", (_BENCH,), tables.comparison(0), draw=tables.pictures),
     "batched-by-unbatched": Figures("docs/benchmarks.md", (_BENCH,), tables.comparison(1)),
     "closed-loop": Figures("docs/benchmarks.md", (_BENCH,), tables.comparison(2)),
     "batching": Figures("docs/benchmarks.md", (_BENCH,), tables.batching),

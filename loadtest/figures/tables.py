@@ -9,13 +9,24 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from loadtest.figures.command import Result
-from loadtest.reports import summary
+from loadtest.reports import plots, summary
 from loadtest.reports.results import Results
 from loadtest.reports.table import Table, number
 from loadtest.searching import reference
 
 Render: TypeAlias = Callable[[Sequence[Result]], Table]
 """Makes the table of what its commands left behind, in their order."""
+
+Draw: TypeAlias = Callable[[Sequence[Result]], dict[str, str]]
+"""Makes the pictures of the same: the name of a file, from where the document is → its text."""
+
+_PICTURES: Final = {
+    "Median latency by users": "bench-latency",
+    "Throughput by users": "bench-throughput",
+    "Batch sizes": "bench-batches",
+    "CPU a request": "bench-cpu",
+}
+"""How the titles of plots of ``make bench`` begin that documents show → the names of their files."""
 
 _OVERLOAD: Final = {
     "capacity, requests/s": ("capacity", 0),
@@ -149,12 +160,22 @@ def generator(results: Sequence[Result]) -> Table:
 
 def comparison(at: int) -> Render:
     """One of the tables of ``make bench``: 0, every mode; 1, what batching changes; 2, the generator's limit."""
-    return lambda results: summary.tables(msgspec.convert(results[0].document, Results, str_keys=True))[at]
+    return lambda results: summary.tables(_compared(results))[at]
+
+
+def pictures(results: Sequence[Result]) -> dict[str, str]:
+    """The plots of ``make bench`` that documents show."""
+    return {
+        f"images/{name}.svg": plot.svg
+        for plot in plots.plots(_compared(results))
+        for title, name in _PICTURES.items()
+        if plot.title.startswith(title)
+    }
 
 
 def batching(results: Sequence[Result]) -> Table:
     """Of ``make bench`` a thousand users, batched and unbatched."""
-    compared = msgspec.convert(results[0].document, Results, str_keys=True)
+    compared = _compared(results)
     names = [f"{engine}-hot-{way}" for engine in ("sklearn", "compiled") for way in ("batched", "unbatched")]
     found = {str(each.cell.mode): each for each in compared.measured if each.cell.users == 1000}
     kinds = [found[name] for name in names]
@@ -188,6 +209,11 @@ def markdown(results: Sequence[Result]) -> Table:
     """The first table that a command printed in Markdown."""
     rows = [line.strip("| ").split(" | ") for line in results[0].text.partition("\n\n")[0].splitlines() if "|" in line]
     return Table("", rows[0], rows[2:], words=len(rows[0]))
+
+
+def _compared(results: Sequence[Result]) -> Results:
+    """What ``make bench`` left behind."""
+    return msgspec.convert(results[0].document, Results, str_keys=True)
 
 
 def _cases(result: Result, *keys: str) -> dict[tuple[Any, ...], dict[str, Any]]:

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -127,6 +128,18 @@ def test_a_table_is_written_with_its_commands_and_their_conditions(name: str) ->
     assert "/a/folder" not in written
     columns = {line.count(" | ") for line in written.splitlines() if line.startswith("|")}
     assert len(columns) == 1
+
+
+@pytest.mark.parametrize("name", [name for name, figures in FIGURES.items() if figures.draw])
+def test_the_pictures_that_are_drawn_are_those_that_the_document_shows(name: str) -> None:
+    """All of them, and each is one by itself."""
+    found = FIGURES[name]
+    assert found.draw is not None
+    drawn = found.draw(LEFT_BEHIND[name][0])
+    shown = re.findall(r"\]\((images/[\w-]+\.svg)\)", (ROOT / found.document).read_text())
+    assert sorted(drawn) == sorted(shown)
+    titles = {ElementTree.fromstring(text).findtext("{*}title") for text in drawn.values()}  # noqa: S314 - our own
+    assert len(titles) == len(shown)
 
 
 def test_every_table_of_figures_has_marks_or_a_reason() -> None:

@@ -52,7 +52,7 @@ def test_a_tree_with_changes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_benchmark_that_fails_leaves_its_table(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The others are written, and a command that two tables need is run once."""
+    """The others are written, with their pictures, and a command that two tables need is run once."""
     runs: list[str] = []
 
     def run(command: Command, data: str, store: str, keep: Path) -> Result:  # noqa: ARG001
@@ -66,14 +66,15 @@ def test_a_benchmark_that_fails_leaves_its_table(
     table = Table("", ["a", "b"], [["x", "1"]])
     good, bad = Command("bench-good"), Command("bench-bad")
     catalogue = {
-        "good": Figures("d.md", (good,), lambda _: table),
-        "bad": Figures("d.md", (good, bad), lambda _: table),
+        "good": Figures("d.md", (good,), lambda _: table, draw=lambda _: {"good.svg": "<svg/>"}),
+        "bad": Figures("d.md", (good, bad), lambda _: table, draw=lambda _: {"bad.svg": "<svg/>"}),
         "lost": Figures("d.md", (good,), lambda _: table),
     }
     monkeypatch.setattr(program, "FIGURES", catalogue)
     (tmp_path / "d.md").write_text(BEFORE)
     assert program.measure(list(catalogue), "sample", "sqlite://", "commit 1") == ["bad", "lost"]
     assert runs == ["bench-good", "bench-bad"]
+    assert [path.name for path in tmp_path.glob("*.svg")] == ["good.svg"]
     assert (tmp_path / "d.md").read_text() == BEFORE.replace(
         "old",
         "| a | b |\n| --- | ---: |\n| x | 1 |\n\n`make bench-good`, commit 1, the model of `make train DATA=sample`",
