@@ -1,13 +1,14 @@
 cimport cython
 
 cdef double _APART, _NEWEST, _NEVER, _PAUSE
+cdef Py_ssize_t _LOOK_ROUND
 cdef double _MEMORY, _SPREAD
 
 
 cdef class ArrivalEstimator:
     cdef public Py_ssize_t callers
     cdef public double gap, last
-    cdef readonly bint alone
+    cdef readonly Py_ssize_t alone
     cdef bint _apart
 
     @cython.locals(gap=double)

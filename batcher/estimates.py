@@ -8,7 +8,10 @@ _PAUSE = 10
 """An arrival gap of so many fixed costs of a call ends a crowd: what was known of its rate is forgotten."""
 
 _APART = 4
-"""Who comes so many fixed costs of a call after everybody else, and so after one another, comes on its own."""
+"""Who comes so many fixed costs of a call after everybody else comes apart from them."""
+
+_LOOK_ROUND = 16
+"""After so many calls for one caller each, another one may have company that is only seen when it is waited for."""
 
 _NEVER = float("inf")
 
@@ -22,7 +25,7 @@ class ArrivalEstimator:
             arrival or the end of the last call, whichever is later: independent callers look the same either way,
             and callers that wait for an answer before they ask again come back soon after a call.
         last: time of the last arrival or end of a call, in seconds.
-        alone: whether the last batch was of one caller, who came on its own.
+        alone: calls in a row that had one caller each, who came apart from everybody else.
     """
 
     __slots__ = ("_apart", "alone", "callers", "gap", "last")
@@ -31,7 +34,7 @@ class ArrivalEstimator:
         self.callers = callers
         self.gap = gap
         self.last = last
-        self.alone = False
+        self.alone = 0
         self._apart = False
 
     def arrival(self, now: float, call: float) -> bool:
@@ -39,23 +42,25 @@ class ArrivalEstimator:
 
         Args:
             now: its time.
-            call: seconds that a call costs, however few rows it has.
+            call: seconds that a call costs, however few rows it has; 0 if that is not known.
 
         Returns:
-            Whether nothing suggests that others come with it: more than a call's time has passed since the last arrival
-            and the last call, and so it was with the batch before, which had one caller.
+            Whether nothing suggests that others come with it: it comes apart from everybody else, by four calls' time,
+            so do arrivals on the average, and so did the one before, which had a call of its own. Of a crowd whose
+            members take long to be read this is true as well, if each is given a call at once: so now and then it is
+            False all the same, and who comes next shows.
         """
         gap = now - self.last
         self.gap = gap if gap >= _PAUSE * call or self.gap == _NEVER else self.gap + (gap - self.gap) * _NEWEST
         self.last = now
-        self._apart = min(gap, self.gap) > _APART * call
-        return self._apart and self.alone
+        self._apart = call > 0 and min(gap, self.gap) > _APART * call
+        return self._apart and self.alone % _LOOK_ROUND > 0
 
     def answered(self, now: float, callers: int) -> None:
         """Learn that a call ended at ``now`` with ``callers`` items answered or still queued."""
         self.callers = callers
         self.last = now
-        self.alone = self._apart and callers == 1
+        self.alone = self.alone + 1 if self._apart and callers == 1 else 0
 
 
 _MEMORY = 0.9

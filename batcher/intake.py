@@ -36,8 +36,8 @@ class Intake:
         cost: what a call costs, as far as that is known.
         arrivals: who is expected.
         draining: whether everything is refused.
-        settling: whether callers are being answered: if one asks again and fills a batch, that starts at the end of the
-            turn, for no call may start within an answer.
+        settling: whether callers are being answered: if one asks again, the engine starts at the end of the turn in any
+            case, for no call may start within an answer.
     """
 
     __slots__ = (

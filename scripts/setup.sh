@@ -44,18 +44,20 @@ install() {
 
 echo "setup: installing requirements/$group.txt into $venv (a minute or two the first time)" >&2
 : >"$log"
+touch "$venv/.begun" # what changes from now on is neither installed nor built
 install --require-hashes -r "requirements/$group.txt"
 if [ $# -eq 0 ] || [ ! -e "$built" ] ||
     [ -n "$(find pyproject.toml "requirements/$group.txt" "$@" -newer "$built")" ]; then
     rm -f "$built"
     install --no-deps --no-build-isolation --editable .
-    "$venv/bin/python" scripts/all_or_none.py
-    if "$venv/bin/python" -c 'import forest.native._kernel, forest.native._layout, forest.native._links' 2>>"$log"; then
-        touch "$built"
-    else
+    whole=yes
+    "$venv/bin/python" scripts/all_or_none.py || whole=no
+    if ! "$venv/bin/python" -c 'import forest.native._kernel, forest.native._layout, forest.native._links' 2>>"$log"; then
+        whole=no
         echo "setup: the forest kernel could not be built, so scikit-learn will serve, many times slower. It needs a C" \
             "compiler and Python's headers (Debian: apt-get install gcc python3-dev); then run rm $venv/.$group and" \
             "this again. The build's output is in $log" >&2
     fi
+    [ $whole = no ] || touch -r "$venv/.begun" "$built"
 fi
-touch "$venv/.$group"
+mv "$venv/.begun" "$venv/.$group"

@@ -153,7 +153,12 @@ class HotConnection(Line, Connection):
             return
         self._hot = None
         request.more_body = False
-        if request is self.running:
+        if request is not self.running:
+            return
+        if self.server_state.parting:
+            # It may be answered at once, and must not be the last then, if the same chunk has others behind it.
+            self.loop.call_soon(self._queue, request)
+        else:
             self._queue(request)
 
     def fail(self, request: HotRequest, error: Exception) -> None:

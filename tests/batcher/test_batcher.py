@@ -172,6 +172,35 @@ def test_two_who_come_together_are_parted_once_at_most() -> None:
     run_virtually(main())
 
 
+def test_a_crowd_that_takes_long_to_be_read_is_seen_all_the_same() -> None:
+    """After a lone caller each of them is taken to be alone as well, until one waits for company."""
+
+    async def main() -> None:
+        now, sizes = 0.0, []
+
+        def engine(items: list[Any]) -> list[Any]:
+            nonlocal now
+            now += 0.001
+            sizes.append(len(items))
+            return items
+
+        batcher = Batcher(engine, clock=lambda: now)
+        for _ in range(10):
+            await batcher.submit("lone")
+            now += 1
+        sizes.clear()
+        for _ in range(20):
+            turn = []
+            for number in range(10):
+                now += 0.01  # to read its request
+                turn.append(batcher.submit(number))
+            await asyncio.gather(*turn)
+        assert sizes[-15:] == [10] * 15
+        assert sum(sizes) == 200
+
+    run_virtually(main())
+
+
 def test_a_busy_engine_gathers() -> None:
     """Whatever arrives while a batch runs goes into the next one, first come, first served."""
 

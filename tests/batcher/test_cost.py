@@ -117,9 +117,16 @@ def test_a_crowd_that_is_answered_one_by_one_is_one_all_the_same() -> None:
     assert not any(found[20:])
 
 
+def test_a_lone_caller_waits_now_and_then_for_company() -> None:
+    """A crowd whose members take long to be read would not be seen otherwise."""
+    arrivals = ArrivalEstimator(last=0.0)
+    found = [arrive(arrivals, 5.0) for _ in range(50)]
+    assert [number for number, alone in enumerate(found) if not alone] == [0, 16, 32, 48]
+
+
 def test_while_a_call_costs_nothing_nobody_of_a_crowd_is_alone() -> None:
-    """Before the first call all of a turn come at the same time as far as is known."""
-    arrivals = ArrivalEstimator()
-    arrivals.arrival(0.0, call=0.0)
-    arrivals.answered(0.0, callers=1)
-    assert not arrivals.arrival(0.0, call=0.0)
+    """Before the first call nothing tells whether they come one by one."""
+    arrivals = ArrivalEstimator(last=0.0)
+    for _ in range(5):
+        assert not arrivals.arrival(arrivals.last + 1e-6, call=0.0)
+        arrivals.answered(arrivals.last, callers=1)

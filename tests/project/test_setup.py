@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -106,22 +105,26 @@ def test_a_whole_installation_says_nothing_more(project: Path) -> None:
 
 
 def test_what_was_built_is_not_built_again_for_another_group(project: Path) -> None:
-    """Nor is it left as it was when a source has changed since, or when the kernel could not be built."""
+    """But it is if not all of it could be built, or a source has changed since, or did meanwhile."""
     source, calls, interpreter = project / "kernel.pyx", project / "calls", project / ".venv" / "bin" / "python"
     for path in (source, project / "pyproject.toml", project / "requirements" / "dev.txt"):
         path.touch()
         os.utime(path, (1, 1))
     python = shell_script(project / "python", "exit 0")
 
-    def builds(group: str, kernel: str = "exit 0") -> int:
+    def builds(group: str, *, modules: str = "exit 0", kernel: str = "exit 0", meanwhile: str = "") -> int:
         calls.write_text("")
-        log = f'case "$*" in *--editable*) echo built >>{calls};; *"import forest"*) {kernel};; esac'
+        build = f"echo built >>{calls}; {meanwhile}"
+        log = f'case "$*" in *--editable*) {build};; *all_or_none*) {modules};; *"import forest"*) {kernel};; esac'
         shell_script(interpreter, log)
         assert setup(project, python, group, "kernel.pyx").returncode == 0
         return len(calls.read_text().splitlines())
 
     assert builds("train", kernel="exit 1") == 1
+    assert builds("train", modules="exit 1") == 1
     assert builds("dev") == 1
     assert builds("train") == 0
-    os.utime(source, (later := time.time() + 60, later))
-    assert builds("dev") == 1
+    source.touch()
+    assert builds("dev", meanwhile=f"touch {source}") == 1
+    assert builds("train") == 1
+    assert builds("train") == 0

@@ -91,6 +91,10 @@ class Bench:
         self._kind = with_common(HotConnection, config, self._state, {})
         self._context = ConnectionContext(LIMITS, self.service.metrics, ReadBudget())
 
+    def part(self) -> None:
+        """Let each answer be its connection's last."""
+        self._state.parting = True
+
     def connect(self) -> tuple[HotConnection, Transport]:
         """A new connection."""
         connection, transport = self._kind(self._path, self._context, self._state), Transport()
@@ -167,3 +171,20 @@ async def test_a_client_that_has_gone_leaves_nothing_for_the_garbage_collector(s
         assert gone() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("known", [pytest.param(0, id="the-first"), pytest.param(5, id="known-to-be-alone")])
+async def test_the_last_of_what_came_together_is_the_last_that_is_answered(known: int) -> None:
+    """While the server parts, though the first may be answered before the others are read."""
+    bench = Bench()
+    other, _ = bench.connect()
+    for _ in range(known):
+        other.data_received(REQUESTS["predict"])
+        await asyncio.sleep(0.05)
+    bench.part()
+    connection, transport = bench.connect()
+    connection.data_received(REQUESTS["predict"] * 3)
+    await asyncio.sleep(0.05)
+    assert transport.written.count(b"HTTP/1.1 200 OK") == 3
+    *_, last = transport.written.split(b"HTTP/1.1 200 OK")
+    assert transport.written.count(b"connection: close") == last.count(b"connection: close") == 1
