@@ -8,6 +8,7 @@ from batcher.policy cimport seconds_left
 from batcher.queue cimport Queue
 from batcher.waiter cimport Batch, Waiter
 
+
 cdef class Intake:
     cdef readonly Queue queue
     cdef readonly Expiry expiry
